@@ -1,0 +1,229 @@
+"""How good and how fair: recalls, the bias metrics of Section 2, and intervals over seeds.
+
+The worst-class accuracy of one seed is the minimum of K noisy recalls. Its expectation lies below
+the smallest true recall, the more so the smaller the test set, and most for a model whose recalls
+are nearly equal, because there every class can be the unlucky one. A fair model is thus judged too
+harshly. The pooled estimates below average each class over seeds first and take the minimum after.
+"""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats
+
+from dropkit.quotas import Floats, as_floats, check_labels
+
+
+class Bias(NamedTuple):
+    """Average recall and the three robustness metrics of Section 2, each of shape (...)."""
+
+    average: Floats
+    worst: Floats
+    gap: Floats
+    std: Floats
+
+
+class Difference(NamedTuple):
+    """An estimated difference and the ends of its interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def class_recalls(labels: ArrayLike, predictions: ArrayLike, num_classes: int) -> Floats:
+    """Return the recall of each class: the fraction of its samples that are predicted as it.
+
+    Parameters
+    ----------
+    labels : (n,) integers 0..num_classes-1, or of the predictions' shape.
+    predictions : (..., n) integers; leading axes are seeds, models or epochs, and -1 is a
+        prediction that is wrong for every class.
+    num_classes : K, at least 1.
+
+    Returns
+    -------
+    (..., K) recalls; NaN for a class without samples.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For shapes that do not match, labels or predictions that are no class indices.
+    """
+    truth, guess = np.asarray(labels), np.asarray(predictions)
+    if guess.size == 0 or truth.shape not in (guess.shape, guess.shape[-1:]):
+        raise ValueError(
+            f"labels have shape {truth.shape} and predictions {guess.shape}: "
+            "predictions must be (..., n) and not empty, labels (n,) or of the same shape"
+        )
+    truth = check_labels(truth.ravel(), num_classes).reshape(truth.shape)
+    if guess.dtype.kind not in "iu":
+        raise TypeError(f"predictions are {guess.dtype}: they must be class indices (argmax)")
+    if guess.min() < -1 or guess.max() >= num_classes:
+        wrong = guess.min() if guess.min() < -1 else guess.max()
+        raise ValueError(f"prediction {wrong} is no class: expected -1..{num_classes - 1}")
+    batch = guess.shape[:-1]
+    rows = np.arange(math.prod(batch)).reshape(*batch, 1)
+    cells = (rows * num_classes + truth).ravel()
+    length = rows.size * num_classes
+    hits = np.bincount(cells, weights=(guess == truth).ravel(), minlength=length)
+    sizes = np.bincount(cells, minlength=length)
+    recalls = np.divide(hits, sizes, out=np.full(length, np.nan), where=sizes > 0)
+    return recalls.reshape(*batch, num_classes)
+
+
+def bias(recalls: ArrayLike) -> Bias:
+    """Return average, minimum, maximum minus minimum, and deviation of recalls (Section 2).
+
+    `average` is the plain mean over classes, which is accuracy when the test set is balanced;
+    `std` divides by K. A NaN recall, a class without samples, makes all four NaN.
+
+    Parameters
+    ----------
+    recalls : (..., K) in [0, 1].
+
+    Returns
+    -------
+    Bias of arrays (...).
+
+    Raises
+    ------
+    ValueError
+        For recalls outside [0, 1].
+    """
+    recalls = _recalls(recalls, 1)
+    worst = recalls.min(axis=-1)
+    return Bias(recalls.mean(axis=-1), worst, recalls.max(axis=-1) - worst, recalls.std(axis=-1))
+
+
+def worst(recalls: ArrayLike) -> Floats:
+    """Return the worst-class accuracy min_k r_k of each row: (S, K) recalls to (S,)."""
+    return bias(recalls).worst
+
+
+def pooled_worst(recalls: ArrayLike) -> float:
+    """Return the smallest class mean: (S, K) recalls are averaged over seeds, then minimised.
+
+    It is never below the mean of the per-seed minima, and its downward bias vanishes as S grows.
+    """
+    return float(_recalls(recalls, 2).mean(axis=0).min())
+
+
+def pooled_interval(
+    recalls: ArrayLike, *, level: float = 0.95, resamples: int = 2000, seed: int = 0
+) -> tuple[float, float]:
+    """Return the percentile bootstrap interval of `pooled_worst`, resampling seeds.
+
+    Parameters
+    ----------
+    recalls : (S, K), one row a seed.
+    level : coverage aimed at, in (0, 1).
+    resamples : bootstrap draws.
+    seed : of the draws.
+
+    Returns
+    -------
+    (low, high); (NaN, NaN) for a single seed, which says nothing about the spread.
+
+    Raises
+    ------
+    ValueError
+        For recalls outside [0, 1], another shape, or a level outside (0, 1).
+    """
+    return _percentiles(_resampled_worst(_recalls(recalls, 2), resamples, seed), level)
+
+
+def pooled_difference(
+    a: ArrayLike, b: ArrayLike, *, level: float = 0.95, resamples: int = 2000, seed: int = 0
+) -> Difference:
+    """Return pooled_worst(a) - pooled_worst(b) with its bootstrap interval, paired by seed.
+
+    Arguments as in `pooled_interval`; a and b are (S, K) with the same seeds in the same order,
+    and each draw takes the same seeds from both.
+    """
+    first, second = _paired(a, b)
+    draws = _resampled_worst(first, resamples, seed) - _resampled_worst(second, resamples, seed)
+    return Difference(pooled_worst(first) - pooled_worst(second), *_percentiles(draws, level))
+
+
+def paired_difference(
+    a: ArrayLike,
+    b: ArrayLike,
+    statistic: Callable[[Floats], Floats] = worst,
+    *,
+    level: float = 0.95,
+) -> Difference:
+    """Return the mean over seeds of statistic(a) - statistic(b) with Student's t interval.
+
+    Parameters
+    ----------
+    a, b : (S, K) recalls with the same seeds in the same order.
+    statistic : maps (S, K) to (S,); per-seed worst-class accuracy by default.
+    level : coverage aimed at, in (0, 1).
+
+    Returns
+    -------
+    Difference; its interval is (NaN, NaN) for a single seed.
+
+    Raises
+    ------
+    ValueError
+        For shapes that differ, recalls outside [0, 1], or a level outside (0, 1).
+    """
+    _check_level(level)
+    first, second = _paired(a, b)
+    differences = np.asarray(statistic(first)) - np.asarray(statistic(second))
+    if differences.shape != first.shape[:1]:
+        raise ValueError(
+            f"statistic gives shape {differences.shape}: expected {first.shape[:1]}, one a seed"
+        )
+    value, n = float(differences.mean()), differences.size
+    if n < 2:
+        return Difference(value, math.nan, math.nan)
+    half = float(stats.t.ppf((1 + level) / 2, n - 1) * stats.sem(differences))
+    return Difference(value, value - half, value + half)
+
+
+def _resampled_worst(recalls: Floats, resamples: int, seed: int) -> Floats:
+    """Return `pooled_worst` of each bootstrap draw, (resamples,); NaN for a single seed."""
+    n = len(recalls)
+    if resamples < 1:
+        raise ValueError(f"resamples is {resamples}: it must be at least 1")
+    if n < 2:
+        return np.full(resamples, np.nan)
+    # How often each seed is drawn is all that a mean needs: no (resamples, S, K) array.
+    drawn = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=resamples)
+    return (drawn / n @ recalls).min(axis=1)
+
+
+def _percentiles(draws: Floats, level: float) -> tuple[float, float]:
+    _check_level(level)
+    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def _check_level(level: float) -> None:
+    if not 0 < level < 1:
+        raise ValueError(f"level is {level}: it must lie in (0, 1), such as 0.95")
+
+
+def _paired(a: ArrayLike, b: ArrayLike) -> tuple[Floats, Floats]:
+    first, second = _recalls(a, 2), _recalls(b, 2)
+    if first.shape != second.shape:
+        raise ValueError(f"recalls have shapes {first.shape} and {second.shape}: pair by seed")
+    return first, second
+
+
+def _recalls(recalls: ArrayLike, ndim: int) -> Floats:
+    """Return (..., K) recalls as floats: 2 axes mean exactly (S, K), 1 means at least (K,)."""
+    array = as_floats(recalls, "recalls")
+    if array.size == 0 or array.ndim < ndim or (ndim == 2 and array.ndim != 2):
+        expected = "(S, K), one row a seed" if ndim == 2 else "(..., K)"
+        raise ValueError(f"recalls have shape {array.shape}: expected {expected}")
+    bad = (array < 0) | (array > 1)
+    if bad.any():
+        raise ValueError(f"recall {array[bad][0]} is out of range: recalls must lie in [0, 1]")
+    return array

@@ -1,0 +1,310 @@
+"""How much of each class to keep: DRoP's quotas (Section 4) and those they are compared with.
+
+Every quota is a (K,) array of class densities d_k, the fraction of class k that stays.
+Classes may as well be groups: nothing here depends on what the labels mean.
+"""
+
+import math
+from bisect import bisect_left
+from numbers import Real
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+# 0.145 * 100 is 14.499999999999998: no count may hang on the last bits of a product.
+_NOISE = 1e-8
+
+
+def drop_densities(
+    class_sizes: ArrayLike,
+    recalls: ArrayLike,
+    density: float,
+    smoothing: float = 0.0,
+    val_sizes: ArrayLike | None = None,
+    *,
+    rule: Literal["densities", "counts"] = "densities",
+) -> Floats:
+    """Return DRoP's class densities: d_k = min(1, λ w_k) with Σ N_k d_k = dN (Algorithm 1).
+
+    The paper's weight w_k is the error 1 - r_k. A class that is never wrong then keeps nothing
+    until all others are full; smoothing prevents that, and 1 is Laplace's rule of succession:
+    w_k = ((1 - r_k) n_k + α) / (n_k + 2α) with n_k validation samples and α = `smoothing`.
+
+    Parameters
+    ----------
+    class_sizes : (K,) samples per class before pruning, N_k ≥ 0.
+    recalls : (K,) validation recalls r_k in [0, 1]; NaN only where the class has no validation
+        sample and smoothing is positive.
+    density : fraction d of all samples to keep, in [0, 1].
+    smoothing : pseudo-count α ≥ 0; 0 is the rule as printed.
+    val_sizes : (K,) validation samples per class, `class_sizes` by default; used only to smooth.
+        A class without validation samples gets the prior weight 1/2, and needs smoothing.
+    rule : "densities" is the paper's text; "counts" makes the kept counts N_k d_k proportional
+        to w_k instead, as the authors' released code does (the same when classes are balanced).
+
+    Returns
+    -------
+    (K,) densities in [0, 1]. Classes of weight 0 share, at one density, what remains when all
+    others are full, so all-perfect recalls give uniform pruning. A class without samples gets
+    min(1, λ w_k) like any other; under "counts" it has weight 0.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For values outside these ranges, lengths that differ, or class sizes that sum to 0.
+
+    Examples
+    --------
+    >>> drop_densities([100, 100], [0.9, 0.7], density=0.4)
+    array([0.2, 0.6])
+    """
+    check_density(density)
+    sizes = _class_sizes(class_sizes)
+    weights = _error_weights(sizes, recalls, smoothing, val_sizes)
+    if rule == "counts":
+        weights = _per_sample(weights, sizes)
+    elif rule != "densities":
+        raise ValueError(f"rule is {rule!r}: use 'densities' (the paper) or 'counts'")
+    return _fill(sizes, weights, density)
+
+
+def variance_densities(class_sizes: ArrayLike, sigmas: ArrayLike, density: float) -> Floats:
+    """Return the densities that make class counts proportional to deviations (Equation 5).
+
+    N_k d_k ∝ σ_k for any number of classes, capped at the class size; what a full class cannot
+    take goes to the others in proportion to their σ_k.
+
+    Parameters
+    ----------
+    class_sizes : (K,) samples per class, N_k ≥ 0; a class without samples counts as σ_k = 0.
+    sigmas : (K,) standard deviations σ_k ≥ 0, in any common unit.
+    density : fraction of all samples to keep, in [0, 1].
+
+    Returns
+    -------
+    (K,) densities in [0, 1]; classes with σ_k = 0 share what remains when all others are full.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For negative or non-finite values, lengths that differ, a density outside [0, 1].
+    """
+    check_density(density)
+    sizes = _class_sizes(class_sizes)
+    sigma = _nonnegative(sigmas, "sigmas", sizes.size)
+    return _fill(sizes, _per_sample(sigma, sizes), density)
+
+
+def strategy_densities(labels: ArrayLike, scores: ArrayLike, density: float) -> Floats:
+    """Return the class densities that a global cut of the scores induces (Section 4, StrategyQ).
+
+    The `budget(n, density)` samples of highest score stay, ties going to the lower index.
+
+    Parameters
+    ----------
+    labels : (n,) integers 0..K-1.
+    scores : (n,) numbers, higher is kept; infinite is allowed, NaN is not.
+    density : fraction of all samples to keep, in [0, 1].
+
+    Returns
+    -------
+    (K,) kept fraction of each class, K = labels.max() + 1; 0 for a class without samples.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For labels that are no class indices, NaN scores, lengths that differ.
+    """
+    check_density(density)
+    labels = check_labels(labels)
+    scores = check_scores(scores, labels.size)
+    kept = top(scores, budget(labels.size, density))
+    sizes = np.bincount(labels)
+    return np.bincount(labels[kept], minlength=sizes.size) / np.maximum(sizes, 1)
+
+
+def class_counts(class_sizes: ArrayLike, densities: ArrayLike, total: int | None = None) -> Ints:
+    """Return whole class counts for the densities: N_k d_k by largest remainder.
+
+    Parameters
+    ----------
+    class_sizes : (K,) whole numbers N_k ≥ 0.
+    densities : (K,) in [0, 1].
+    total : samples to keep in all, by default Σ N_k d_k rounded, halves up.
+
+    Returns
+    -------
+    (K,) int64 that sum to `total`, none above its class size and none a whole sample away from
+    N_k d_k; of equal remainders the lower class index is served first.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For sizes or densities out of range, or a total that rounding N_k d_k cannot reach.
+    """
+    sizes = _class_sizes(class_sizes)
+    if (sizes % 1).any():
+        k = int(np.argmax(sizes % 1 > 0))
+        raise ValueError(f"class_sizes[{k}] is {sizes[k]}: it must be a whole number of samples")
+    shares = _nonnegative(densities, "densities", sizes.size)
+    if shares.max() > 1:
+        k = int(shares.argmax())
+        raise ValueError(f"densities[{k}] is {shares[k]}: it must lie in [0, 1]")
+    wanted = sizes * shares
+    counts = np.floor(wanted)
+    if total is None:
+        total = _half_up(wanted.sum())
+    elif not isinstance(total, int | np.integer):
+        raise TypeError(f"total is {total!r}: it must be a whole number of samples")
+    left = int(total) - int(counts.sum())
+    split = wanted > counts
+    if not 0 <= left <= split.sum():
+        raise ValueError(
+            f"total is {total} but the densities ask for {wanted.sum():g} samples: "
+            "pass that number rounded, or densities that match the total"
+        )
+    # Rounded, or float noise would decide between equal remainders.
+    remainders = np.where(split, np.round(wanted - counts, 8), -1.0)
+    counts[np.argsort(-remainders, kind="stable")[:left]] += 1
+    return counts.astype(np.int64)
+
+
+def budget(n: int, density: float) -> int:
+    """Return how many of n samples a density keeps: d·n to the nearest integer, halves up."""
+    return _half_up(n * density)
+
+
+def top(scores: Floats, count: int) -> Ints:
+    """Return the indices of the `count` highest scores, best first, ties by lowest index."""
+    return np.argsort(-scores, kind="stable")[:count]
+
+
+def check_density(density: float, *, zero: bool = True) -> None:
+    """Raise unless the density is a number in [0, 1], or in (0, 1] when `zero` is False."""
+    wanted = "[0, 1]" if zero else "(0, 1]"
+    if not isinstance(density, Real):
+        raise TypeError(f"density is {density!r}: it must be a number in {wanted}")
+    if not 0 <= density <= 1 or (density == 0 and not zero):
+        raise ValueError(f"density is {density}: it must lie in {wanted}")
+
+
+def check_labels(labels: ArrayLike, num_classes: int | None = None) -> Ints:
+    """Return the labels as (n,) int64; raise unless they are class indices 0..num_classes-1."""
+    array = np.asarray(labels)
+    if array.ndim != 1 or array.size == 0:
+        raise ValueError(f"labels have shape {array.shape}: expected (n,) with n ≥ 1")
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"labels are {array.dtype}: they must be integers 0..K-1")
+    if array.min() < 0:
+        raise ValueError(f"label {array.min()} is negative: labels must be integers 0..K-1")
+    if num_classes is not None and array.max() >= num_classes:
+        raise ValueError(
+            f"label {array.max()} was never seen among the {num_classes} classes: "
+            f"labels must be integers 0..{num_classes - 1}"
+        )
+    return array.astype(np.int64)
+
+
+def check_scores(scores: ArrayLike, n: int) -> Floats:
+    """Return the scores as (n,) floats; raise on another shape or on NaN."""
+    array = as_floats(scores, "scores")
+    if array.shape != (n,):
+        raise ValueError(f"scores have shape {array.shape}: expected ({n},), one a label")
+    if np.isnan(array).any():
+        i = int(np.isnan(array).argmax())
+        raise ValueError(f"scores[{i}] is nan: every sample needs a score to be ranked by")
+    return array
+
+
+def as_floats(values: ArrayLike, name: str) -> Floats:
+    """Return the values as a float array; raise TypeError unless they are an array of numbers."""
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{name} must be an array of numbers ({error})") from None
+
+
+def _fill(sizes: Floats, weights: Floats, density: float) -> Floats:
+    """Return min(1, λ w_k) with Σ N_k min(1, λ w_k) = dN by bisecting the sorted weights.
+
+    Only ratios w_k / w_j enter, and only those that matter are finite, so neither tiny nor huge
+    weights overflow, and the printed algorithm's E > 0 and its division by Z do not occur.
+    """
+    if density in (0, 1):
+        return np.full(sizes.size, float(density))
+    keep = density * sizes.sum()
+    levels = np.unique(weights[weights > 0])
+
+    def fits(level: float) -> bool:  # whether all classes from this weight up can be full
+        return bool((sizes * np.minimum(1, weights / level)).sum() <= keep)
+
+    with np.errstate(over="ignore"):
+        first_full = bisect_left(levels, True, key=fits)
+        level = levels[first_full - 1] if first_full > 0 else 0.0
+        # Comparing weights, not ranks, treats equal classes equally to the last bit.
+        full = weights > level
+        share = np.minimum(1, weights / level) if level > 0 else np.ones_like(weights)
+    rest = keep - sizes[full].sum()
+    demand = (sizes * share)[~full].sum()
+    # The water line leaves some demand unmet, so it is positive; rounding may pass 0 or 1.
+    return np.where(full, 1.0, np.clip(rest / demand * share, 0, 1))
+
+
+def _error_weights(
+    sizes: Floats, recalls: ArrayLike, smoothing: float, val_sizes: ArrayLike | None
+) -> Floats:
+    recall = as_floats(recalls, "recalls")
+    if recall.shape != sizes.shape:
+        raise ValueError(f"recalls have shape {recall.shape}: expected {sizes.shape}, one a class")
+    if not (isinstance(smoothing, Real) and 0 <= smoothing < math.inf):
+        raise ValueError(f"smoothing is {smoothing!r}: it must be a number, finite and not below 0")
+    seen = sizes if val_sizes is None else _nonnegative(val_sizes, "val_sizes", sizes.size)
+    if val_sizes is not None and smoothing == 0 and (seen == 0).any():
+        k = int(np.argmax(seen == 0))
+        raise ValueError(
+            f"class {k} has no validation samples, so its recall is undefined: use smoothing > 0"
+        )
+    unknown = (seen == 0) & (smoothing > 0)
+    bad = ~((recall >= 0) & (recall <= 1)) & ~(unknown & np.isnan(recall))
+    if bad.any():
+        k = int(bad.argmax())
+        raise ValueError(
+            f"recalls[{k}] is {recall[k]}: it must lie in [0, 1], or be nan for a class without "
+            "validation samples when smoothing > 0"
+        )
+    if smoothing == 0:
+        return 1 - recall
+    errors = np.where(unknown, 0.0, (1 - recall) * seen)
+    return (errors + smoothing) / (seen + 2 * smoothing)
+
+
+def _per_sample(weights: Floats, sizes: Floats) -> Floats:
+    """Return w_k / N_k, and 0 for a class without samples."""
+    return np.divide(weights, sizes, out=np.zeros_like(weights), where=sizes > 0)
+
+
+def _half_up(value: float) -> int:
+    return math.floor(value + 0.5 + _NOISE)
+
+
+def _class_sizes(class_sizes: ArrayLike) -> Floats:
+    sizes = _nonnegative(class_sizes, "class_sizes")
+    if not 0 < sizes.sum() < math.inf:
+        raise ValueError(f"class_sizes sum to {sizes.sum()}: there is nothing to prune")
+    return sizes
+
+
+def _nonnegative(values: ArrayLike, name: str, length: int | None = None) -> Floats:
+    array = as_floats(values, name)
+    if array.ndim != 1 or length not in (None, array.size):
+        expected = "K" if length is None else length
+        raise ValueError(f"{name} have shape {array.shape}: expected ({expected},), one a class")
+    bad = ~((array >= 0) & (array < math.inf))
+    if bad.any():
+        k = int(bad.argmax())
+        raise ValueError(f"{name}[{k}] is {array[k]}: it must be finite and not negative")
+    return array
