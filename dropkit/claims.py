@@ -1,0 +1,66 @@
+"""What stored results say about a statement: differences with their intervals, and verdicts."""
+
+import numpy as np
+
+from dropkit import metrics
+from dropkit.figures import Curves
+from dropkit.metrics import Difference
+
+
+def verdict(difference: Difference) -> str:
+    """Read a difference by its interval: "higher", "lower", or "not separated" if 0 lies inside."""
+    if difference.low > 0:
+        return "higher"
+    return "lower" if difference.high < 0 else "not separated"
+
+
+def compare(curves: Curves, first: str, second: str) -> dict[float, dict[str, Difference]]:
+    """Differences first − second at each density, paired by seed, in accuracy points.
+
+    Where `second` is "full" every density is compared with the full data.
+
+    Returns
+    -------
+    density -> {"average", "worst", "pooled"} -> Difference: of the average accuracy and of the
+    per-seed worst class with 95 % t intervals, and of the pooled worst class with a 95 % bootstrap
+    interval.
+    """
+    compared = {}
+    for density, recalls in curves[first].items():
+        other = curves[second].get(1.0 if second == "full" else density)
+        if other is None:
+            continue
+        differences = {
+            "average": metrics.paired_difference(recalls, other, lambda r: r.mean(axis=1)),
+            "worst": metrics.paired_difference(recalls, other),
+            "pooled": metrics.pooled_difference(recalls, other),
+        }
+        compared[density] = {
+            name: Difference(*(100 * np.array(difference)))
+            for name, difference in differences.items()
+        }
+    return compared
+
+
+def comparison_rows(curves: Curves, first: str, second: str) -> list[list]:
+    """Rows for ``notebook.table`` under ``COMPARISON``: one density each, from ``compare``."""
+    return [
+        [density, *map(points, found.values())]
+        for density, found in compare(curves, first, second).items()
+    ]
+
+
+COMPARISON = ["density", "average", "worst class, per seed", "worst class, pooled"]
+
+_MARKS = {"higher": "▲", "lower": "▼", "not separated": "·"}
+
+
+def points(difference: Difference) -> str:
+    """A difference and its interval in accuracy points, such as "+3.1 [+1.0, +5.2]"."""
+    return f"{difference.value:+.1f} [{difference.low:+.1f}, {difference.high:+.1f}]"
+
+
+def marks(curves: Curves, first: str, second: str, estimate: str) -> str:
+    """Verdicts on `first` above `second`, a mark a density: ▲ higher, ▼ lower, · not separated."""
+    found = compare(curves, first, second).values()
+    return " ".join(_MARKS[verdict(row[estimate])] for row in found)

@@ -1,0 +1,201 @@
+"""One house style, and one function a figure of the paper.
+
+The functions take recalls by protocol and density, `Curves`, or records, and return a Figure.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import cycle
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from scipy import stats
+
+from dropkit import metrics, pruning
+from dropkit.study import SMOOTHED
+
+Curves = Mapping[str, Mapping[float, np.ndarray]]  # protocol -> density -> recalls (S, K)
+
+# Okabe and Ito's palette (https://jfly.uni-koeln.de/color/), safe for colour-blind readers. A
+# strategy keeps its colour in every chapter; how the class counts are set changes the line.
+COLOURS = {
+    "full": "#000000",
+    "random": "#707070",
+    "random+drop": "#D55E00",
+    "el2n": "#0072B2",
+    "grand": "#56B4E9",
+    "forgetting": "#009E73",
+    "dynunc": "#CC79A7",
+    "coreset": "#E69F00",
+    "ssp": "#8C6D31",
+}
+NAMES = {
+    "full": "Full data",
+    "random": "Random",
+    "el2n": "EL2N",
+    "grand": "GraNd",
+    "forgetting": "Forgetting",
+    "dynunc": "Dynamic Uncertainty",
+    "coreset": "CoreSet",
+    "ssp": "SSP",
+}
+
+STYLE = {
+    "svg.hashsalt": "dropkit",  # the same figure gives the same bytes
+    "svg.fonttype": "path",
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.25,
+    "legend.frameon": False,
+}
+
+METRICS: dict[str, tuple[str, Callable[[np.ndarray], np.ndarray]]] = {
+    "average": ("average accuracy (%)", lambda recalls: metrics.bias(recalls).average),
+    "worst": ("worst-class accuracy (%)", lambda recalls: metrics.bias(recalls).worst),
+    "gap": ("max − min recall (%)", lambda recalls: metrics.bias(recalls).gap),
+    "std": ("std of recalls (%)", lambda recalls: metrics.bias(recalls).std),
+}
+
+
+def canvas(
+    rows: int = 1, columns: int = 1, *, width: float = 7.2, height: float = 2.8
+) -> tuple[Figure, np.ndarray]:
+    """Return a Figure in the house style and its (rows, columns) array of Axes; sizes in inches."""
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(width, height * rows), layout="constrained")
+        axes = figure.subplots(rows, columns, squeeze=False)
+    return figure, axes
+
+
+def name(protocol: str) -> str:
+    """A protocol as the paper writes it: "random+drop" is "Random+DRoP"."""
+    base, smoothed = protocol.removesuffix(SMOOTHED), protocol.endswith(SMOOTHED)
+    parts = []
+    for part in base.split("+"):
+        strategy = part.removesuffix("q")
+        if part in ("drop", "cdbw"):
+            parts.append({"drop": "DRoP", "cdbw": "CDB-W"}[part])
+        elif part != strategy and strategy in pruning.STRATEGIES:
+            parts.append(NAMES.get(strategy, strategy) + "Q")
+        else:
+            parts.append(NAMES.get(part, part))
+    return "+".join(parts) + SMOOTHED * smoothed
+
+
+def look(protocol: str) -> dict[str, str]:
+    """Colour, line, marker and label of a protocol's curve."""
+    base = protocol.removesuffix(SMOOTHED)
+    parsed = pruning.parse(base)
+    strategy = parsed.strategy or parsed.ranking
+    colour = COLOURS.get(base) or COLOURS.get(strategy) or _spare_colour(strategy)
+    line, marker = {"global": ("-", "o"), "drop": ("--", "s")}.get(parsed.quota, (":", "^"))
+    if base == "random+drop":
+        line = "-." if protocol.endswith(SMOOTHED) else "-"
+    if "cdbw" in base:
+        line, marker = (0, (5, 1, 1, 1)), "D"
+    return {"color": colour, "linestyle": line, "marker": marker, "label": name(protocol)}
+
+
+def _spare_colour(strategy: str) -> str:
+    """A colour for a reader's own strategy, the same in every figure."""
+    own = sorted(pruning.STRATEGIES - set(COLOURS))
+    return dict(zip(own, cycle(("#7B3294", "#A6611A", "#018571")), strict=False))[strategy]
+
+
+def tradeoff(curves: Curves, against: Sequence[str] = ("density", "worst")) -> Figure:
+    """Figures 1, 5, 7 and 10 to 12: average accuracy against density and against bias metrics.
+
+    Curves are means over seeds; bands in the panel against density are 95 % intervals of the mean
+    (the paper's are minimum and maximum of three seeds). Points on a curve are densities.
+    """
+    figure, axes = canvas(1, len(against), width=3.0 * len(against) + 1.0, height=3.0)
+    for ax, metric in zip(axes[0], against, strict=True):
+        for protocol, by_density in curves.items():
+            if metric == "density":
+                _band(ax, protocol, by_density, "average")
+            else:
+                _parametric(ax, protocol, by_density, metric)
+        ax.set_xlabel("density" if metric == "density" else METRICS[metric][0])
+    axes[0, 0].set_ylabel(METRICS["average"][0])
+    _legend(figure, axes[0, 0])
+    return figure
+
+
+def against_density(curves: Curves, chosen: Sequence[str] = ("worst", "gap", "std")) -> Figure:
+    """Each metric against density, with 95 % intervals of the mean over seeds."""
+    figure, axes = canvas(1, len(chosen), width=3.0 * len(chosen) + 1.0, height=3.0)
+    for ax, metric in zip(axes[0], chosen, strict=True):
+        for protocol, by_density in curves.items():
+            _band(ax, protocol, by_density, metric)
+        ax.set(xlabel="density", ylabel=METRICS[metric][0])
+    _legend(figure, axes[0, 0])
+    return figure
+
+
+def pooled(curves: Curves) -> Figure:
+    """Worst-class accuracy against density by two estimates: per seed, and pooled over seeds.
+
+    Bars of the pooled estimate are 95 % bootstrap intervals over seeds.
+    """
+    figure, axes = canvas(1, 2, height=3.0)
+    for protocol, by_density in curves.items():
+        _band(axes[0, 0], protocol, by_density, "worst")
+        densities = sorted(by_density)
+        values = np.array([metrics.pooled_worst(by_density[d]) for d in densities])
+        ends = np.array([metrics.pooled_interval(by_density[d]) for d in densities])
+        style = look(protocol)
+        if protocol == "full":
+            axes[0, 1].axhspan(*(100 * ends[0]), color=style["color"], alpha=0.1, lw=0)
+            axes[0, 1].axhline(100 * values[0], color=style["color"], lw=1, ls=":")
+            continue
+        bars = 100 * np.abs(ends.T - values)
+        axes[0, 1].errorbar(densities, 100 * values, bars, ms=4, capsize=2, **style)
+    axes[0, 0].set(xlabel="density", ylabel="mean of per-seed worst class (%)")
+    axes[0, 1].set(xlabel="density", ylabel="pooled worst class (%)")
+    axes[0, 1].sharey(axes[0, 0])
+    _legend(figure, axes[0, 0])
+    return figure
+
+
+def _band(ax: Axes, protocol: str, by_density: Mapping[float, np.ndarray], metric: str) -> None:
+    """Mean over seeds of a metric against density with its 95 % interval; full data as a line."""
+    measure, style = METRICS[metric][1], look(protocol)
+    densities = sorted(by_density)
+    values = [100 * measure(by_density[d]) for d in densities]
+    means = np.array([value.mean() for value in values])
+    half = np.array([half_width(value) for value in values])
+    if protocol == "full":
+        ax.axhline(means[0], color=style["color"], lw=1, ls=":", label=style["label"])
+        return
+    ax.plot(densities, means, ms=4, lw=1.4, **style)
+    ax.fill_between(densities, means - half, means + half, color=style["color"], alpha=0.15, lw=0)
+
+
+def half_width(values: np.ndarray) -> float:
+    """Half the 95 % t interval of a mean; 0 for a single value."""
+    if len(values) < 2:
+        return 0.0
+    return float(stats.t.ppf(0.975, len(values) - 1) * stats.sem(values))
+
+
+def _parametric(
+    ax: Axes, protocol: str, by_density: Mapping[float, np.ndarray], metric: str
+) -> None:
+    measure = METRICS[metric][1]
+    recalls = [by_density[d] for d in sorted(by_density)]
+    x = [100 * measure(r).mean() for r in recalls]
+    y = [100 * r.mean() for r in recalls]
+    if protocol == "full":
+        ax.plot(x, y, "*", ms=10, color=COLOURS["full"], label=name(protocol))
+    else:
+        ax.plot(x, y, ms=4, lw=1.4, **look(protocol))
+
+
+def _legend(figure: Figure, ax: Axes) -> None:
+    handles, labels = ax.get_legend_handles_labels()
+    figure.legend(
+        handles, labels, loc="outside lower center", ncols=min(len(labels), 4), fontsize=8
+    )
