@@ -1,0 +1,51 @@
+# make book: the rendered book, executed now.   make test: every test.   make bench: measured speed.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+HTML   := _build/html/index.html
+
+# One thread a process: the numbers must not depend on the cores, and pages run side by side.
+export OMP_NUM_THREADS := 1
+export DROPKIT_STORE ?= $(CURDIR)/.cache/store
+
+.PHONY: book test bench lock html clean
+
+book: $(VENV)/.stamp
+	@echo "executing the notebooks; trials that are already in $$DROPKIT_STORE are not run again"
+	@$(BIN)/python -m dropkit.pages --to book
+	@$(MAKE) --no-print-directory html
+	@echo "the book: file://$(CURDIR)/$(HTML)"
+
+# A clean build each time: Sphinx's incremental builds warn about labels that are long mended.
+html: $(VENV)/.stamp book/status.md
+	@echo "rendering the book"
+	@rm -rf _build
+	@$(BIN)/jupyter-book build . -W -n --keep-going -q > /dev/null
+
+book/status.md:
+	@printf '# Status of the pages\n\nThese pages were executed elsewhere; `make book` executes them here.\n' > $@
+
+test: html
+	@$(BIN)/python -m pytest tests book -n 2 --dist loadfile --nbval -p tests.nbval_plugin
+
+bench: $(VENV)/.stamp
+	@$(BIN)/python -m tests.bench $(TOPICS)
+
+# Keeps the versions that are locked; make lock UPGRADE=--upgrade takes the newest.
+lock: $(BIN)/uv
+	@$(BIN)/uv pip compile pyproject.toml --extra book --extra test --universal --python-version 3.11 \
+	  --generate-hashes --no-header --no-annotate --quiet $(UPGRADE) -o requirements.lock
+
+$(BIN)/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "dropkit needs Python 3.11 or later, and $(PYTHON) is " + sys.version.split()[0] + "; name another: make PYTHON=python3.12")'
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+
+$(VENV)/.stamp: requirements.lock pyproject.toml | $(BIN)/uv
+	@echo "installing the locked packages into $(VENV) (5 GB, most of it PyTorch)"
+	@$(BIN)/uv pip install --python $(BIN)/python --require-hashes -r requirements.lock
+	@$(BIN)/uv pip install --python $(BIN)/python --no-deps --quiet -e .
+	@touch $@
+
+clean:
+	rm -rf _build $(VENV) .cache .pytest_cache .ruff_cache .hypothesis book/status.md

@@ -1,0 +1,172 @@
+"""What a notebook's parameters, glued numbers and tables become."""
+
+import math
+import re
+from types import SimpleNamespace
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
+from markdown_it import MarkdownIt
+
+from dropkit import notebook
+
+CELL = """\
+scale = "digits"          # the data
+densities = [0.1, 0.5]    # fractions
+protocols = ["random", "random+drop"]
+seeds = 60
+separation = 2.0
+store = ""
+executor = "local"
+device = "cpu"
+literal = True
+"""
+
+
+def run(injected: str = "", cell: str = CELL) -> SimpleNamespace:
+    """What settings() returns in a notebook with this parameters cell and injected cell."""
+    namespace: dict = {}
+    cells = ["", cell, *([injected] if injected else []), "settings = notebook.settings(globals())"]
+    for code in cells[:-1]:
+        exec(code, namespace)
+    namespace["In"] = cells
+    return notebook.settings(namespace)
+
+
+def test_defaults_come_back_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DROPKIT_STORE", "/somewhere/store")
+    assert vars(run()) == {
+        "scale": "digits",
+        "densities": [0.1, 0.5],
+        "protocols": ["random", "random+drop"],
+        "seeds": 60,
+        "separation": 2.0,
+        "store": "/somewhere/store",
+        "executor": "local",
+        "device": "cpu",
+        "literal": True,
+    }
+
+
+@pytest.mark.parametrize(
+    "injected, name, expected",
+    [
+        ("densities = [1]", "densities", [1.0]),
+        ("densities = (0.2, 0.3)", "densities", [0.2, 0.3]),
+        ("separation = 3", "separation", 3.0),
+        ("seeds = 2", "seeds", 2),
+        ("literal = False", "literal", False),
+        ("store = 'here'", "store", "here"),
+        ("device = 'cuda:1'", "device", "cuda:1"),
+    ],
+)
+def test_injected_value_wins_in_the_type_of_the_default(injected, name, expected) -> None:
+    value = getattr(run(injected), name)
+    assert value == expected
+    assert type(value) is type(expected)
+    if isinstance(value, list):
+        assert [type(item) for item in value] == [type(item) for item in expected]
+
+
+@pytest.mark.parametrize(
+    "injected, words",
+    [
+        ("density = 2", ["unknown parameter density", "takes scale, densities", "mean densities"]),
+        ("zzz = 1", ["unknown parameter zzz;"]),
+        ("density = 2\nsed = 1", ["unknown parameters density, sed", "mean densities, seeds"]),
+        ("densities = '0.3'", ["densities must be a list of numbers such as [0.1, 0.5]", "'0.3'"]),
+        ("densities = 0.3", ["densities must be a list of numbers", "got 0.3"]),
+        ("densities = [0.1, '0.3']", ["densities must be a list of numbers", "[0.1, '0.3']"]),
+        ("densities = [True]", ["densities must be a list of numbers", "[True]"]),
+        ("densities = [0.5, 1.5, 0]", ["densities", "above 0 and at most 1", "1.5, 0"]),
+        ("densities = [float('nan')]", ["densities", "above 0 and at most 1", "nan"]),
+        ("densities = []", ["densities", "empty list"]),
+        ("protocols = 'random'", ["protocols must be a list of texts", "the text 'random'"]),
+        ("protocols = ['droop']", ["protocol 'droop'"]),
+        ("protocols = []", ["protocols", "empty list"]),
+        ("seeds = [0, 1]", ["seeds must be a whole number such as 60", "[0, 1]"]),
+        ("seeds = 2.5", ["seeds must be a whole number", "2.5"]),
+        ("seeds = True", ["seeds must be a whole number", "True"]),
+        ("seeds = 0", ["seeds", "at least 1", "0"]),
+        ("scale = 'huge'", ["scale must be one of digits, mini, paper", "'huge'"]),
+        ("executor = 'dask'", ["executor must be one of", "local", "processes", "'dask'"]),
+        ("device = 'gpu'", ["device", "cuda", "'gpu'"]),
+        ("store = 3", ["store must be a text", "3"]),
+        ("literal = 1", ["literal must be True or False", "got 1"]),
+    ],
+)
+def test_wrong_parameter_stops_with_one_sentence(injected, words) -> None:
+    with pytest.raises(notebook.ParameterError) as caught:
+        run(injected)
+    message = str(caught.value)
+    assert all(word in message for word in words), message
+    assert "\n" not in message
+    assert caught.value._render_traceback_() == [f"ParameterError: {message}"]
+
+
+def test_names_of_the_notebooks_own_cells_are_no_parameters() -> None:
+    # A reader who runs the settings cell again has every later name of the notebook around.
+    namespace: dict = {}
+    exec(CELL, namespace)
+    call = "settings = notebook.settings(globals())"
+    namespace |= {"In": ["", CELL, "import math", call, "width = 3", call], "width": 3}
+    assert "width" not in vars(notebook.settings(namespace))
+
+
+def test_without_a_parameters_cell_it_says_what_to_run() -> None:
+    with pytest.raises(notebook.ParameterError, match="run the notebook's parameters cell"):
+        notebook.settings({"In": ["", "import math"]})
+
+
+def test_a_kernel_without_history_takes_the_names_that_are_there() -> None:
+    namespace = {"__name__": "__main__", "In": [""], "Out": {}, "math": math, "exit": print}
+    exec("densities = [0.1]\nseeds = 3", namespace)
+    assert vars(notebook.settings(namespace)) == {"densities": [0.1], "seeds": 3}
+    with pytest.raises(notebook.ParameterError, match="densities"):
+        notebook.settings(namespace | {"densities": [2.0]})
+
+
+@pytest.fixture
+def shell():
+    yield InteractiveShell.instance()
+    InteractiveShell.clear_instance()
+
+
+def glued(function, *args, **kwargs):
+    with capture_output() as captured:
+        function(*args, **kwargs)
+    [output] = captured.outputs
+    return output.data, output.metadata
+
+
+@pytest.mark.parametrize("value", [0.25, 7, "seven"])
+def test_glue_writes_what_the_books_own_glue_writes(shell, value) -> None:
+    from myst_nb import glue
+
+    ours = glued(notebook.glue, "theory-x", value)
+    theirs = glued(glue, "theory-x", value, display=False)
+    assert ours == theirs
+
+
+def test_glue_keeps_five_digits_and_unwraps_numpy(shell) -> None:
+    import numpy as np
+
+    data, _ = glued(notebook.glue, "x", np.float64(-1 / 3))
+    assert data == {"application/papermill.record/text/plain": "-0.33333"}
+    data, _ = glued(notebook.glue, "x", np.int64(1_234_567))
+    assert data == {"application/papermill.record/text/plain": "1234567"}
+
+
+def test_table_reads_back_as_its_rows(shell) -> None:
+    rows = [["a|b", 0.25, "-3.10"], ["c", 10, "+4.5 [4, 5]"]]
+    data, _ = glued(notebook.table, rows, headers=["name", "share", "n"])
+    html = MarkdownIt("commonmark").enable("table").render(data["text/markdown"])
+    cells = re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", html)
+    assert cells == ["name", "share", "n", "a|b", "0.25", "-3.10", "c", "10", "+4.5 [4, 5]"]
+    assert html.count("right") == 2 * 3  # the two columns of numbers, header and rows
+
+
+def test_table_of_a_wrong_width_names_the_row() -> None:
+    with pytest.raises(ValueError, match=r"2 headers.*\['a', 1, 2\]"):
+        notebook.table([["a", 1, 2]], headers=["name", "value"])
