@@ -17,7 +17,7 @@ def verdict(difference: Difference) -> str:
 def compare(curves: Curves, first: str, second: str) -> dict[float, dict[str, Difference]]:
     """Differences first − second at each density, paired by seed, in accuracy points.
 
-    Where `second` is "full" every density is compared with the full data.
+    Where `second` is "full" or "full+cdbw" every density is compared with the full data.
 
     Returns
     -------
@@ -27,7 +27,7 @@ def compare(curves: Curves, first: str, second: str) -> dict[float, dict[str, Di
     """
     compared = {}
     for density, recalls in curves[first].items():
-        other = curves[second].get(1.0 if second == "full" else density)
+        other = curves[second].get(1.0 if second.startswith("full") else density)
         if other is None:
             continue
         differences = {

@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 
 import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy import stats
 
 from dropkit import datasets
+from dropkit.datasets import Data
 from dropkit.figures import canvas, half_width, name
 
 
@@ -43,7 +45,7 @@ def class_recalls(recalls: np.ndarray, classes: Sequence[str]) -> Figure:
 def class_densities(
     kept: Mapping[float, np.ndarray], class_sizes: np.ndarray, full_recalls: np.ndarray
 ) -> Figure:
-    """Figures 2, 6, 13 and 14 for one protocol: how unevenly it prunes, and which classes.
+    """Figures 2 and 6 for one protocol: how unevenly it prunes, and which classes.
 
     Parameters
     ----------
@@ -54,24 +56,95 @@ def class_densities(
     The title of the left panel is the minimum of samples per class (SPC) at the lowest density,
     that of the right one ``density_correlation``.
     """
-    recalls = np.atleast_2d(full_recalls).mean(axis=0)
-    shades = matplotlib.colormaps["viridis"](np.linspace(0.0, 0.85, len(kept)))
     figure, axes = canvas(1, 2, height=3.0)
-    for shade, density in zip(shades, sorted(kept), strict=True):
-        share = kept[density] / class_sizes
-        ranked = -np.sort(-share, axis=1)
-        ranks = np.arange(1, share.shape[1] + 1)
-        axes[0, 0].plot(ranks, ranked.mean(axis=0), "o-", ms=3, color=shade, label=f"{density:g}")
-        axes[0, 0].fill_between(ranks, ranked.min(0), ranked.max(0), color=shade, alpha=0.15, lw=0)
-        axes[0, 1].plot(share.mean(axis=0), 100 * recalls, "o", ms=4, color=shade)
-    lowest = min(kept)
-    axes[0, 0].set(xlabel="classes, by density", ylabel="density of the class", ylim=(0, 1.05))
-    axes[0, 0].set_title(f"min SPC at d = {lowest:g}: {kept[lowest].min()}", fontsize=9)
+    _sorted_panel(axes[0, 0], kept, class_sizes)
+    _scatter_panel(axes[0, 1], kept, class_sizes, full_recalls)
+    axes[0, 0].set(xlabel="classes, by density", ylabel="density of the class")
     axes[0, 1].set(xlabel="density of the class", ylabel="accuracy on full data (%)")
-    correlation = density_correlation(kept, class_sizes, recalls)
-    axes[0, 1].set_title(f"correlation {correlation:.2f}", fontsize=9)
     axes[0, 0].legend(title="density", fontsize=8)
     return figure
+
+
+def sorted_densities(
+    kept: Mapping[str, Mapping[float, np.ndarray]], class_sizes: np.ndarray
+) -> Figure:
+    """Figure 14: sorted class densities, a panel a protocol; shapes as in ``class_densities``."""
+    figure, panels = _grid(list(kept), "classes, by density", "density of the class")
+    for ax, by_density in zip(panels, kept.values(), strict=True):
+        _sorted_panel(ax, by_density, class_sizes)
+        ax.set_title(f"{ax.get_label()}\n{ax.get_title()}", fontsize=8)
+    _density_legend(figure, panels[0])
+    return figure
+
+
+def accuracy_against_density(
+    kept: Mapping[str, Mapping[float, np.ndarray]],
+    class_sizes: np.ndarray,
+    full_recalls: np.ndarray,
+) -> Figure:
+    """Figure 13: full-data accuracy against class density, a panel a protocol."""
+    figure, panels = _grid(list(kept), "density of the class", "accuracy (%)")
+    for ax, by_density in zip(panels, kept.values(), strict=True):
+        _scatter_panel(ax, by_density, class_sizes, full_recalls)
+        ax.set_title(f"{ax.get_label()}\n{ax.get_title()}", fontsize=8)
+    _density_legend(figure, panels[0])
+    return figure
+
+
+def _grid(protocols: Sequence[str], xlabel: str, ylabel: str) -> tuple[Figure, list]:
+    """Small panels, four a row, labelled by protocol; common axes, unused ones taken away."""
+    rows = -(-len(protocols) // 4)
+    figure, axes = canvas(rows, 4, width=8.4, height=2.2)
+    for ax in axes.flat[len(protocols) :]:
+        ax.remove()
+    panels = list(axes.flat[: len(protocols)])
+    for index, (ax, protocol) in enumerate(zip(panels, protocols, strict=True)):
+        ax.set_label(name(protocol))
+        ax.sharex(panels[0])
+        ax.sharey(panels[0])
+        if index % 4 == 0:
+            ax.set_ylabel(ylabel)
+        if index + 4 >= len(protocols):
+            ax.set_xlabel(xlabel)
+    return figure, panels
+
+
+def _shades(kept: Mapping[float, np.ndarray]) -> list[tuple[float, tuple]]:
+    """Each density with its colour, dark for low ones."""
+    shades = matplotlib.colormaps["viridis"](np.linspace(0.0, 0.85, len(kept)))
+    return list(zip(sorted(kept), map(tuple, shades), strict=True))
+
+
+def _sorted_panel(ax: Axes, kept: Mapping[float, np.ndarray], class_sizes: np.ndarray) -> None:
+    """Class densities in falling order, mean and range over seeds."""
+    for density, shade in _shades(kept):
+        ranked = -np.sort(-kept[density] / class_sizes, axis=1)
+        ranks = np.arange(1, ranked.shape[1] + 1)
+        ax.plot(ranks, ranked.mean(axis=0), "o-", ms=2.5, color=shade, label=f"{density:g}")
+        ax.fill_between(ranks, ranked.min(0), ranked.max(0), color=shade, alpha=0.15, lw=0)
+    lowest = min(kept)
+    ax.set_ylim(0, 1.05)
+    ax.set_title(f"min SPC at d = {lowest:g}: {kept[lowest].min()}", fontsize=9)
+
+
+def _scatter_panel(
+    ax: Axes,
+    kept: Mapping[float, np.ndarray],
+    class_sizes: np.ndarray,
+    full_recalls: np.ndarray,
+) -> None:
+    """Full-data accuracy against mean class density, one point a class."""
+    recalls = np.atleast_2d(full_recalls).mean(axis=0)
+    for density, shade in _shades(kept):
+        share = (kept[density] / class_sizes).mean(axis=0)
+        ax.plot(share, 100 * recalls, "o", ms=3.5, color=shade, label=f"{density:g}")
+    correlation = density_correlation(kept, class_sizes, recalls)
+    ax.set_title(f"correlation {correlation:.2f}", fontsize=9)
+
+
+def _density_legend(figure: Figure, ax: Axes) -> None:
+    handles, labels = ax.get_legend_handles_labels()
+    figure.legend(handles, labels, title="density", loc="outside lower center", ncols=6, fontsize=8)
 
 
 def density_correlation(
@@ -120,7 +193,7 @@ def lowest_and_highest(
 
     `images` (n, C, H, W) and one seed's scores (n,); a row a strategy, removed on the left.
     """
-    figure, axes = canvas(len(scores), 2 * count + 1, height=0.55)
+    figure, axes = canvas(len(scores), 2 * count + 1, height=0.65)
     for row, (strategy, values) in zip(axes, scores.items(), strict=True):
         order = np.argsort(values, kind="stable")
         shown = [*order[:count], None, *order[::-1][:count]]
@@ -128,5 +201,32 @@ def lowest_and_highest(
             ax.axis("off")
             if index is not None:
                 ax.imshow(np.moveaxis(images[index], 0, -1), cmap="gray_r", aspect="auto")
-        row[0].set_title(name(strategy), loc="left", fontsize=8)
+        label = row[0].set_title(name(strategy), loc="left", fontsize=8, pad=2)
+        label.set_in_layout(False)  # a long name must not widen its column
     return figure
+
+
+def group_examples(data: Data, count: int = 8) -> Figure:
+    """A few training images of each group, a row a group, titled with its name and training size.
+
+    Images are uint8 or floats in [-1, 1]; where the data have no groups the rows are classes.
+    """
+    figure, axes = canvas(data.num_strata, count, height=1.15)
+    strata = data.strata[data.train]
+    for g, row in enumerate(axes):
+        members = data.train[strata == g]
+        # Spread over the group: neighbours are often of one species.
+        shown = members[:: max(1, len(members) // count)]
+        for ax, index in zip(row, shown, strict=False):
+            ax.imshow(_picture(data.x[index]), cmap="gray", vmin=0, vmax=1)
+        for ax in row:
+            ax.axis("off")
+        title = f"{data.strata_names[g]}\n{len(members):,} in training"
+        row[0].set_title(title, loc="left", fontsize=8, pad=2)
+    return figure
+
+
+def _picture(image: np.ndarray) -> np.ndarray:
+    """An image (C, H, W) as (H, W, C) in [0, 1]."""
+    shades = image / 255 if image.dtype == np.uint8 else (image + 1) / 2
+    return np.moveaxis(shades, 0, -1)

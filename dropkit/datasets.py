@@ -1,10 +1,13 @@
 """Load a data set as one pool of samples with train, validation and test indices into it."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 import numpy as np
+
+from dropkit import backgrounds, waterbirds
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +27,17 @@ class Data:
         Disjoint indices into the pool.
     classes : tuple of K str
         Class names.
+    groups : (N,) int array, optional
+        Groups 0 .. G-1, each within one class, where bias is measured between groups.
+    group_names : tuple of G str
+        Group names.
+    version : str
+        Names the draw of the data where more than one goes by the same name.
+
+    Raises
+    ------
+    ValueError
+        For groups that do not refine the classes.
     """
 
     x: np.ndarray
@@ -32,6 +46,13 @@ class Data:
     val: np.ndarray
     test: np.ndarray
     classes: tuple[str, ...]
+    groups: np.ndarray | None = None
+    group_names: tuple[str, ...] = ()
+    version: str = ""
+
+    def __post_init__(self):
+        if self.groups is not None:
+            _check_groups(self.groups, self.y, self.group_names, self.classes)
 
     @property
     def num_classes(self) -> int:
@@ -41,14 +62,49 @@ class Data:
     def in_shape(self) -> tuple[int, ...]:
         return self.x.shape[1:]
 
-    @cached_property
-    def class_sizes(self) -> np.ndarray:
-        """Training samples of each class, (K,)."""
-        return self.sizes("train")
+    @property
+    def strata(self) -> np.ndarray:
+        """What quotas and recalls go by, (N,): the groups where there are any, else the classes."""
+        return self.y if self.groups is None else self.groups
 
-    def sizes(self, split: str) -> np.ndarray:
-        """Samples of each class in "train", "val" or "test", (K,)."""
-        return np.bincount(self.y[getattr(self, split)], minlength=self.num_classes)
+    @property
+    def strata_names(self) -> tuple[str, ...]:
+        return self.classes if self.groups is None else self.group_names
+
+    @property
+    def num_strata(self) -> int:
+        return len(self.strata_names)
+
+    @property
+    def class_sizes(self) -> np.ndarray:
+        """Training samples of each stratum, (num_strata,)."""
+        return self.sizes()
+
+    def sizes(self, split: str = "train") -> np.ndarray:
+        """Samples of each stratum in "train", "val" or "test", (num_strata,)."""
+        return np.bincount(self.strata[getattr(self, split)], minlength=self.num_strata)
+
+
+def _check_groups(
+    groups: np.ndarray, y: np.ndarray, names: tuple[str, ...], classes: tuple[str, ...]
+) -> None:
+    if groups.shape != y.shape or groups.dtype.kind not in "iu":
+        raise ValueError(
+            f"groups are {groups.dtype} of shape {groups.shape}: "
+            f"they must be integers of the labels' shape {y.shape}"
+        )
+    if groups.size and not 0 <= groups.min() <= groups.max() < len(names):
+        wrong = groups.min() if groups.min() < 0 else groups.max()
+        raise ValueError(f"group {wrong} has no name: expected 0..{len(names) - 1}")
+    seen = np.zeros((len(names), len(classes)), bool)
+    seen[groups, y] = True
+    for name, row in zip(names, seen, strict=True):
+        if row.sum() > 1:
+            first, second = (classes[k] for k in np.flatnonzero(row)[:2])
+            raise ValueError(
+                f"group {name!r} holds samples of class {first!r} and of class {second!r}: "
+                "groups must refine classes"
+            )
 
 
 def load(name: str, seed: int = 0, root: str | None = None) -> Data:
@@ -59,20 +115,22 @@ def load(name: str, seed: int = 0, root: str | None = None) -> Data:
     name : str
         One of ``names()``.
     seed : int
-        Draws the split where a data set has none of its own (the digits).
+        Draws the split where a data set has none of its own (the digits). The pool is the same for
+        every seed.
     root : str, optional
-        Folder of data sets that do not come with a package.
+        Folder of data sets that do not come with a package; default: ``$DROPKIT_DATA``.
 
     Raises
     ------
     ValueError
-        For an unknown name, or a seed that is no integer or negative.
+        For an unknown name, a seed that is no integer or negative, or files that are missing or
+        damaged.
     """
     if name not in _LOADERS:
         raise ValueError(f"unknown data set {name!r}; known are {', '.join(names())}")
     if not isinstance(seed, int | np.integer) or seed < 0:
         raise ValueError(f"seed is {seed!r}: it must be an integer and not negative")
-    return _LOADERS[name](seed, root)
+    return _LOADERS[name](seed, root or os.environ.get("DROPKIT_DATA"))
 
 
 def names() -> list[str]:
@@ -120,6 +178,31 @@ def _digits(view: Callable[[np.ndarray], np.ndarray]) -> Callable[[int, str | No
     return loader
 
 
+@lru_cache
+def _photo_pool() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Samples, labels and groups of ``digits-on-photos``."""
+    images, digits = _digit_images()
+    y = np.repeat((digits >= 5).astype(np.int64), backgrounds.VARIANTS)
+    photos = np.repeat(np.arange(len(backgrounds.PHOTOGRAPHS)), backgrounds.CROPS)
+    return backgrounds.paint(images), y, 2 * y + np.tile(photos, len(digits))
+
+
+def _digits_on_photos(seed: int, root: str | None) -> Data:
+    digits = _digit_images()[1]
+    x, y, groups = _photo_pool()
+    splits = backgrounds.draw(digits >= 5, _stratified_split(digits, seed), seed)
+    classes = ("0–4", "5–9")
+    names = tuple(f"{k} on {photo}" for k in classes for photo in backgrounds.PHOTOGRAPHS)
+    return Data(x, y, *splits, classes, groups, names)
+
+
+def _waterbirds(seed: int, root: str | None) -> Data:
+    table = waterbirds.read(root)
+    x, version = waterbirds.images(table), f"metadata.csv with SHA-256 {table.sha256}"
+    names = waterbirds.GROUPS
+    return Data(x, table.y, *table.splits, waterbirds.CLASSES, table.groups, names, version)
+
+
 _LOADERS: dict[str, Callable[[int, str | None], Data]] = {
     # A clean set: recalls near 1, where the literal DRoP rule deletes classes.
     "digits": _digits(lambda images: images),
@@ -127,4 +210,7 @@ _LOADERS: dict[str, Callable[[int, str | None], Data]] = {
     "digits-2x4": _digits(lambda images: images.reshape(-1, 2, 4, 4, 2).mean(axis=(2, 4))),
     # A narrow sensor: the three middle rows of every image.
     "digits-3rows": _digits(lambda images: images[:, 3:6]),
+    # The background gives the label away in training, not in the test: groups, as in Waterbirds.
+    "digits-on-photos": _digits_on_photos,
+    "waterbirds": _waterbirds,
 }

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from dropkit import metrics, pruning
-from dropkit.study import SMOOTHED
+from dropkit.pruning import SMOOTHED
 
 Curves = Mapping[str, Mapping[float, np.ndarray]]  # protocol -> density -> recalls (S, K)
 
@@ -40,6 +40,11 @@ NAMES = {
     "coreset": "CoreSet",
     "ssp": "SSP",
 }
+
+FULL_LINES = {"full": ":", "full+cdbw": (0, (5, 1, 1, 1))}
+BY_COUNTS = "Random+DRoP, by counts"  # the label of DRoP's quotas read as class counts
+QUOTA_LOOKS = {"global": ("-", "o"), "drop": ("--", "s"), "balance": ("-.", "v")}
+QUOTAS = {"drop": "DRoP", "balance": "balanced", "cdbw": "CDB-W"}
 
 STYLE = {
     "svg.hashsalt": "dropkit",  # the same figure gives the same bytes
@@ -76,9 +81,9 @@ def name(protocol: str) -> str:
     parts = []
     for part in base.split("+"):
         strategy = part.removesuffix("q")
-        if part in ("drop", "cdbw"):
-            parts.append({"drop": "DRoP", "cdbw": "CDB-W"}[part])
-        elif part != strategy and strategy in pruning.STRATEGIES:
+        if part in QUOTAS:
+            parts.append(QUOTAS[part])
+        elif part != strategy and strategy in pruning.strategies():
             parts.append(NAMES.get(strategy, strategy) + "Q")
         else:
             parts.append(NAMES.get(part, part))
@@ -87,11 +92,13 @@ def name(protocol: str) -> str:
 
 def look(protocol: str) -> dict[str, str]:
     """Colour, line, marker and label of a protocol's curve."""
+    if protocol == BY_COUNTS:
+        return {"color": "#56B4E9", "linestyle": "--", "marker": "s", "label": protocol}
     base = protocol.removesuffix(SMOOTHED)
     parsed = pruning.parse(base)
     strategy = parsed.strategy or parsed.ranking
     colour = COLOURS.get(base) or COLOURS.get(strategy) or _spare_colour(strategy)
-    line, marker = {"global": ("-", "o"), "drop": ("--", "s")}.get(parsed.quota, (":", "^"))
+    line, marker = QUOTA_LOOKS.get(parsed.quota, (":", "^"))
     if base == "random+drop":
         line = "-." if protocol.endswith(SMOOTHED) else "-"
     if "cdbw" in base:
@@ -101,8 +108,8 @@ def look(protocol: str) -> dict[str, str]:
 
 def _spare_colour(strategy: str) -> str:
     """A colour for a reader's own strategy, the same in every figure."""
-    own = sorted(pruning.STRATEGIES - set(COLOURS))
-    return dict(zip(own, cycle(("#7B3294", "#A6611A", "#018571")), strict=False))[strategy]
+    own = sorted(pruning.strategies() - set(COLOURS))
+    return dict(zip(own, cycle(("#7B3294", "#018571", "#B2182B")), strict=False))[strategy]
 
 
 def tradeoff(curves: Curves, against: Sequence[str] = ("density", "worst")) -> Figure:
@@ -131,6 +138,20 @@ def against_density(curves: Curves, chosen: Sequence[str] = ("worst", "gap", "st
         for protocol, by_density in curves.items():
             _band(ax, protocol, by_density, metric)
         ax.set(xlabel="density", ylabel=METRICS[metric][0])
+    _legend(figure, axes[0, 0])
+    return figure
+
+
+def imbalanced(by_factor: Mapping[float, Curves], chosen: Sequence[str]) -> Figure:
+    """Figure 8: metrics against density, a row an imbalance factor, a column a metric."""
+    figure, axes = canvas(len(by_factor), len(chosen), width=3.4 * len(chosen), height=2.3)
+    for row, (factor, curves) in zip(axes, by_factor.items(), strict=True):
+        for ax, metric in zip(row, chosen, strict=True):
+            for protocol, by_density in curves.items():
+                _band(ax, protocol, by_density, metric)
+            ax.set(ylabel=METRICS[metric][0], title=f"I = {factor:g}")
+    for ax in axes[-1]:
+        ax.set_xlabel("density")
     _legend(figure, axes[0, 0])
     return figure
 
@@ -167,8 +188,10 @@ def _band(ax: Axes, protocol: str, by_density: Mapping[float, np.ndarray], metri
     values = [100 * measure(by_density[d]) for d in densities]
     means = np.array([value.mean() for value in values])
     half = np.array([half_width(value) for value in values])
-    if protocol == "full":
-        ax.axhline(means[0], color=style["color"], lw=1, ls=":", label=style["label"])
+    if protocol.startswith("full"):
+        ax.axhline(
+            means[0], color=style["color"], lw=1, ls=FULL_LINES[protocol], label=style["label"]
+        )
         return
     ax.plot(densities, means, ms=4, lw=1.4, **style)
     ax.fill_between(densities, means - half, means + half, color=style["color"], alpha=0.15, lw=0)
@@ -188,8 +211,9 @@ def _parametric(
     recalls = [by_density[d] for d in sorted(by_density)]
     x = [100 * measure(r).mean() for r in recalls]
     y = [100 * r.mean() for r in recalls]
-    if protocol == "full":
-        ax.plot(x, y, "*", ms=10, color=COLOURS["full"], label=name(protocol))
+    if protocol.startswith("full"):
+        marker = "*" if protocol == "full" else "D"
+        ax.plot(x, y, marker, ms=8, color=COLOURS["full"], ls="", label=name(protocol))
     else:
         ax.plot(x, y, ms=4, lw=1.4, **look(protocol))
 

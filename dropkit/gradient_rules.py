@@ -87,7 +87,7 @@ def _product_squares(x: Tensor, grad: Tensor) -> Tensor:
         return x.square().sum((1, 2)) * grad.square().sum((1, 2))
     if q * (p + o) < p * o:  # through the (q, q) Gram matrices
         return (torch.bmm(x.mT, x) * torch.bmm(grad.mT, grad)).sum((1, 2))
-    return torch.bmm(grad, x.mT).square().sum((1, 2))
+    return torch.bmm(x, grad.mT).square().sum((1, 2))
 
 
 def _bias_squares(grad: Tensor, names: frozenset[str]) -> Tensor:

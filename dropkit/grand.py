@@ -38,10 +38,7 @@ def gradient_norms(model: nn.Module, x: Tensor, y: Tensor, *, chunk: int = 64) -
         for start in range(0, len(x), chunk):
             part = slice(start, start + chunk)
             watch.begin(squares[part])
-            with watch:
-                logits = model(x[part].detach().to(device))
-            _check_logits(logits, y[part])
-            F.cross_entropy(logits, y[part].long().to(device), reduction="sum").backward()
+            _loss(model, x[part].detach().to(device), y[part], watch).backward()
     norms = squares.sqrt().cpu().numpy()
     if not np.isfinite(norms).all():
         raise ValueError(
@@ -51,7 +48,10 @@ def gradient_norms(model: nn.Module, x: Tensor, y: Tensor, *, chunk: int = 64) -
     return norms
 
 
-def _check_logits(logits: Tensor, y: Tensor) -> None:
+def _loss(model: nn.Module, x: Tensor, y: Tensor, watch: "_Watch") -> Tensor:
+    """Return the summed cross-entropy; ValueError if the logits or the labels do not fit."""
+    with watch:
+        logits = model(x)
     if logits.ndim != 2 or len(logits) != len(y):
         raise ValueError(
             f"the model returned shape {tuple(logits.shape)} for {len(y)} samples: "
@@ -64,6 +64,20 @@ def _check_logits(logits: Tensor, y: Tensor) -> None:
         )
     if not logits.requires_grad:
         raise ValueError("the model runs no layer with parameters under autograd: none to measure")
+    return F.cross_entropy(logits, y.long().to(logits.device), reduction="sum")
+
+
+class _Root(torch.autograd.Function):
+    """Starts the graph at a tensor: not a leaf, so that what follows may change it in place."""
+
+    @staticmethod
+    def forward(ctx, tensor: Tensor, anchor: Tensor) -> Tensor:
+        ctx.mark_dirty(tensor)
+        return tensor
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> tuple[None, None]:
+        return None, None
 
 
 class _Watch(TorchFunctionMode):
@@ -95,8 +109,10 @@ class _Watch(TorchFunctionMode):
                 f"layer '{name}' sees {len(inputs)} rows for {len(self.squares)} samples: "
                 "its first dimension must be the sample"
             )
-        if not output.requires_grad:  # a first layer; cloned, for what follows may work in place
-            output = output.detach().requires_grad_().clone()
+        if output._base is not None:  # a view's hook is lost when the view is changed in place
+            output = output.clone()
+        if not output.requires_grad:  # a first layer
+            output = _Root.apply(output, output.new_zeros((), requires_grad=True))
         version = inputs._version
         floats = inputs[0].numel() * math.prod(getattr(layer, "kernel_size", ()))
         space = BLOCK_BYTES if inputs.device.type == "cpu" else GPU_BLOCK_BYTES
@@ -108,8 +124,9 @@ class _Watch(TorchFunctionMode):
             blocks = zip(*(t.split(rows) for t in (self.squares, inputs, grad)), strict=True)
             for squares, *block in blocks:
                 squares += rule(layer, *block, names)
+            handle.remove()  # frees the inputs: pages are reused rather than asked for anew
 
-        output.register_hook(add)
+        handle = output.register_hook(add)
         return output
 
     def __torch_function__(self, func, types, args=(), kwargs=None):

@@ -75,6 +75,26 @@ def class_recalls(labels: ArrayLike, predictions: ArrayLike, num_classes: int) -
     return recalls.reshape(*batch, num_classes)
 
 
+def group_recalls(
+    groups: ArrayLike, labels: ArrayLike, predictions: ArrayLike, num_groups: int
+) -> Floats:
+    """Return the accuracy within each group: with the classes as groups, the recalls.
+
+    Parameters
+    ----------
+    groups : (n,) or (..., n) integers 0..num_groups-1.
+    labels : (n,) or (..., n) class labels.
+    predictions : (..., n) predicted classes.
+    num_groups : G, at least 1.
+
+    Returns
+    -------
+    (..., G) accuracies; NaN for a group without samples.
+    """
+    right = np.asarray(predictions) == np.asarray(labels)
+    return class_recalls(groups, np.where(right, groups, -1), num_groups)
+
+
 def bias(recalls: ArrayLike) -> Bias:
     """Return average, minimum, maximum minus minimum, and deviation of recalls (Section 2).
 
@@ -102,6 +122,39 @@ def bias(recalls: ArrayLike) -> Bias:
 def worst(recalls: ArrayLike) -> Floats:
     """Return the worst-class accuracy min_k r_k of each row: (S, K) recalls to (S,)."""
     return bias(recalls).worst
+
+
+def adjusted_average(recalls: ArrayLike, train_group_sizes: ArrayLike) -> Floats:
+    """Return the average over groups weighted by their training frequency, Σ_g n_g r_g / Σ_g n_g.
+
+    It is the average accuracy that the literature reports on Waterbirds, whose test split is
+    balanced within classes while its training split is not (Sagawa et al., 2020, Appendix C.1).
+
+    Parameters
+    ----------
+    recalls : (..., G) in [0, 1].
+    train_group_sizes : (G,) samples of each group in the training split before pruning.
+
+    Returns
+    -------
+    (...); NaN where a group's recall is.
+
+    Raises
+    ------
+    ValueError
+        For recalls outside [0, 1], another number of sizes, a negative one, or no samples at all.
+    """
+    recalls = _recalls(recalls, 1)
+    sizes = as_floats(train_group_sizes, "train_group_sizes")
+    if sizes.shape != recalls.shape[-1:]:
+        raise ValueError(
+            f"train_group_sizes have shape {sizes.shape}: expected ({recalls.shape[-1]},)"
+        )
+    if (sizes < 0).any() or not 0 < sizes.sum() < math.inf:
+        raise ValueError(
+            f"train_group_sizes are {sizes.tolist()}: they must be counts, not all of them 0"
+        )
+    return recalls @ (sizes / sizes.sum())
 
 
 def pooled_worst(recalls: ArrayLike) -> float:

@@ -1,5 +1,7 @@
 """The architectures, and many small networks as one stack."""
 
+import os
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from math import prod
 
@@ -9,14 +11,18 @@ from torch.nn import functional as F
 
 
 def build(name: str, num_classes: int, in_shape: Sequence[int]) -> nn.Sequential:
-    """Build an untrained network that maps (B, *in_shape) to (B, num_classes) logits.
+    """Build a network that maps (B, *in_shape) to (B, num_classes) logits.
 
-    Its last layer is linear; what enters it are the features that CoreSet uses.
+    Its last layer is linear; what enters it are the features that CoreSet uses. The network is
+    untrained, but ``resnet50-imagenet`` comes pretrained up to its last layer: from the file
+    ``$DROPKIT_RESNET50``, a state dict of torchvision's ``resnet50``, else by torchvision's
+    download of ``IMAGENET1K_V1``, the weights that Sagawa et al. (2020) start from.
 
     Raises
     ------
     ValueError
-        For an unknown name, or an input shape the architecture cannot take.
+        For an unknown name, an input shape the architecture cannot take, or pretrained weights
+        that cannot be had or do not fit.
     """
     if name not in _BUILDERS:
         raise ValueError(f"unknown model {name!r}; known are {', '.join(names())}")
@@ -31,10 +37,12 @@ def names() -> list[str]:
 def initialise(model: nn.Module, seed: int) -> nn.Module:
     """Draw all weights anew: Kaiming normal (Table 1), biases 0, batch norm as PyTorch does.
 
-    Drawn in double precision, where PyTorch has one code path for all processors.
+    Of a pretrained network only the last layer is drawn. Weights are drawn in double precision,
+    where PyTorch has one code path for all processors.
     """
     generator = torch.Generator().manual_seed(seed)
-    for layer in model.modules():
+    drawn = model[-1] if getattr(model, "pretrained", False) else model
+    for layer in drawn.modules():
         if isinstance(layer, nn.Conv2d | nn.Linear):
             weight = torch.empty(layer.weight.shape, dtype=torch.float64)
             nn.init.kaiming_normal_(weight, nonlinearity="relu", generator=generator)
@@ -73,7 +81,83 @@ def _cnn(num_classes: int, in_shape: tuple[int, ...]) -> nn.Sequential:
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, num_classes))
 
 
-_BUILDERS: dict[str, Callable[[int, tuple[int, ...]], nn.Sequential]] = {"mlp": _mlp, "cnn": _cnn}
+def _resnet50(num_classes: int, in_shape: tuple[int, ...]) -> nn.Sequential:
+    return _with_head(_resnet50_stages(in_shape), num_classes)
+
+
+def _resnet50_imagenet(num_classes: int, in_shape: tuple[int, ...]) -> nn.Sequential:
+    stages = _resnet50_stages(in_shape)
+    file = os.environ.get("DROPKIT_RESNET50")
+    state = _read_weights(file) if file else _download_weights()
+    # The file's own last layer is not used, whatever its classes.
+    state = {name: values for name, values in state.items() if not name.startswith("fc.")}
+    _check_fit(state, stages.state_dict(), file or "torchvision's download")
+    stages.load_state_dict(state, strict=False)
+    network = _with_head(stages, num_classes)
+    network.pretrained = True
+    return network
+
+
+def _resnet50_stages(in_shape: tuple[int, ...]) -> nn.Sequential:
+    """torchvision's ResNet-50 without its last layer, a sequence under torchvision's names."""
+    from torchvision.models import resnet50  # slow to import, and the digits do not need it
+
+    if len(in_shape) != 3 or in_shape[0] != 3:
+        raise ValueError(f"resnet50 takes images (3, height, width), got shape {in_shape}")
+    *stages, _ = resnet50().named_children()
+    return nn.Sequential(OrderedDict(stages))
+
+
+def _with_head(stages: nn.Sequential, num_classes: int) -> nn.Sequential:
+    return nn.Sequential(*stages, nn.Flatten(), nn.Linear(2048, num_classes))
+
+
+def _read_weights(file: str) -> dict[str, Tensor]:
+    if not os.path.isfile(file):
+        raise ValueError(f"DROPKIT_RESNET50 is {file!r}: there is no such file")
+    try:
+        state = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception:  # what PyTorch raises depends on the byte that is wrong
+        state = None
+    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise ValueError(f"DROPKIT_RESNET50 is {file!r}: it is no state dict saved by PyTorch")
+    return state
+
+
+def _download_weights() -> dict[str, Tensor]:
+    from torchvision.models import ResNet50_Weights
+
+    weights = ResNet50_Weights.IMAGENET1K_V1
+    try:
+        return weights.get_state_dict(check_hash=True, weights_only=True)
+    except (OSError, RuntimeError) as error:
+        raise ValueError(
+            f"the weights {weights.url} cannot be downloaded ({error}): "
+            "let DROPKIT_RESNET50 name a copy of the file"
+        ) from error
+
+
+def _check_fit(state: dict[str, Tensor], own: dict[str, Tensor], source: str) -> None:
+    for name in {**own, **state}:
+        # torchvision's first files lack the counters of batch norm; nothing uses them.
+        if name not in state and name.endswith("num_batches_tracked"):
+            continue
+        found, expected = (
+            tuple(weights[name].shape) if name in weights else "missing" for weights in (state, own)
+        )
+        if found != expected:
+            raise ValueError(
+                f"{source} does not fit resnet50: the shape of {name} is {found} there, "
+                f"{expected} in the architecture"
+            )
+
+
+_BUILDERS: dict[str, Callable[[int, tuple[int, ...]], nn.Sequential]] = {
+    "mlp": _mlp,
+    "cnn": _cnn,
+    "resnet50": _resnet50,
+    "resnet50-imagenet": _resnet50_imagenet,
+}
 
 
 class StackedLinear(nn.Module):

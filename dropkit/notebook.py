@@ -4,6 +4,7 @@ import ast
 import difflib
 import re
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -197,6 +198,16 @@ def _check_densities(densities: list[float]) -> None:
         raise ParameterError(f"densities must be numbers above 0 and at most 1, got {got}")
 
 
+def _check_density(density: float) -> None:
+    if not 0 < density <= 1:
+        raise ParameterError(f"density must be above 0 and at most 1, got {density}")
+
+
+def _check_count(name: str, value: int) -> None:
+    if value < 1:
+        raise ParameterError(f"{name} says how many and must be at least 1, got {value}")
+
+
 def _check_protocols(protocols: list[str]) -> None:
     from dropkit import pruning
 
@@ -209,11 +220,6 @@ def _check_protocols(protocols: list[str]) -> None:
             raise ParameterError(str(error)) from None
 
 
-def _check_seeds(seeds: int) -> None:
-    if seeds < 1:
-        raise ParameterError(f"seeds says how many and must be at least 1, got {seeds}")
-
-
 def _check_device(device: str) -> None:
     if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", device):
         raise ParameterError(f"device must be auto, cpu, cuda, cuda:N or mps, got {device!r}")
@@ -223,7 +229,11 @@ _CHECKS: dict[str, Callable[[Any], None]] = {
     "scale": _check_scale,
     "densities": _check_densities,
     "protocols": _check_protocols,
-    "seeds": _check_seeds,
+    "density": _check_density,
+    **{
+        name: partial(_check_count, name)
+        for name in ("seeds", "clean_seeds", "points", "repetitions")
+    },
     "executor": _check_executor,
     "device": _check_device,
 }

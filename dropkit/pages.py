@@ -63,6 +63,8 @@ def execute(source: Path, to: Path, on_cell: Callable[[], None]) -> Executed:
     )
     seconds = time.perf_counter() - start
     write_atomically(to / source.name, normalised(page, notebook).encode())
+    for name, picture in _pictures(page):
+        write_atomically(to / "_static" / name, picture.encode())
     return Executed(source, parameters(_code_cells(notebook))[0], seconds, datetime.now(UTC))
 
 
@@ -74,6 +76,15 @@ def normalised(page: NotebookNode, source: NotebookNode) -> str:
         if cell.cell_type == "code":
             cell.outputs = list(_merged(cell.outputs))
     return nbformat.writes(page) + "\n"
+
+
+def _pictures(page: NotebookNode) -> Iterator[tuple[str, str]]:
+    """Name and SVG of the figures in cells tagged "picture", which are shown outside the book."""
+    for cell in page.cells:
+        if "picture" in cell.metadata.get("tags", []):
+            for output in cell.outputs:
+                if svg := output.get("data", {}).get("image/svg+xml"):
+                    yield f"{cell.id}.svg", svg
 
 
 def _merged(outputs: Sequence[NotebookNode]) -> Iterator[NotebookNode]:
@@ -154,7 +165,7 @@ def _failure(source: Path, error: BaseException) -> str:
 
 
 def _status(done: Sequence[Executed]) -> str:
-    from dropkit.study import provenance  # here, for it takes torch and seconds to import
+    from dropkit.provenance import provenance  # here, for it takes torch and seconds to import
 
     rows = [
         f"| [](./{row.source.name}) | `{_literal(row.parameters)}` | {row.seconds:.0f} "

@@ -5,6 +5,7 @@ The names are the paper's. With S a strategy:
     full         keep everything
     S            keep the highest scores of the whole data set
     S+drop       class counts by DRoP, the highest scores inside each class
+    S+balance    equal class counts as far as the classes reach, the highest scores inside each
     random+Sq    class counts that S's global cut induces, random inside each class
     P+cdbw       P, and the final model trains with the CDB-W loss
     cdbw+P       P, from a query model trained with the CDB-W loss
@@ -28,12 +29,16 @@ from dropkit.quotas import (
     drop_densities,
     strategy_densities,
     top,
+    variance_densities,
 )
+from dropkit.scores import names as score_names
 
-# Names a protocol may use; `register_strategy` adds to them.
-STRATEGIES = {"random", "el2n", "grand", "forgetting", "dynunc", "coreset", "ssp"}
+SMOOTHED = " (smoothed)"  # ends the label of a protocol whose quotas are smoothed
 
-_RESERVED = {"full", "drop", "cdbw", "global"}
+
+def strategies() -> frozenset[str]:
+    """Names that S may stand for: "random" and every registered score."""
+    return frozenset({"random"}) | score_names()
 
 
 @dataclass(frozen=True)
@@ -41,8 +46,8 @@ class Protocol:
     """What a protocol's name says: how to rank, how to share out, which losses to train with.
 
     `ranking` is a strategy, or "full"; `quota` is "global" (one cut through all classes), "drop",
-    or the strategy whose global cut sets the class counts; `query_loss` and `loss` are "ce" or
-    "cdbw", for the query model and for the final model.
+    "balance", or the strategy whose global cut sets the class counts; `query_loss` and `loss` are
+    "ce" or "cdbw", for the query model and for the final model.
     """
 
     ranking: str
@@ -53,7 +58,7 @@ class Protocol:
     @property
     def strategy(self) -> str | None:
         """The strategy whose scores the protocol needs, or None."""
-        name = self.ranking if self.quota in ("global", "drop") else self.quota
+        name = self.ranking if self.quota in ("global", "drop", "balance") else self.quota
         return None if name in ("full", "random") else name
 
     @property
@@ -83,37 +88,20 @@ def parse(protocol: str) -> Protocol:
     first, _, second = base.partition("+")
     induced = second.removesuffix("q")
     parsed = None
-    if base == "full" or base in STRATEGIES:
+    if base == "full" or base in strategies():
         parsed = Protocol(base, "global", query_loss, loss)
-    elif first in STRATEGIES and second == "drop":
-        parsed = Protocol(first, "drop", query_loss, loss)
-    elif first == "random" and second == f"{induced}q" and induced in STRATEGIES - {"random"}:
+    elif first in strategies() and second in ("drop", "balance"):
+        parsed = Protocol(first, second, query_loss, loss)
+    elif first == "random" and second == f"{induced}q" and induced in strategies() - {"random"}:
         parsed = Protocol("random", induced, query_loss, loss)
     # A query loss without a query model would name one protocol twice.
     if parsed and (query_loss == "ce" or parsed.needs_scores or parsed.needs_recalls):
         return parsed
     raise ValueError(
-        f"protocol {protocol!r} is not known: use full, S, S+drop or random+Sq with S one of "
-        f"{', '.join(sorted(STRATEGIES))} (for Sq any but random), followed by +cdbw to train "
+        f"protocol {protocol!r} is not known: use full, S, S+drop, S+balance or random+Sq, S of "
+        f"{', '.join(sorted(strategies()))} (for Sq any but random), followed by +cdbw to train "
         "with that loss, or after cdbw+ to score with a query model trained by it"
     )
-
-
-def register_strategy(name: str) -> None:
-    """Let protocols use a new strategy; registering a name again changes nothing.
-
-    Raises
-    ------
-    ValueError
-        Unless the name is lower-case letters, digits and underscores, and is not reserved.
-    """
-    usable = isinstance(name, str) and name.isidentifier() and name == name.lower()
-    if not usable or name in _RESERVED:
-        raise ValueError(
-            f"strategy name {name!r} cannot be used: it must be lower-case letters, digits and "
-            f"underscores, and none of {', '.join(sorted(_RESERVED))}"
-        )
-    STRATEGIES.add(name)
 
 
 def prune(
@@ -173,6 +161,9 @@ def prune(
         labels = check_labels(labels, num_classes=recalls.size)
         sizes = np.bincount(labels, minlength=recalls.size)
         densities = drop_densities(sizes, recalls, density, smoothing, val_sizes, rule=rule)
+    elif plan.quota == "balance":
+        sizes = np.bincount(labels)
+        densities = variance_densities(sizes, np.ones(sizes.size), density)
     else:
         sizes = np.bincount(labels)
         densities = strategy_densities(labels, scores, density)

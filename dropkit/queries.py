@@ -1,17 +1,22 @@
 """Query models: train them on the full training set and record what recalls and scores need."""
 
+import math
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 
 import numpy as np
+import torch
 from scipy.special import softmax
+from torch import Tensor
+from tqdm import tqdm
 
-from dropkit import metrics, training
-from dropkit.datasets import Data, load
+from dropkit import metrics, models, training
+from dropkit.datasets import Data
+from dropkit.imbalance import load_imbalanced
+from dropkit.registry import QueryRecord, Schedule
+from dropkit.scores import grand
 from dropkit.store import Store, key
 from dropkit.training import Recipe
-
-Recorded = dict[str, np.ndarray]
 
 LEAST_EPOCHS = 10  # what Paul et al. (2021) recommend for EL2N and GraNd
 
@@ -20,18 +25,48 @@ LEAST_EPOCHS = 10  # what Paul et al. (2021) recommend for EL2N and GraNd
 class Query:
     """Which query models one seed trains; its key names what they recorded.
 
-    Appendix A: 10 % of the full training length, repeated over 5 initialisations.
+    Appendix A: EL2N, GraNd and DRoP's recalls take a "short" schedule, 10 % of the full training
+    length over 5 initialisations; scores that watch training take one "long" run. Recalls are
+    measured on `val_share` of each class's validation samples, rounded up, of whose labels
+    `val_noise` is replaced by another class at random. `imbalance` is the factor of the training
+    set's long tail.
     """
 
     dataset: str
     model: str
     seed: int
     recipe: Recipe
-    initialisations: int = 5
+    schedule: Schedule
+    initialisations: int
+    val_share: float = 1.0
+    val_noise: float = 0.0
+    imbalance: float = 1.0
+
+    def __post_init__(self):
+        if not 0 < self.val_share <= 1:
+            raise ValueError(f"val_share must be above 0 and at most 1, got {self.val_share}")
+        if not 0 <= self.val_noise <= 1:
+            raise ValueError(f"val_noise must be in [0, 1], got {self.val_noise}")
+
+    @property
+    def data(self) -> Data:
+        """The data set it trains on."""
+        return load_imbalanced(self.dataset, self.seed, self.imbalance)
 
     @property
     def key(self) -> str:
         return key({"engine": training.ENGINE, "query": asdict(self)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recorded(QueryRecord):
+    """A query's record with its recalls on the validation split.
+
+    `recalls` (R, K) and `val_sizes` (K,), the samples of each class they were measured on.
+    """
+
+    recalls: np.ndarray
+    val_sizes: np.ndarray
 
 
 def short_recipe(recipe: Recipe) -> Recipe:
@@ -44,19 +79,26 @@ def short_recipe(recipe: Recipe) -> Recipe:
 def run(queries: Iterable[Query], store: Store, *, stack: int) -> dict[Query, Recorded]:
     """Return what each query recorded, training only those the store does not have.
 
-    Returns
-    -------
-    dict from query to
-        ``probs`` (R, n, K) float32, softmax outputs on the training samples in evaluation mode
-        without augmentation, and ``recalls`` (R, K) on the validation split.
+    A short query records ``probs`` and ``grad_norms``, a long one ``target_probs`` and
+    ``correct``, both from training-mode outputs as they occur, and ``features``; every query
+    records the recalls on the validation split. `stack` bounds the networks trained at once.
     """
     found = {query: store.load_arrays(query.key) for query in dict.fromkeys(queries)}
     missing = [query for query, arrays in found.items() if arrays is None]
-    for group in _alike(missing, stack):
-        for query, arrays in zip(group, _train(group), strict=True):
-            store.save_arrays(query.key, arrays)
-            found[query] = arrays
-    return found
+    with tqdm(total=len(missing), desc="queries", unit="query", disable=not missing or None) as bar:
+        for group in _alike(missing, stack):
+            for query, arrays in zip(group, _train(group), strict=True):
+                store.save_arrays(query.key, arrays)
+                found[query] = arrays
+                bar.update()
+    return {query: _record(query, arrays) for query, arrays in found.items()}
+
+
+def _record(query: Query, arrays: dict[str, np.ndarray]) -> Recorded:
+    data = query.data
+    known = {field.name for field in fields(Recorded)}
+    chosen = {name: array for name, array in arrays.items() if name in known}
+    return Recorded(labels=data.y[data.train], **chosen)
 
 
 def _alike(queries: Sequence[Query], stack: int) -> Iterable[list[Query]]:
@@ -69,19 +111,91 @@ def _alike(queries: Sequence[Query], stack: int) -> Iterable[list[Query]]:
         yield from (group[i : i + size] for i in range(0, len(group), size))
 
 
-def _train(group: Sequence[Query]) -> list[Recorded]:
+def _train(group: Sequence[Query]) -> list[dict[str, np.ndarray]]:
     common, repeats = group[0], group[0].initialisations
-    sets: list[Data] = [load(common.dataset, query.seed) for query in group]
+    sets = [query.data for query in group]
     # Query networks start from other weights than the final ones of the same seed.
     seeds = [10_000 + 100 * query.seed + r for query in group for r in range(repeats)]
     rows = np.repeat(np.arange(len(group)), repeats)
     train = np.stack([data.train for data in sets])[rows]
-    val = np.stack([data.val for data in sets])[rows]
-    x, y, num_classes = sets[0].x, sets[0].y, sets[0].num_classes
-    networks = training.train(
-        common.model, x, y, train, common.recipe, seeds=seeds, num_classes=num_classes
+    val, val_labels, val_strata = (
+        np.stack(parts)[rows] for parts in zip(*map(_validation, group, sets), strict=True)
     )
-    probs = softmax(training.predict(networks, x, train), axis=-1).astype(np.float32)
+    x, y, num_classes = sets[0].x, sets[0].y, sets[0].num_classes
+    history = _History(common.recipe.epochs, y[train]) if common.schedule == "long" else None
+    networks = training.train(
+        common.model, x, y, train, common.recipe,
+        seeds=seeds, num_classes=num_classes, strata=sets[0].strata, val=val, observe=history,
+    )  # fmt: skip
     predictions = training.predict(networks, x, val).argmax(-1)
-    recalls = metrics.class_recalls(y[val], predictions, num_classes)
-    return [{"probs": probs[rows == g], "recalls": recalls[rows == g]} for g in range(len(group))]
+    num_strata = sets[0].num_strata
+    sizes = [np.bincount(strata, minlength=num_strata) for strata in val_strata]
+    recalls = metrics.group_recalls(val_strata, val_labels, predictions, num_strata)
+    recorded = {"recalls": recalls}
+    if history is None:
+        logits = training.predict(networks, x, train)
+        recorded["probs"] = softmax(logits, axis=-1).astype(np.float32)
+        recorded["grad_norms"] = _gradient_norms(networks, x, y, train)
+        return [
+            {"val_sizes": sizes[g * repeats]} | {n: a[rows == g] for n, a in recorded.items()}
+            for g in range(len(group))
+        ]
+    features = training.predict(networks, x, train, features=True).astype(np.float32)
+    return [
+        {
+            "val_sizes": sizes[g],
+            "recalls": recorded["recalls"][[g]],
+            "target_probs": history.target_probs[:, g],
+            "correct": history.correct[:, g],
+            "features": features[g],
+        }
+        for g in range(len(group))
+    ]
+
+
+def _validation(query: Query, data: Data) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Pool indices of a query's validation samples, their labels and strata as the query sees."""
+    # A stream of its own: 1 keeps it apart from the one that draws splits.
+    stream = np.random.PCG64(np.random.SeedSequence(query.seed, spawn_key=(1,)))
+    order = data.val[np.argsort(stream.random_raw(len(data.val)), kind="stable")]
+    strata = data.strata[order]
+    chosen = [
+        np.flatnonzero(strata == k)[: math.ceil(query.val_share * size - 1e-9)]
+        for k, size in enumerate(data.sizes("val"))
+    ]
+    order = order[np.concatenate(chosen)]
+    labels = data.y[order]
+    flipped = stream.random_raw(len(labels)) < query.val_noise * 2.0**64
+    shift = stream.random_raw(len(labels)) % np.uint64(max(data.num_classes - 1, 1)) + np.uint64(1)
+    noisy = (labels + shift.astype(np.int64)) % data.num_classes
+    labels = np.where(flipped, noisy, labels)
+    return order, labels, labels if data.groups is None else data.groups[order]
+
+
+def _gradient_norms(
+    networks: models.Stack, x: np.ndarray, y: np.ndarray, train: np.ndarray
+) -> np.ndarray:
+    """GraNd's norms of each network on its own samples, (S, n) float32."""
+    dtype = next(networks.parameters()).dtype
+    norms = [
+        grand(networks.network(s), torch.as_tensor(x[row], dtype=dtype), torch.as_tensor(y[row]))
+        for s, row in enumerate(train)
+    ]
+    return np.stack(norms).astype(np.float32)
+
+
+class _History:
+    """Watches training: target probability and correctness of every sample in every epoch."""
+
+    def __init__(self, epochs: int, labels: np.ndarray):
+        self.labels = torch.as_tensor(labels)
+        shape = (epochs, *labels.shape)
+        self.target_probs = np.zeros(shape, dtype=np.float32)
+        self.correct = np.zeros(shape, dtype=bool)
+
+    def __call__(self, epoch: int, positions: Tensor, logits: Tensor) -> None:
+        labels = self.labels.gather(1, positions)
+        target = logits.softmax(-1).gather(-1, labels[..., None])[..., 0]
+        rows = np.arange(len(labels))[:, None]
+        self.target_probs[epoch, rows, positions] = target
+        self.correct[epoch, rows, positions] = logits.argmax(-1) == labels

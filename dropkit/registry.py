@@ -62,7 +62,7 @@ class Score:
 
 SCORES: dict[str, Score] = {}
 _PAPERS = ("el2n", "grand", "forgetting", "dynunc", "coreset", "ssp")
-_RESERVED = ("random", "full", "drop", "cdbw", "global")
+_RESERVED = ("random", "full", "drop", "balance", "cdbw", "global")
 
 
 def names() -> frozenset[str]:

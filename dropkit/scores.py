@@ -63,7 +63,8 @@ def grand(
     """Return ‖∇_θ cross-entropy‖₂ of each sample over all trainable parameters (Section 2).
 
     Exact, in evaluation mode, by one batched forward and backward pass; the model is left as it
-    was. The mean over initialisations is GraNd as the paper uses it.
+    was. The mean over initialisations is GraNd as the paper uses it. On a GPU, PyTorch computes
+    convolutions in TF32 unless `torch.backends.cudnn.allow_tf32` is off.
 
     Parameters
     ----------

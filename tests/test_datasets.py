@@ -58,7 +58,7 @@ class TestImages:
         assert data.y.dtype == np.int64
 
     def test_names(self):
-        assert datasets.names() == NAMES
+        assert datasets.names() == [*NAMES, "digits-on-photos", "waterbirds"]
 
 
 class TestSplits:
@@ -120,6 +120,44 @@ def test_sizes_count_absent_classes():
     assert data.sizes("train").tolist() == [0, 0, 2, 0]
     assert data.sizes("test").tolist() == [1, 0, 0, 0]
     assert data.in_shape == (3,)
+
+
+def grouped(groups, y=(0, 1, 1, 0), names=("a left", "b left", "b right")):
+    y = np.array(y)
+    splits = np.array([0, 1, 1, 3]), np.array([2]), np.array([0])
+    return Data(np.zeros((len(y), 3)), y, *splits, ("a", "b"), np.array(groups), names)
+
+
+class TestGroups:
+    def test_strata_are_groups(self):
+        data = grouped([0, 2, 1, 0])
+        assert data.strata.tolist() == [0, 2, 1, 0]
+        assert data.strata_names == ("a left", "b left", "b right")
+        assert data.num_strata == 3
+        assert data.num_classes == 2
+        assert data.sizes().tolist() == data.sizes("train").tolist() == [2, 0, 2]
+        assert data.sizes("val").tolist() == [0, 1, 0]
+
+    def test_without_groups_strata_are_classes(self):
+        data = load("digits-2x4", 1)
+        assert data.strata is data.y
+        assert data.strata_names == data.classes
+        assert data.num_strata == 10
+
+    def test_must_refine_classes(self):
+        message = "group 'b left' holds samples of class 'a' and of class 'b': groups must refine"
+        with pytest.raises(ValueError, match=message):
+            grouped([0, 1, 2, 1])
+
+    @pytest.mark.parametrize("wrong", [-1, 3])
+    def test_every_group_has_a_name(self, wrong):
+        with pytest.raises(ValueError, match=f"group {wrong} has no name: expected 0..2"):
+            grouped([0, 2, 1, wrong])
+
+    @pytest.mark.parametrize("groups", [[0, 1, 1], [[0, 1, 1, 0]], [0.0, 1.0, 1.0, 0.0]])
+    def test_must_be_integers_like_labels(self, groups):
+        with pytest.raises(ValueError, match=r"they must be integers of the labels' shape \(4,\)"):
+            grouped(groups)
 
 
 class TestErrors:

@@ -5,7 +5,8 @@ import pytest
 from scipy import stats
 
 from dropkit import class_figures, figures
-from dropkit.study import SMOOTHED
+from dropkit.datasets import Data
+from dropkit.pruning import SMOOTHED
 
 RECALLS = {
     "full": {1.0: np.array([[0.9, 0.6], [0.8, 0.7]])},
@@ -96,3 +97,85 @@ def test_lowest_and_highest_shows_the_extremes():
     figure = class_figures.lowest_and_highest(images, scores, count=2)
     shown = [ax.get_images()[0].get_array().max() for ax in figure.axes if ax.get_images()]
     assert shown == [1, 3, 0, 4]  # lowest 0, 1 at indices 1, 3; highest 5, 4 at indices 0, 4
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.uint8])
+def test_group_examples_show_each_group(dtype):
+    # One shade a group, as pixels; group 1 has two training samples, group 2 none.
+    groups = np.repeat([0, 1, 2], [1500, 2, 4])
+    shades = np.array([0.2, 0.6, 1.0])[groups]
+    x = shades * 255 if dtype == np.uint8 else 2 * shades - 1
+    x = (x[:, None, None, None] * np.ones((1, 3, 2, 2))).round(6).astype(dtype)
+    names = ("land", "water", "air")
+    train, test = np.arange(1502), np.arange(1502, 1506)
+    data = Data(x, groups, train, test, test, names, groups, names)
+    axes = np.reshape(class_figures.group_examples(data, count=3).axes, (3, 3))
+    titles = [row[0].get_title(loc="left") for row in axes]
+    assert titles == ["land\n1,500 in training", "water\n2 in training", "air\n0 in training"]
+    for row, shade, count in zip(axes, (0.2, 0.6, None), (3, 2, 0), strict=True):
+        shown = [image.get_array() for ax in row for image in ax.get_images()]
+        assert len(shown) == count
+        for picture in shown:
+            np.testing.assert_allclose(picture, np.full((2, 2, 3), shade), atol=1e-6)
+
+
+# Two protocols, two densities, two seeds, three classes of 10, 20 and 40 samples.
+SIZES = np.array([10, 20, 40])
+KEPT = {
+    "el2n": {
+        0.6: np.array([[8, 10, 24], [6, 14, 22]]),
+        0.2: np.array([[1, 3, 10], [2, 4, 8]]),
+    },
+    "random+drop": {
+        0.6: np.array([[10, 12, 20], [10, 10, 22]]),
+        0.2: np.array([[5, 4, 5], [4, 6, 4]]),
+    },
+}
+
+
+def by_density(ax) -> dict:
+    return {float(line.get_label()): line.get_xydata() for line in ax.get_lines()}
+
+
+def test_sorted_densities_draws_each_protocols_densities():
+    el2n, drop = class_figures.sorted_densities(KEPT, SIZES).axes
+    # Shares of el2n at 0.2: .1 .15 .25 and .2 .2 .2; sorted, then averaged over seeds.
+    assert by_density(el2n)[0.2] == pytest.approx(np.array([[1, 0.225], [2, 0.175], [3, 0.15]]))
+    assert by_density(el2n)[0.6] == pytest.approx(np.array([[1, 0.75], [2, 0.6], [3, 0.525]]))
+    # Random+DRoP at 0.2: .5 .2 .125 and .4 .3 .1.
+    assert by_density(drop)[0.2] == pytest.approx(np.array([[1, 0.45], [2, 0.25], [3, 0.1125]]))
+    assert el2n.get_title() == "EL2N\nmin SPC at d = 0.2: 1"
+    assert drop.get_title() == "Random+DRoP\nmin SPC at d = 0.2: 4"
+
+
+def test_sorted_densities_shades_the_range_over_seeds():
+    el2n = class_figures.sorted_densities(KEPT, SIZES).axes[0]
+    heights = [band.get_paths()[0].vertices[:, 1] for band in el2n.collections]
+    # From the emptiest class of any seed to the fullest, at 0.2 and at 0.6.
+    ranges = np.array([[height.min(), height.max()] for height in heights])
+    assert ranges == pytest.approx(np.array([[0.1, 0.25], [0.5, 0.8]]))
+
+
+def test_accuracy_against_density_draws_a_point_a_class():
+    recalls = np.array([[0.9, 0.6, 0.5], [0.7, 0.8, 0.5]])
+    el2n, drop = class_figures.accuracy_against_density(KEPT, SIZES, recalls).axes
+    assert by_density(el2n)[0.2] == pytest.approx(np.array([[0.15, 80], [0.175, 70], [0.225, 50]]))
+    assert by_density(drop)[0.6] == pytest.approx(np.array([[1, 80], [0.55, 70], [0.525, 50]]))
+    averaged = stats.pearsonr([0.15, 0.175, 0.225], [80, 70, 50]).statistic
+    averaged += stats.pearsonr([0.7, 0.6, 0.575], [80, 70, 50]).statistic
+    assert el2n.get_title() == f"EL2N\ncorrelation {averaged / 2:.2f}"
+
+
+@pytest.mark.parametrize("count", [1, 4, 5])
+def test_a_panel_a_protocol_and_one_legend(count):
+    protocols = ["random", "el2n", "grand", "forgetting", "dynunc"][:count]
+    kept = dict.fromkeys(protocols, KEPT["el2n"])
+    for figure in (
+        class_figures.sorted_densities(kept, SIZES),
+        class_figures.accuracy_against_density(kept, SIZES, np.array([0.9, 0.6, 0.5])),
+    ):
+        titles = [ax.get_title().split("\n")[0] for ax in figure.axes]
+        assert titles == [figures.name(protocol) for protocol in protocols]
+        assert len({ax.get_xlim() + ax.get_ylim() for ax in figure.axes}) == 1
+        (legend,) = figure.legends
+        assert [text.get_text() for text in legend.get_texts()] == ["0.2", "0.6"]

@@ -40,6 +40,25 @@ class Parallel(nn.Module):
         return self.left(x).sin() * self.right(input=x) + cut
 
 
+class InPlace(nn.Module):
+    """Changes the outputs of layers, views among them, and parts of them, in place."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second, self.third = nn.Linear(6, 7), nn.Linear(7, 8), nn.Linear(8, 5)
+        self.norm = nn.LayerNorm(8)
+
+    def forward(self, x):
+        x = self.first(x).relu_()
+        x = self.second(x).mul_(1.5).tanh_()
+        x = self.norm(x)
+        x[:, 1:3].mul_(2).sub_(0.3)
+        x.view(-1).mul_(0.5)
+        x = self.third(x.sum(1))
+        x[:, :2].mul_(3)
+        return x
+
+
 def residual():
     blocks = [Residual(3, 6, 1), Residual(6, 8, 2), Residual(8, 8, 1)]
     return nn.Sequential(*blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 5))
@@ -73,8 +92,8 @@ CONVOLUTIONS = [
 ]
 
 
-def pooled(network, channels):
-    return nn.Sequential(network, nn.Tanh(), nn.AdaptiveAvgPool2d(2), nn.Flatten()), 4 * channels
+def pooled(network):
+    return nn.Sequential(network, nn.Tanh(), nn.AdaptiveAvgPool2d(2), nn.Flatten())
 
 
 def randomised(model: nn.Module) -> nn.Module:
@@ -115,7 +134,9 @@ def data(*shape: int, classes: int = 5, dtype=torch.float64):
         (perceptron, (11, 6)),
         (Parallel, (11, 6)),
         (lambda: nn.Sequential(tokens(), nn.Flatten()), (11, 4, 6)),
-        (lambda: pooled(normed(), 6)[0], (11, 4, 5, 5)),
+        (lambda: nn.Sequential(nn.Linear(6, 5), nn.ReLU(True), nn.Flatten()), (11, 4, 6)),
+        (lambda: pooled(normed()), (11, 4, 5, 5)),
+        (InPlace, (11, 4, 6)),
     ],
 )
 def test_equals_one_backward_per_sample(network, shape, dtype, rtol):
@@ -129,7 +150,7 @@ def test_equals_one_backward_per_sample(network, shape, dtype, rtol):
 @pytest.mark.parametrize("outputs", [4, 64])  # both sides of the choice between forms
 @pytest.mark.parametrize("options", CONVOLUTIONS, ids=str)
 def test_convolutions(options, outputs, size):
-    model = randomised(pooled(nn.Conv2d(4, outputs, **options), outputs)[0]).double()
+    model = randomised(pooled(nn.Conv2d(4, outputs, **options))).double()
     x, y = data(5, 4, *size)
     np.testing.assert_allclose(grand(model, x, y), one_by_one(model, x, y), rtol=1e-10)
 

@@ -4,12 +4,13 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import stats
 
 from dropkit.metrics import (
+    adjusted_average,
     bias,
     class_recalls,
     paired_difference,
@@ -18,10 +19,6 @@ from dropkit.metrics import (
     pooled_worst,
     worst,
 )
-
-# A property is no test of speed: on a busy machine an example may take its time.
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
 
 recall_tables = hnp.arrays(
     np.float64,
@@ -172,3 +169,35 @@ class TestDifferences:
             paired_difference([[0.5], [0.6]], [[0.5]])
         with pytest.raises(ValueError, match=r"statistic gives shape \(\): expected \(2,\)"):
             paired_difference([[0.5], [0.6]], [[0.5], [0.4]], np.mean)
+
+
+class TestAdjustedAverage:
+    def test_is_the_accuracy_where_groups_are_as_frequent_as_in_training(self):
+        # Waterbirds: a test sample of group g stands for n_g / m_g training samples.
+        train, test = [3498, 184, 56, 1057], [2255, 2255, 642, 642]
+        rng = np.random.default_rng(0)
+        right = [rng.random(size) < 0.9 - 0.2 * g for g, size in enumerate(test)]
+        stands_for = np.repeat(np.array(train) / test, test)
+        expected = np.average(np.concatenate(right), weights=stands_for)
+        recalls = [hits.mean() for hits in right]
+        assert adjusted_average(recalls, train) == pytest.approx(expected)
+
+    def test_rows_are_seeds(self):
+        averages = adjusted_average([[1, 0], [0.5, 0.5], [0, 1]], [3, 1])
+        assert averages == pytest.approx([0.75, 0.5, 0.25])
+
+    def test_group_without_test_samples(self):
+        assert np.isnan(adjusted_average([0.5, np.nan], [3, 1]))
+
+    @pytest.mark.parametrize("sizes", [[0, 0], [-1, 2], [np.nan, 1], [np.inf, 1]])
+    def test_bad_sizes(self, sizes):
+        with pytest.raises(ValueError, match="they must be counts, not all of them 0"):
+            adjusted_average([0.5, 0.5], sizes)
+
+    def test_other_number_of_sizes(self):
+        with pytest.raises(ValueError, match=r"sizes have shape \(3,\): expected \(2,\)"):
+            adjusted_average([[0.5, 0.5]], [1, 2, 3])
+
+    def test_bad_recalls(self):
+        with pytest.raises(ValueError, match="recall 1.5 is out of range"):
+            adjusted_average([1.5, 0.5], [1, 2])

@@ -2,6 +2,7 @@
 
 import copy
 import math
+from urllib.error import URLError
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import torch
 from scipy import stats
 from torch import nn
 from torch.nn import functional as F
+from torchvision.models import ResNet50_Weights, resnet50
 
 from dropkit import models
 
@@ -237,8 +239,10 @@ class TestBuild:
         assert models.build("mlp", 4, in_shape)(torch.zeros(5, *in_shape)).shape == (5, 4)
 
     @pytest.mark.parametrize("name", models.names())
-    def test_ends_in_a_linear_layer(self, name):
-        network = models.build(name, 4, (1, 8, 8))
+    def test_ends_in_a_linear_layer(self, name, request):
+        if name == "resnet50-imagenet":
+            request.getfixturevalue("weights_file")
+        network = models.build(name, 4, (3, 8, 8))
         assert isinstance(network[-1], nn.Linear) and network[-1].out_features == 4
 
     def test_unknown_name(self):
@@ -248,3 +252,145 @@ class TestBuild:
     def test_cnn_wants_images(self):
         with pytest.raises(ValueError, match=r"\(channels, height, width\), got shape \(8,\)"):
             models.build("cnn", 10, (8,))
+
+
+@pytest.fixture(scope="module")
+def torchvision_resnet():
+    """torchvision's own network, its statistics away from their initial values."""
+    torch.manual_seed(0)
+    network = resnet50()
+    with torch.no_grad():
+        network(torch.randn(4, 3, 64, 64))
+    return network.eval()
+
+
+@pytest.fixture(scope="module")
+def saved(torchvision_resnet, tmp_path_factory):
+    file = tmp_path_factory.mktemp("weights") / "resnet50.pth"
+    torch.save(torchvision_resnet.state_dict(), file)
+    return file
+
+
+@pytest.fixture
+def weights_file(saved, monkeypatch):
+    monkeypatch.setenv("DROPKIT_RESNET50", str(saved))
+    return saved
+
+
+def features_of(network, x):
+    """What enters the last layer of torchvision's network."""
+    entered = []
+    hook = network.fc.register_forward_pre_hook(lambda _, args: entered.append(*args))
+    network(x)
+    hook.remove()
+    return entered[0]
+
+
+class TestResNet50:
+    def test_parameters_as_published(self):
+        published = ResNet50_Weights.IMAGENET1K_V1.meta["num_params"]
+        assert published == 25_557_032
+        network = models.build("resnet50", 1000, (3, 224, 224))
+        assert sum(p.numel() for p in network.parameters()) == published
+        head = [p.shape for p in models.build("resnet50", 2, (3, 224, 224))[-1].parameters()]
+        assert head == [(2, 2048), (2,)]
+
+    def test_pretrained_is_torchvisions_up_to_the_last_layer(
+        self, weights_file, torchvision_resnet
+    ):
+        network = models.build("resnet50-imagenet", 2, (3, 64, 64)).eval()
+        x = torch.randn(3, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+        with torch.no_grad():
+            expected = features_of(torchvision_resnet, x)
+            close(models.Stack([network]).features(x[None])[0], expected)
+            assert network(x).shape == (3, 2)
+
+    def test_initialise_draws_the_last_layer_alone(self, weights_file):
+        drawn = [
+            models.initialise(models.build("resnet50-imagenet", 2, (3, 64, 64)), seed)
+            for seed in (0, 1)
+        ]
+        pretrained = models.build("resnet50-imagenet", 2, (3, 64, 64))[:-1].state_dict()
+        for name, values in pretrained.items():
+            for network in drawn:
+                assert torch.equal(network.state_dict()[name], values), name
+        first, second = (network[-1].weight for network in drawn)
+        assert not torch.equal(first, second)
+        assert first.std().item() == pytest.approx(math.sqrt(2 / 2048), rel=0.1)
+        assert not drawn[0][-1].bias.any()
+
+    def test_untrained_is_drawn_whole(self):
+        network = models.build("resnet50", 2, (3, 64, 64))
+        before = {name: p.clone() for name, p in network.named_parameters() if p.ndim > 1}
+        models.initialise(network, 0)
+        changed = [
+            not torch.equal(p, before[n]) for n, p in network.named_parameters() if p.ndim > 1
+        ]
+        assert len(changed) == 54 and all(changed)
+
+    @pytest.mark.parametrize(
+        ("change", "problem"),
+        [
+            ({"conv1.weight": None}, r"conv1.weight is missing there, \(64, 3, 7, 7\) in the arch"),
+            (
+                {"layer2.0.bn1.bias": torch.zeros(3)},
+                r"layer2.0.bn1.bias is \(3,\) there, \(128,\) in the architecture",
+            ),
+            ({"layer5.weight": torch.zeros(2)}, r"layer5.weight is \(2,\) there, missing in the"),
+        ],
+    )
+    def test_other_architecture(self, weights_file, tmp_path, monkeypatch, change, problem):
+        state = torch.load(weights_file, weights_only=True) | change
+        state = {name: values for name, values in state.items() if values is not None}
+        torch.save(state, tmp_path / "other.pth")
+        monkeypatch.setenv("DROPKIT_RESNET50", str(tmp_path / "other.pth"))
+        with pytest.raises(
+            ValueError, match=f"other.pth does not fit resnet50: the shape of {problem}"
+        ):
+            models.build("resnet50-imagenet", 2, (3, 64, 64))
+
+    def test_last_layer_and_counters_of_a_file_do_not_matter(
+        self, weights_file, tmp_path, monkeypatch
+    ):
+        state = torch.load(weights_file, weights_only=True)
+        few = {n: v for n, v in state.items() if not n.endswith("tracked")}
+        few["fc.weight"], few["fc.bias"] = torch.zeros(7, 2048), torch.zeros(7)
+        torch.save(few, tmp_path / "few.pth")
+        whole = models.build("resnet50-imagenet", 2, (3, 64, 64))[:-1].state_dict()
+        monkeypatch.setenv("DROPKIT_RESNET50", str(tmp_path / "few.pth"))
+        for name, values in models.build("resnet50-imagenet", 2, (3, 64, 64)).state_dict().items():
+            if name in whole and not name.endswith("tracked"):
+                assert torch.equal(values, whole[name])
+
+    @pytest.mark.parametrize(
+        "content", [b"", b"<html>not found</html>", [1, 2], {"model": 1}, nn.Linear(2, 2)]
+    )
+    def test_no_weights(self, tmp_path, monkeypatch, content):
+        file = tmp_path / "odd.pth"
+        if isinstance(content, bytes):
+            file.write_bytes(content)
+        else:
+            torch.save(content, file)
+        monkeypatch.setenv("DROPKIT_RESNET50", str(file))
+        with pytest.raises(ValueError, match="odd.pth'?: it is no state dict saved by PyTorch"):
+            models.build("resnet50-imagenet", 2, (3, 64, 64))
+
+    def test_no_file(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("DROPKIT_RESNET50", str(tmp_path))
+        with pytest.raises(ValueError, match="DROPKIT_RESNET50 is .*: there is no such file"):
+            models.build("resnet50-imagenet", 2, (3, 64, 64))
+
+    def test_download_fails(self, tmp_path, monkeypatch):
+        def offline(*args, **kwargs):
+            raise URLError("no network")
+
+        monkeypatch.delenv("DROPKIT_RESNET50", raising=False)
+        monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+        monkeypatch.setattr("torch.hub.urlopen", offline)
+        with pytest.raises(ValueError, match="cannot be downloaded .*DROPKIT_RESNET50 name a copy"):
+            models.build("resnet50-imagenet", 2, (3, 64, 64))
+
+    @pytest.mark.parametrize("in_shape", [(1, 64, 64), (8,)])
+    def test_wants_colour_images(self, in_shape):
+        with pytest.raises(ValueError, match=r"images \(3, height, width\), got shape"):
+            models.build("resnet50", 2, in_shape)

@@ -142,3 +142,21 @@ def test_no_style_of_the_book_loads_from_outside() -> None:
     for style in HTML.rglob("*.css"):
         found = re.search(r"""(url\(|@import)\s*['"]?(https?:)?//[^)]*""", style.read_text())
         assert not found, f"{style}: {found}"
+
+
+def test_the_readmes_picture_is_the_pages_own():
+    """The figure in the README is the output of the executed page."""
+    readme = (ROOT / "README.md").read_text()
+    shown = re.findall(r"!\[[^]]*\]\(([^)]+\.svg)\)", readme)
+    assert shown
+    for path in shown:
+        picture = ROOT / path
+        outputs = [
+            output["data"]["image/svg+xml"]
+            for page in (ROOT / "book").glob("*.ipynb")
+            for cell in nbformat.read(page, as_version=4).cells
+            if cell.id == picture.stem and cell.cell_type == "code"
+            for output in cell.outputs
+            if "image/svg+xml" in output.get("data", {})
+        ]
+        assert picture.read_text() in outputs

@@ -1,20 +1,15 @@
 """Protocols against their definitions as plain loops, and the random stream as published."""
 
 import math
-import re
 from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from dropkit import pruning
-from dropkit.pruning import Protocol, parse, prune, register_strategy
-
-# A property is no test of speed: on a busy machine an example may take its time.
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
+from dropkit.pruning import Protocol, parse, prune
+from dropkit.scores import SCORES, register
 
 # The first outputs of PCG64 seeded with 0xdeadbeaf, as NumPy publishes them
 # (numpy/random/tests/data/pcg64-testset-1.csv).
@@ -29,9 +24,12 @@ PUBLISHED_STREAM = [
 
 
 @pytest.fixture
-def strategies(monkeypatch):
+def registry():
     """A registry of the test's own, so that a registered name is forgotten afterwards."""
-    monkeypatch.setattr(pruning, "STRATEGIES", set(pruning.STRATEGIES))
+    before = dict(SCORES)
+    yield
+    SCORES.clear()
+    SCORES.update(before)
 
 
 def round_half_up(density, n):
@@ -93,7 +91,7 @@ class TestParse:
         + ["cdbw+random", "full+cdbw+cdbw", "random+drop+drop", " random"],
     )
     def test_typos_end_in_one_sentence_of_valid_forms(self, name):
-        with pytest.raises(ValueError, match="use full, S, S\\+drop or random\\+Sq with S") as info:
+        with pytest.raises(ValueError, match="use full, S, S\\+drop, S\\+balance") as info:
             parse(name)
         assert f"protocol {name!r} is not known" in str(info.value)
         assert "coreset, dynunc, el2n, forgetting, grand, random, ssp" in str(info.value)
@@ -105,19 +103,13 @@ class TestParse:
 
 
 class TestRegister:
-    def test_registered_strategy_joins_every_form(self, strategies):
+    def test_registered_strategy_joins_every_form(self, registry):
         with pytest.raises(ValueError, match="protocol 'margin'"):
             parse("margin")
-        register_strategy("margin")
-        register_strategy("margin")
+        register("margin", needs=("probs",))(lambda query: -query.probs.max(axis=-1).mean(axis=0))
         assert parse("margin+drop") == Protocol("margin", "drop")
         assert parse("random+marginq") == Protocol("random", "margin")
         np.testing.assert_array_equal(prune("margin", [0, 0, 1], 1 / 3, scores=[1, 3, 2]), [1])
-
-    @pytest.mark.parametrize("name", ["drop", "full", "cdbw", "global", "a+b", "", "EL2N", 3])
-    def test_unusable_names(self, strategies, name):
-        with pytest.raises(ValueError, match=re.escape(f"name {name!r} cannot be used")):
-            register_strategy(name)
 
 
 class TestPrune:
@@ -142,6 +134,20 @@ class TestPrune:
         expected = [i for k in range(4) for i in best(members(labels, k), scores, counts[k])]
         kept = prune("grand+drop", labels, density, scores=scores, recalls=[0.5] * 4)
         assert kept.tolist() == sorted(expected)
+
+    @given(samples(), densities)
+    def test_balance_raises_the_smallest_classes_first(self, sample, density):
+        labels, scores = sample
+        sizes = [len(members(labels, k)) for k in range(max(labels) + 1)]
+        # Brute force: hand out samples one by one to the class that has the fewest so far.
+        counts = [0] * len(sizes)
+        for _ in range(round_half_up(density, len(labels))):
+            open_classes = [k for k in range(len(sizes)) if counts[k] < sizes[k]]
+            counts[min(open_classes, key=lambda k: (counts[k], k))] += 1
+        kept = prune("el2n+balance", labels, density, scores=scores)
+        found = np.bincount(np.array(labels)[kept], minlength=len(sizes))
+        assert np.abs(found - counts).max() <= 1
+        assert found.sum() == sum(counts)
 
     @given(samples(), densities, st.integers(0, 5))
     def test_random_with_induced_quotas_has_the_strategys_counts(self, sample, density, seed):

@@ -1,20 +1,87 @@
-"""Recorded recalls and probabilities against query models trained one by one."""
+"""Recorded recalls and outputs against query models trained one by one by a plain loop."""
 
+import math
+from collections import Counter
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+from torch.nn import functional as F
 
-from dropkit import queries, training
+from dropkit import models, queries, scores, training
 from dropkit.datasets import load
 from dropkit.queries import Query, short_recipe
 from dropkit.store import DamagedRecord, Store
-from tests.test_training import TINY, plain_loop, table_1_recipe
+from tests.test_training import TINY, table_1_recipe
+
+LONG = {"schedule": "long", "initialisations": 1}
 
 
 def query(seed, **fields):
-    return replace(Query("digits-2x4", "mlp", seed, TINY, initialisations=2), **fields)
+    return replace(Query("digits-2x4", "mlp", seed, TINY, "short", 2), **fields)
+
+
+def network_seeds(q):
+    """The seeds of a query's networks; others would be other numbers under the same keys."""
+    return [10_000 + 100 * q.seed + r for r in range(q.initialisations)]
+
+
+def alone(model, data, kept, recipe, seed):
+    """Train one network in a plain loop; returns it, and its outputs on each sample as they were.
+
+    `target_probs` and `correct` are (E, n), from training mode, before the step they led to.
+    """
+    network = models.build(model, data.num_classes, data.in_shape).double()
+    models.initialise(network, seed).train()
+    samples, labels = torch.from_numpy(data.x[kept]), torch.from_numpy(data.y[kept])
+    optimizer = torch.optim.SGD(
+        network.parameters(), recipe.lr, recipe.momentum, weight_decay=recipe.weight_decay
+    )
+    generator = torch.Generator().manual_seed(2**32 + seed)
+    n, weights = len(kept), None
+    cuts = np.linspace(0, n, math.ceil(n / recipe.batch) + 1).astype(int)[1:-1].tolist()
+    target_probs, correct = torch.zeros(2, recipe.epochs, n, dtype=torch.float64)
+    for epoch in range(recipe.epochs):
+        passed = sum(epoch >= drop * recipe.epochs for drop in recipe.drops)
+        optimizer.param_groups[0]["lr"] = recipe.lr * recipe.drop_factor**passed
+        for batch in torch.tensor_split(torch.randperm(n, generator=generator), cuts):
+            logits, truth = network(samples[batch]), labels[batch]
+            for i, row, label in zip(batch, logits.detach().softmax(dim=1), truth, strict=True):
+                target_probs[epoch, i] = row[label]
+                correct[epoch, i] = row.argmax() == label
+            optimizer.zero_grad()
+            F.cross_entropy(logits, truth, weight=weights).backward()
+            optimizer.step()
+        if recipe.loss == "cdbw":
+            recalls = plain_recalls(network.eval(), data, data.val, data.y[data.val])
+            weights = 1 - torch.tensor(recalls)
+            network.train()
+    return SimpleNamespace(
+        network=network.eval(), target_probs=target_probs.numpy(), correct=correct.numpy() == 1
+    )
+
+
+def outputs(network, data, indices):
+    with torch.no_grad():
+        return network(torch.from_numpy(data.x[indices])).numpy()
+
+
+def plain_recalls(network, data, indices, labels):
+    guesses = outputs(network, data, indices).argmax(axis=1)
+    return [(guesses[labels == k] == k).mean() for k in range(data.num_classes)]
+
+
+def gradient_norm(network, data, i):
+    """The gradient norm of one sample's loss, from a backward pass of its own."""
+    network.zero_grad()
+    logits = network(torch.from_numpy(data.x[[i]]))
+    F.cross_entropy(logits, torch.from_numpy(data.y[[i]])).backward()
+    return math.sqrt(sum((weight.grad**2).sum().item() for weight in network.parameters()))
 
 
 @pytest.fixture
@@ -31,41 +98,160 @@ def calls(monkeypatch):
     return seen
 
 
-class TestRecorded:
-    def test_against_networks_trained_alone(self, tmp_path, calls):
-        asked = [query(3), query(11)]
+class TestShort:
+    @pytest.mark.parametrize("model", ["mlp", "cnn"])
+    def test_against_networks_trained_alone(self, tmp_path, calls, model):
+        asked = [query(3, model=model), query(11, model=model)]
         found = queries.run(asked, Store(tmp_path), stack=60)
-        (seeds,) = calls
-        assert len(set(seeds)) == 4  # every initialisation of every query has its own weights
-        for q, own in zip(asked, (seeds[:2], seeds[2:]), strict=True):
-            data = load("digits-2x4", q.seed)
-            probs, recalls = found[q]["probs"], found[q]["recalls"]
-            assert probs.shape == (2, len(data.train), 10)
-            assert probs.dtype == np.float32
-            for r, seed in enumerate(own):
-                network = plain_loop("mlp", data.x, data.y, data.train, q.recipe, seed, 10)
-                with torch.no_grad():
-                    trained = network(torch.from_numpy(data.x[data.train])).softmax(dim=1)
-                    guesses = network(torch.from_numpy(data.x[data.val])).argmax(dim=1).tolist()
-                np.testing.assert_allclose(probs[r], trained, rtol=0, atol=1e-6)
-                truth = data.y[data.val].tolist()
-                for k in range(10):
-                    hits = [
-                        guess == k
-                        for guess, label in zip(guesses, truth, strict=True)
-                        if label == k
-                    ]
-                    assert recalls[r, k] == pytest.approx(sum(hits) / len(hits), abs=1e-12)
+        assert calls == [network_seeds(asked[0]) + network_seeds(asked[1])]
+        for q in asked:
+            data, recorded = load("digits-2x4", q.seed), found[q]
+            train, truth = data.train, data.y[data.train]
+            np.testing.assert_array_equal(recorded.labels, truth)
+            assert recorded.probs.shape == (2, len(train), 10)
+            assert recorded.val_sizes.tolist() == np.bincount(data.y[data.val]).tolist()
+            assert (recorded.target_probs, recorded.correct, recorded.features) == (None,) * 3
+            for r, seed in enumerate(network_seeds(q)):
+                network = alone(model, data, train, q.recipe, seed).network
+                probs = torch.from_numpy(outputs(network, data, train)).softmax(dim=1)
+                np.testing.assert_allclose(recorded.probs[r], probs, rtol=0, atol=1e-6)
+                norms = scores.grand(network, data.x[train], truth)
+                np.testing.assert_allclose(recorded.grad_norms[r], norms, rtol=1e-5, atol=1e-6)
+                for i in range(0, len(train), 150):
+                    expected = gradient_norm(network, data, train[i])
+                    assert recorded.grad_norms[r, i] == pytest.approx(expected, rel=1e-5, abs=1e-6)
+                recalls = plain_recalls(network, data, data.val, data.y[data.val])
+                np.testing.assert_allclose(recorded.recalls[r], recalls, rtol=0, atol=1e-12)
 
     def test_weights_are_not_those_of_the_final_networks(self, tmp_path, calls):
         queries.run([query(seed) for seed in range(5)], Store(tmp_path), stack=60)
+        assert len(set(calls[0])) == len(calls[0]) == 10
         assert not set(calls[0]) & set(range(1000))
 
     def test_a_query_does_not_depend_on_its_group(self, tmp_path):
         together = queries.run([query(0), query(1)], Store(tmp_path / "a"), stack=60)
-        alone = queries.run([query(1)], Store(tmp_path / "b"), stack=60)
-        for name in ("probs", "recalls"):
-            np.testing.assert_allclose(together[query(1)][name], alone[query(1)][name], atol=1e-6)
+        single = queries.run([query(1)], Store(tmp_path / "b"), stack=60)
+        for name in ("probs", "grad_norms", "recalls", "val_sizes", "labels"):
+            first, second = (getattr(found[query(1)], name) for found in (together, single))
+            np.testing.assert_allclose(first, second, atol=1e-5)
+
+    def test_query_models_of_cdbw(self, tmp_path):
+        q = query(2, recipe=replace(TINY, epochs=3, loss="cdbw"), initialisations=1)
+        data = load("digits-2x4", 2)
+        (recorded,) = queries.run([q], Store(tmp_path), stack=60).values()
+        by_loss = {}
+        for loss in ("ce", "cdbw"):
+            recipe = replace(q.recipe, loss=loss)
+            network = alone("mlp", data, data.train, recipe, *network_seeds(q)).network
+            by_loss[loss] = torch.from_numpy(outputs(network, data, data.train)).softmax(dim=1)
+        np.testing.assert_allclose(recorded.probs[0], by_loss["cdbw"], rtol=0, atol=1e-6)
+        assert abs(recorded.probs[0] - by_loss["ce"].numpy()).max() > 0.05
+
+
+class TestLong:
+    @pytest.mark.parametrize("model", ["mlp", "cnn"])
+    def test_against_networks_trained_alone(self, tmp_path, calls, model):
+        recipe = replace(TINY, epochs=3, batch=64)
+        asked = [query(seed, model=model, recipe=recipe, **LONG) for seed in (5, 1)]
+        found = queries.run(asked, Store(tmp_path), stack=60)
+        assert calls == [network_seeds(asked[0]) + network_seeds(asked[1])]
+        for q in asked:
+            data, recorded = load("digits-2x4", q.seed), found[q]
+            expected = alone(model, data, data.train, recipe, *network_seeds(q))
+            assert recorded.target_probs.shape == (3, len(data.train))
+            np.testing.assert_allclose(
+                recorded.target_probs, expected.target_probs, rtol=0, atol=1e-6
+            )
+            np.testing.assert_array_equal(recorded.correct, expected.correct)
+            features = outputs(expected.network[:-1], data, data.train)
+            assert features.shape == (len(data.train), 64)
+            np.testing.assert_allclose(recorded.features, features, rtol=1e-5, atol=1e-6)
+            recalls = plain_recalls(expected.network, data, data.val, data.y[data.val])
+            np.testing.assert_allclose(recorded.recalls, [recalls], rtol=0, atol=1e-12)
+            assert recorded.val_sizes.tolist() == np.bincount(data.y[data.val]).tolist()
+            np.testing.assert_array_equal(recorded.labels, data.y[data.train])
+            assert (recorded.probs, recorded.grad_norms) == (None, None)
+
+    def test_what_is_stored_is_what_was_recorded(self, tmp_path, calls):
+        for q in (query(0, **LONG), query(0)):
+            first, again = (queries.run([q], Store(tmp_path), stack=60)[q] for _ in range(2))
+            assert vars(first).keys() == vars(again).keys()
+            for name, array in vars(first).items():
+                np.testing.assert_array_equal(array, getattr(again, name))
+        assert len(calls) == 2
+
+
+seeds = st.integers(0, 30)
+
+
+def validation(q, data):
+    """Pool indices and labels of the samples that recalls are measured on."""
+    return queries._validation(q, data)[:2]
+
+
+class TestValidation:
+    @given(percent=st.integers(1, 100), more=st.integers(0, 100), seed=seeds)
+    def test_share_of_each_class_is_rounded_up(self, percent, more, seed):
+        data = load("digits-2x4", seed)
+        order, labels = validation(query(seed, val_share=percent / 100), data)
+        assert len(set(order.tolist())) == len(order)
+        assert set(order.tolist()) <= set(data.val.tolist())
+        np.testing.assert_array_equal(labels, data.y[order])
+        for k in range(10):
+            size = (data.y[data.val] == k).sum()
+            assert (labels == k).sum() == -(-percent * size // 100)
+        # A larger share adds samples to a smaller one.
+        larger = min(100, percent + more) / 100
+        others, _ = validation(query(seed, val_share=larger), data)
+        assert set(order.tolist()) <= set(others.tolist())
+
+    @given(percent=st.integers(1, 100), seed=seeds)
+    def test_all_labels_or_none_are_wrong(self, percent, seed):
+        data = load("digits-2x4", seed)
+        asked = query(seed, val_share=percent / 100)
+        order, right = validation(asked, data)
+        same, wrong = validation(replace(asked, val_noise=1.0), data)
+        np.testing.assert_array_equal(order, same)
+        np.testing.assert_array_equal(right, data.y[order])
+        assert (wrong != data.y[order]).all()
+        assert set(wrong.tolist()) <= set(range(10))
+
+    def test_wrong_labels_are_as_many_and_as_even_as_asked(self):
+        flips, steps = 0, Counter()
+        for seed in range(20):
+            data = load("digits-2x4", seed)
+            order, labels = validation(query(seed, val_noise=0.3), data)
+            wrong = labels != data.y[order]
+            flips += wrong.sum()
+            steps.update(((labels - data.y[order])[wrong] % 10).tolist())
+            _, noisier = validation(query(seed, val_noise=0.6), data)
+            np.testing.assert_array_equal(noisier[wrong], labels[wrong])
+        assert stats.binomtest(int(flips), 20 * len(data.val), 0.3).pvalue > 1e-3
+        assert stats.chisquare([steps[step] for step in range(1, 10)]).pvalue > 1e-3
+
+    def test_recalls_are_measured_on_it(self, tmp_path):
+        plain, partial = query(4), query(4, val_share=0.4, val_noise=0.25)
+        found = queries.run([plain, partial], Store(tmp_path), stack=60)
+        data = load("digits-2x4", 4)
+        order, labels = validation(partial, data)
+        counts = Counter(labels.tolist())
+        assert found[partial].val_sizes.tolist() == [counts[k] for k in range(10)]
+        for r, seed in enumerate(network_seeds(partial)):
+            network = alone("mlp", data, data.train, TINY, seed).network
+            expected = plain_recalls(network, data, order, labels)
+            np.testing.assert_allclose(found[partial].recalls[r], expected, rtol=0, atol=1e-12)
+        # Only the recalls differ: the networks are the same.
+        np.testing.assert_allclose(found[plain].probs, found[partial].probs, rtol=0, atol=1e-6)
+
+    @pytest.mark.parametrize("share", [0, -0.1, 1.01, float("nan")])
+    def test_share_out_of_range(self, share):
+        with pytest.raises(ValueError, match=f"val_share must be above 0 .* got {share}"):
+            query(0, val_share=share)
+
+    @pytest.mark.parametrize("noise", [-0.1, 1.01, float("nan")])
+    def test_noise_out_of_range(self, noise):
+        with pytest.raises(ValueError, match=rf"val_noise must be in \[0, 1\], got {noise}"):
+            query(0, val_noise=noise)
 
 
 class TestMissing:
@@ -76,8 +262,8 @@ class TestMissing:
         assert [len(seeds) for seeds in calls] == [2]
         assert list(again) == [query(1), query(2), query(0)]
         for q in first:
-            for name in ("probs", "recalls"):
-                np.testing.assert_array_equal(first[q][name], again[q][name])
+            for name in ("probs", "grad_norms", "recalls"):
+                np.testing.assert_array_equal(getattr(first[q], name), getattr(again[q], name))
 
     def test_asked_twice_is_trained_once(self, tmp_path, calls):
         queries.run([query(0), query(0)], Store(tmp_path), stack=60)
@@ -94,7 +280,7 @@ class TestMissing:
         with pytest.warns(DamagedRecord, match=file.name):
             again = queries.run([query(0)], Store(tmp_path), stack=60)
         assert len(calls) == 2
-        np.testing.assert_array_equal(first[query(0)]["probs"], again[query(0)]["probs"])
+        np.testing.assert_array_equal(first[query(0)].probs, again[query(0)].probs)
 
     def test_other_queries_are_other_trainings(self, tmp_path, calls):
         others = [
@@ -104,10 +290,14 @@ class TestMissing:
             query(0, dataset="digits-3rows"),
             query(0, model="cnn"),
             query(0, recipe=replace(TINY, lr=0.05)),
+            query(0, recipe=replace(TINY, loss="cdbw")),
+            query(0, **LONG),
+            query(0, val_share=0.5),
+            query(0, val_noise=0.5),
         ]
         assert len({q.key for q in others}) == len(others)
         queries.run(others, Store(tmp_path), stack=60)
-        assert sorted(len(seeds) for seeds in calls) == [1, 2, 2, 2, 4]
+        assert sorted(len(seeds) for seeds in calls) == [1, 1, 2, 2, 2, 2, 2, 2, 4]
 
 
 class TestGroups:

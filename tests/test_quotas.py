@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from dropkit import quotas
@@ -17,10 +17,6 @@ from dropkit.quotas import (
     strategy_densities,
     variance_densities,
 )
-
-# A property is no test of speed: on a busy machine an example may take its time.
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
 
 
 def algorithm_1(sizes, recalls, density, cap=200):

@@ -1,4 +1,4 @@
-"""Grids and runs: what is trained, what is kept of it, and what an interruption costs."""
+"""Runs: what is trained, what is kept of it, and what an interruption costs."""
 
 import json
 import os
@@ -7,31 +7,27 @@ import subprocess
 import sys
 from collections import Counter
 from dataclasses import asdict, replace
-from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
-import dropkit
-from dropkit import pruning, scores, study, training
+from dropkit import pruning, queries, scores, study, training
 from dropkit.datasets import load
-from dropkit.queries import short_recipe
 from dropkit.store import Store, StoreError
-from tests.test_training import TINY, plain_loop
+from tests.test_queries import alone, network_seeds, outputs, plain_recalls
+from tests.test_training import TINY
+from tests.test_trials import SCHEDULES, SHORT, grid
 
 ROOT = Path(__file__).parents[1]
-SHORT = replace(TINY, epochs=1, batch=256)
-PROTOCOLS = ["full", "random", "random+drop", "el2n", "el2n+drop", "random+el2nq"]
-
-
-def grid(protocols=("random",), densities=(0.5,), seeds=1, **options):
-    defaults = {"recipe": SHORT, "initialisations": 2}
-    common = {"protocols": protocols, "densities": densities, "seeds": seeds}
-    return study.grid("digits-2x4", **common, **defaults | options)
+# Dynamic Uncertainty's window has ten epochs.
+RECIPE = replace(TINY, epochs=10, batch=64)
+FORMS = ["{}", "{}+drop", "random+{}q"]
+PROTOCOLS = ["full", "random", "random+drop", *(f.format(s) for s in SCHEDULES for f in FORMS)]
+WITH_CDBW = ["full+cdbw", "random+drop+cdbw", "cdbw+random+drop", "cdbw+el2n", "cdbw+ssp+cdbw"]
 
 
 @pytest.fixture
@@ -53,164 +49,147 @@ def measured(record):
     return {name: record[name] for name in record.keys() - {"seconds", "provenance"}}
 
 
-class TestGrid:
-    def test_every_combination_once(self):
-        trials = grid(["random", "el2n"], [0.1, 0.5], 3)
-        found = Counter((t.protocol, t.density, t.seed) for t in trials)
-        expected = [(p, d, s) for p in ("random", "el2n") for d in (0.1, 0.5) for s in range(3)]
-        assert found == Counter(expected)
-        assert len({t.key for t in trials}) == len(trials)
-
-    def test_full_is_one_trial_a_seed(self):
-        trials = grid(["full", "random", "el2n+drop"], [0.5, 1.0, 1], 2, smoothing=1.0)
-        full = [t for t in trials if t.density == 1]
-        assert [(t.protocol, t.seed) for t in full] == [("full", 0), ("full", 1)]
-        assert full == grid(["full"], [0.3], 2)
-        assert [t.key for t in full] == [t.key for t in grid(["full"], [0.3], 2)]
-
-    def test_what_a_protocol_does_not_use_is_left_out(self):
-        options = {"smoothing": 1.0, "rule": "counts", "query": replace(SHORT, epochs=7)}
-        for protocol, used in {
-            "random": set(),
-            "el2n": {"query"},
-            "random+el2nq": {"query"},
-            "random+drop": {"query", "smoothing", "rule"},
-            "el2n+drop": {"query", "smoothing", "rule"},
-        }.items():
-            (plain,) = grid([protocol])
-            for name, value in options.items():
-                (other,) = grid([protocol], **{name: value})
-                assert (other.key != plain.key) == (name in used), (protocol, name)
-
-    def test_defaults_of_a_data_set(self):
-        (trial,) = study.grid("digits-2x4", protocols=["el2n"], densities=[0.5], seeds=[7])
-        assert (trial.model, trial.recipe) == ("mlp", training.DIGITS)
-        assert trial.query.recipe == short_recipe(training.DIGITS)
-        assert (trial.seed, trial.query.seed, trial.query.initialisations) == (7, 7, 5)
-
-    def test_iterators_and_numpy_values(self):
-        lists = grid(["random", "random+drop"], [0.25, 0.5], [0, 1], smoothing=1.0)
-        others = grid(
-            iter(["random", "random+drop"]),
-            np.array([0.25, 0.5]),
-            np.arange(2),
-            smoothing=1,
-        )
-        assert [t.key for t in others] == [t.key for t in lists]
-        assert json.loads(json.dumps([t.config for t in others]))
-        assert grid(seeds=np.int64(2)) == grid(seeds=range(2))
-
-    @given(data=st.data())
-    def test_keys_differ_where_the_meaning_differs(self, data):
-        fields = {
-            "protocol": st.sampled_from(PROTOCOLS),
-            "density": st.sampled_from([0.1, 0.5, 1.0]),
-            "seed": st.integers(0, 1),
-            "smoothing": st.sampled_from([0.0, 1.0]),
-            "rule": st.sampled_from(["densities", "counts"]),
-            "model": st.sampled_from(["mlp", "cnn"]),
-            "dataset": st.sampled_from(["digits", "digits-2x4"]),
-            "epochs": st.integers(1, 2),
-            "budget": st.sampled_from(["epochs", "steps"]),
-            "query_epochs": st.integers(1, 2),
-            "initialisations": st.integers(1, 2),
-        }
-        first = {name: data.draw(values) for name, values in fields.items()}
-        changed = data.draw(st.sets(st.sampled_from(sorted(fields)), max_size=3))
-        second = first | {name: data.draw(fields[name]) for name in sorted(changed)}
-        (a,), (b,) = (
-            study.grid(
-                f["dataset"],
-                protocols=[f["protocol"]],
-                densities=[f["density"]],
-                seeds=[f["seed"]],
-                model=f["model"],
-                recipe=replace(SHORT, epochs=f["epochs"], budget=f["budget"]),
-                query=replace(SHORT, epochs=f["query_epochs"]),
-                initialisations=f["initialisations"],
-                smoothing=f["smoothing"],
-                rule=f["rule"],
-            )
-            for f in (first, second)
-        )
-        assert (a.key == b.key) == (meaning(**first) == meaning(**second))
-        assert (a == b) == (a.key == b.key)
-
-    def test_every_field_of_the_recipe_counts(self):
-        other = {
-            "epochs": 2,
-            "batch": 128,
-            "lr": 0.2,
-            "weight_decay": 0.0,
-            "momentum": 0.5,
-            "drops": (),
-            "drop_factor": 0.1,
-            "budget": "steps",
-            "precision": "float32",
-        }
-        assert other.keys() == asdict(SHORT).keys()
-        keys = {
-            grid(recipe=replace(SHORT, **{name: value}))[0].key for name, value in other.items()
-        }
-        assert len(keys | {grid()[0].key}) == len(other) + 1
-
-    @pytest.mark.parametrize(
-        ("options", "message"),
-        [
-            ({"protocols": ["droop"]}, "protocol 'droop' is not known"),
-            ({"protocols": ["grand"]}, "protocol 'grand' cannot be run yet"),
-            ({"protocols": ["random+forgettingq"]}, "protocol 'random.forgettingq' cannot be run"),
-            ({"protocols": ["full+cdbw"]}, "protocol 'full.cdbw' cannot be run yet"),
-            ({"protocols": ["cdbw+el2n"]}, "protocol 'cdbw.el2n' cannot be run yet"),
-            ({"densities": [0.5, 0]}, r"density is 0: it must lie in \(0, 1\]"),
-            ({"densities": [1.5]}, "density is 1.5"),
-            ({"densities": [float("nan")]}, "density is nan"),
-        ],
-    )
-    def test_errors(self, options, message):
-        with pytest.raises(ValueError, match=message):
-            grid(**options)
-
-    @pytest.mark.parametrize("options", [{"densities": ["0.5"]}, {"seeds": [0.5]}])
-    def test_types(self, options):
-        with pytest.raises(TypeError):
-            grid(**options)
-
-    def test_unknown_data_set(self):
-        with pytest.raises(ValueError, match="'mnist'"):
-            study.grid("mnist", protocols=["random"], densities=[0.5], seeds=1)
-
-
-def meaning(
-    protocol,
-    density,
-    seed,
-    smoothing,
-    rule,
-    model,
-    dataset,
-    epochs,
-    budget,
-    query_epochs,
-    initialisations,
-):
-    """What a trial depends on, by the definition of each protocol."""
-    always = (dataset, model, seed, epochs, budget)
-    if protocol == "full" or density == 1:
-        return ("full", *always)
-    parts = (protocol, density, *always)
-    if "el2n" in protocol or "drop" in protocol:
-        parts += (query_epochs, initialisations)
-    if "drop" in protocol:
-        parts += (smoothing, rule)
-    return parts
-
-
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     store = Store(tmp_path_factory.mktemp("store"))
-    trials = grid(PROTOCOLS, [0.1, 0.55], [0, 4], smoothing=1.0, recipe=TINY)
+    trials = grid(PROTOCOLS, [0.1, 0.55], [0, 4], smoothing=1.0, recipe=RECIPE)
+    trials += grid(WITH_CDBW, [0.55], [4], recipe=RECIPE)
     return store, trials, study.run(trials, store=store)
+
+
+@cache
+def retrained(query):
+    """What a query records, from networks trained one by one."""
+    data = load(query.dataset, query.seed)
+    train, truth = data.train, data.y[data.train]
+    found = [alone(query.model, data, train, query.recipe, seed) for seed in network_seeds(query)]
+    networks, first = [each.network for each in found], found[0]
+    logits = torch.from_numpy(np.stack([outputs(network, data, train) for network in networks]))
+    recalls = [plain_recalls(network, data, data.val, data.y[data.val]) for network in networks]
+    return SimpleNamespace(
+        labels=truth,
+        probs=logits.softmax(dim=-1).numpy(),
+        grad_norms=np.stack([scores.grand(network, data.x[train], truth) for network in networks]),
+        target_probs=first.target_probs,
+        correct=first.correct,
+        features=outputs(first.network[:-1], data, train),
+        recalls=np.mean(recalls, axis=0),
+        val_sizes=np.bincount(data.y[data.val]),
+    )
+
+
+# Each score by its definition from what the networks did.
+DEFINITIONS = {
+    "el2n": lambda q: scores.el2n(q.probs, q.labels),
+    "grand": lambda q: np.mean(q.grad_norms, axis=0),
+    "forgetting": lambda q: scores.forgetting(q.correct),
+    "dynunc": lambda q: scores.dynamic_uncertainty(q.target_probs, window=10),
+    "coreset": lambda q: scores.k_center_scores(q.features),
+    "ssp": lambda q: scores.ssp(q.features, q.labels),
+}
+
+
+def strategy_of(trial):
+    return next((s for s in SCHEDULES if s in trial.protocol), None)
+
+
+def expected_kept(trial):
+    """Pool indices that a trial keeps, with recalls and scores of networks trained alone."""
+    data = load(trial.dataset, trial.seed)
+    given = {"smoothing": trial.smoothing}
+    if "drop" in trial.protocol:
+        query = retrained(trial.recall_query)
+        given |= {"recalls": query.recalls, "val_sizes": query.val_sizes}
+    if strategy_of(trial):
+        given["scores"] = DEFINITIONS[strategy_of(trial)](retrained(trial.score_query))
+    labels = data.y[data.train]
+    return data.train[
+        pruning.prune(trial.protocol, labels, trial.density, seed=trial.seed, **given)
+    ]
+
+
+class TestKept:
+    def test_every_strategy_has_run(self, run):
+        assert DEFINITIONS.keys() == SCHEDULES.keys() <= scores.SCORES.keys()
+        seen = {(strategy_of(t), t.density, t.seed) for t in run[1] if t.score_query}
+        assert seen == {(s, d, seed) for s in SCHEDULES for d in (0.1, 0.55) for seed in (0, 4)}
+
+    def test_kept_is_what_the_protocol_keeps(self, run):
+        store, trials, records = run
+        ranked = study.scores_of([t for t in trials if "cdbw" not in t.protocol], store)
+        for trial, record in zip(trials, records, strict=True):
+            data = load(trial.dataset, trial.seed)
+            expected = expected_kept(trial)
+            counts = Counter(data.y[expected].tolist())
+            assert record["kept"] == [counts[k] for k in range(10)], trial.protocol
+            assert sum(record["kept"]) == int(trial.density * len(data.train) + 0.5)
+            if trial.protocol.startswith("cdbw+"):
+                continue
+            recalls = trial.recall_query and queries.run([trial.recall_query], store, stack=60)
+            kept = study.keep(
+                trial,
+                recalls and recalls[trial.recall_query],
+                ranked[strategy_of(trial)][[0, 4].index(trial.seed)] if trial.score_query else None,
+            )
+            np.testing.assert_array_equal(np.sort(kept), np.sort(expected), trial.protocol)
+
+    def test_scores_are_those_of_networks_trained_alone(self, run, calls):
+        store, trials, _ = run
+        plain = [t for t in trials if "cdbw" not in t.protocol]
+        ranked = study.scores_of(plain, store)
+        assert ranked.keys() == SCHEDULES.keys()
+        for strategy, rows in ranked.items():
+            queried = {t.seed: t.score_query for t in plain if t.protocol == strategy}
+            for row, seed in zip(rows, (0, 4), strict=True):
+                expected = DEFINITIONS[strategy](retrained(queried[seed]))
+                np.testing.assert_allclose(row, expected, rtol=1e-5, atol=1e-5)
+        assert calls == []  # they were stored
+
+    def test_query_models_of_cdbw_score_otherwise(self, run):
+        store, trials, _ = run
+        for protocol in ("cdbw+el2n", "cdbw+ssp+cdbw"):
+            (trial,) = [t for t in trials if t.protocol == protocol]
+            strategy = strategy_of(trial)
+            (row,) = study.scores_of([trial], store)[strategy]
+            expected = DEFINITIONS[strategy](retrained(trial.score_query))
+            np.testing.assert_allclose(row, expected, rtol=1e-5, atol=1e-5)
+            plain = replace(trial.score_query, recipe=RECIPE)
+            assert not np.allclose(row, DEFINITIONS[strategy](retrained(plain)), atol=0.01)
+
+    @pytest.mark.parametrize("form", FORMS)
+    def test_a_score_of_ones_own(self, tmp_path, monkeypatch, form):
+        monkeypatch.setitem(scores.SCORES, "threes_last", None)  # taken away afterwards
+
+        @scores.register("threes_last", needs=("labels",))
+        def threes_last(query):
+            return np.where(query.labels == 3, 0.0, 1.0)
+
+        (trial,) = grid([form.format("threes_last")], [0.5], [2], smoothing=1.0)
+        (record,) = study.run([trial], store=Store(tmp_path))
+        data = load("digits-2x4", 2)
+        labels = data.y[data.train]
+        half = int(0.5 * len(labels) + 0.5)
+        assert sum(record["kept"]) == half
+        assert list(study.scores_of([trial], Store(tmp_path))) == ["threes_last"]
+        if form == "{}+drop":
+            assert record["kept"][3] > 0  # quotas protect the class
+            return
+        # A class is deleted, and the record says so; the first of the others are kept.
+        counts = Counter(labels[np.flatnonzero(labels != 3)[:half]].tolist())
+        assert record["kept"] == [counts[k] for k in range(10)]
+        assert record["kept"][3] == 0
+        assert len(record["recalls"]) == 10
+
+    @pytest.mark.parametrize("protocol", ["random", "random+cdbw", "random+drop"])
+    def test_a_density_may_delete_classes(self, tmp_path, protocol):
+        (record,) = study.run(grid([protocol], [0.005], [1]), store=Store(tmp_path))
+        assert 2 <= sum(record["kept"]) == int(0.005 * sum(record["class_sizes"]) + 0.5) < 10
+        assert record["kept"].count(0) >= 5
+        assert all(0 <= recall <= 1 for recall in record["recalls"])
+
+    def test_a_score_that_needs_more_epochs_than_there_are(self, tmp_path):
+        with pytest.raises(ValueError, match="window is 10 and the history has 1 epochs"):
+            study.run(grid(["dynunc"]), store=Store(tmp_path))
 
 
 class TestRecords:
@@ -228,62 +207,38 @@ class TestRecords:
                 counts = Counter(data.y[indices].tolist())
                 assert record[name] == [counts[k] for k in range(10)]
 
-    def test_kept_is_what_the_protocol_keeps(self, run):
-        store, trials, records = run
-        for trial, record in zip(trials, records, strict=True):
-            data = load(trial.dataset, trial.seed)
-            labels = data.y[data.train]
-            given = {}
-            if trial.query:
-                recorded = store.load_arrays(trial.query.key)
-                if "drop" in trial.protocol:
-                    given["recalls"] = recorded["recalls"].mean(axis=0)
-                    given["val_sizes"] = np.bincount(data.y[data.val])
-                    given["smoothing"] = 1.0
-                if "el2n" in trial.protocol:
-                    given["scores"] = scores.el2n(recorded["probs"], labels)
-            chosen = pruning.prune(trial.protocol, labels, trial.density, seed=trial.seed, **given)
-            counts = Counter(labels[chosen].tolist())
-            assert record["kept"] == [counts[k] for k in range(10)]
-            assert sum(record["kept"]) == int(trial.density * len(labels) + 0.5)
-            kept = study.keep(trial, recorded if trial.query else None)
-            np.testing.assert_array_equal(np.sort(kept), np.sort(data.train[chosen]))
+    @pytest.mark.parametrize(
+        "protocol", ["full", "random", "random+drop", "coreset", "random+forgettingq", *WITH_CDBW]
+    )
+    def test_recalls_are_those_of_a_network_trained_alone(self, run, protocol):
+        (pair,) = [
+            (trial, record)
+            for trial, record in zip(*run[1:], strict=True)
+            if (trial.protocol, trial.seed) == (protocol, 4) and trial.density != 0.1
+        ]
+        trial, record = pair
+        data = load(trial.dataset, 4)
+        recipe = replace(RECIPE, loss="cdbw" if protocol.endswith("+cdbw") else "ce")
+        network = alone("mlp", data, expected_kept(trial), recipe, 4).network
+        right = outputs(network, data, data.test).argmax(axis=1) == data.y[data.test]
+        for k in range(10):
+            own = right[data.y[data.test] == k].tolist()
+            assert record["recalls"][k] == pytest.approx(sum(own) / len(own), abs=1e-6)
 
-    def test_recalls_are_those_of_a_network_trained_alone(self, run):
-        store, trials, records = run
-        for trial, record in zip(trials, records, strict=True):
-            if (trial.seed, trial.density) != (4, 0.55):
-                continue
-            data = load(trial.dataset, trial.seed)
-            kept = study.keep(trial, trial.query and store.load_arrays(trial.query.key))
-            network = plain_loop("mlp", data.x, data.y, kept, TINY, 4, 10)
-            with torch.no_grad():
-                right = (network(torch.from_numpy(data.x)).argmax(dim=1).numpy() == data.y).tolist()
-            for k in range(10):
-                own = [right[i] for i in data.test if data.y[i] == k]
-                assert record["recalls"][k] == pytest.approx(sum(own) / len(own), abs=1e-6)
-
-    def test_query_is_noted_where_there_is_one(self, run):
-        store, trials, records = run
-        for trial, record in zip(trials, records, strict=True):
-            if trial.protocol in ("full", "random"):
+    def test_recalls_that_quotas_went_by_are_noted(self, run):
+        for trial, record in zip(*run[1:], strict=True):
+            if "drop" not in trial.protocol:
                 assert record["query"] is None
                 continue
-            recalls = store.load_arrays(trial.query.key)["recalls"]
-            np.testing.assert_allclose(record["query"]["recalls"], recalls.mean(axis=0), atol=1e-6)
-            data = load(trial.dataset, trial.seed)
-            assert record["query"]["val_sizes"] == np.bincount(data.y[data.val]).tolist()
+            query = retrained(trial.recall_query)
+            np.testing.assert_allclose(record["query"]["recalls"], query.recalls, atol=1e-6)
+            assert record["query"]["val_sizes"] == query.val_sizes.tolist()
 
     def test_provenance(self, run):
         for record in run[2]:
             origin = record["provenance"]
             assert origin.keys() == {"dropkit", "commit", "torch", "device", "time"}
-            assert origin["dropkit"] == dropkit.__version__
             assert origin["torch"] == torch.__version__
-            assert origin["commit"] is None or len(origin["commit"]) == 40
-            assert isinstance(origin["device"], str)
-            age = datetime.now().astimezone() - datetime.fromisoformat(origin["time"])
-            assert timedelta(0) <= age < timedelta(hours=1)
             assert record["seconds"] >= 0
 
     def test_a_record_is_small(self, run):
@@ -498,9 +453,3 @@ class TestByProtocol:
         records = [noted("random", 0.5, 3), noted("random", 0.5, 3, key="of another data set")]
         with pytest.raises(ValueError, match=r"two records of random at density 0\.5 have seed 3"):
             study.by_protocol(records)
-
-
-def test_scales():
-    assert study.dataset_of("digits") == "digits-2x4"
-    with pytest.raises(ValueError, match="scale 'huge' has no data set"):
-        study.dataset_of("huge")

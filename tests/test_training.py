@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
@@ -179,6 +179,7 @@ class TestSchedule:
                 assert recipe.learning_rate(epoch) == pytest.approx(lr * 0.2**passed, rel=1e-12)
 
     @given(st.integers(1, 400), st.integers(1, 99))
+    @example(20, 55)  # 0.55 * 20 > 11 in floating point
     def test_drops_at_the_first_epoch_past_the_fraction(self, epochs, percent):
         recipe = replace(TINY, epochs=epochs, drops=(percent / 100,), drop_factor=0.5)
         first = math.ceil(Fraction(percent, 100) * epochs)

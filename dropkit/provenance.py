@@ -1,0 +1,47 @@
+"""Where a record comes from: versions, commit, device and time."""
+
+import functools
+import platform
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+
+import torch
+
+import dropkit
+
+
+def provenance() -> dict[str, str | None]:
+    """Versions, git commit (None outside a checkout), device and time (UTC) of a run."""
+    return {
+        "dropkit": dropkit.__version__,
+        "commit": _commit(),
+        "torch": torch.__version__,
+        "device": processor(),
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+@functools.cache
+def _commit() -> str | None:
+    try:
+        answer = subprocess.run(
+            ["git", "rev-parse", "HEAD"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return answer.stdout.strip()
+
+
+@functools.cache
+def processor() -> str:
+    """The processor's name."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(": ")[1] for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration, IndexError):
+        return platform.processor() or platform.machine()

@@ -1,0 +1,171 @@
+"""Which networks a study trains: trials, and grids of them."""
+
+import functools
+import operator
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from itertools import product
+
+import numpy as np
+
+from dropkit import pruning, queries, scores, training
+from dropkit.datasets import Data
+from dropkit.imbalance import load_imbalanced
+from dropkit.queries import Query
+from dropkit.store import key
+from dropkit.training import Recipe
+
+SCALES = {"digits": "digits-2x4"}
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One network to be trained and tested: the whole configuration its key is hashed from.
+
+    Build trials with ``grid``, which leaves out what a protocol does not use: the same trial then
+    has the same key wherever it is asked for.
+
+    `smoothing` and `rule` are those of ``quotas.drop_densities``. DRoP's recalls come from
+    `recall_query`, a strategy's scores from `score_query`; None where a protocol needs none.
+    `imbalance` is the factor of the training set's long tail, 1 for none.
+    """
+
+    dataset: str
+    model: str
+    protocol: str
+    density: float
+    seed: int
+    recipe: Recipe
+    recall_query: Query | None
+    score_query: Query | None
+    smoothing: float
+    rule: str
+    imbalance: float = 1.0
+
+    @property
+    def data(self) -> Data:
+        """The data set it prunes and trains on."""
+        return load_imbalanced(self.dataset, self.seed, self.imbalance)
+
+    @functools.cached_property
+    def config(self) -> dict:
+        return asdict(self)
+
+    @functools.cached_property
+    def key(self) -> str:
+        return key({"engine": training.ENGINE, "trial": self.config})
+
+    @property
+    def queries(self) -> list[Query]:
+        """The queries that have to run before it."""
+        return [query for query in (self.recall_query, self.score_query) if query]
+
+
+def dataset_of(scale: str) -> str:
+    """The data set that a scale of the notebooks stands for.
+
+    Raises
+    ------
+    ValueError
+        For a scale that has no data set.
+    """
+    if scale not in SCALES:
+        raise ValueError(f"scale {scale!r} has no data set; there is one for {', '.join(SCALES)}")
+    return SCALES[scale]
+
+
+def grid(
+    dataset: str,
+    *,
+    protocols: Iterable[str],
+    densities: Iterable[float],
+    seeds: Iterable[int] | int,
+    model: str | None = None,
+    recipe: Recipe | None = None,
+    query: Recipe | None = None,
+    initialisations: int = 5,
+    val_share: float = 1.0,
+    val_noise: float = 0.0,
+    smoothing: float = 0.0,
+    rule: str = "densities",
+    imbalance: float = 1.0,
+) -> list[Trial]:
+    """Return the trials of every protocol at every density and seed, each trial once.
+
+    Parameters
+    ----------
+    dataset : str
+        A name of ``datasets.load``; it chooses `model` and `recipe` where they are not given.
+    protocols : names of ``pruning.parse``
+        "full", and any protocol at density 1, is one trial a seed.
+    densities : floats in (0, 1]
+    seeds : ints, or how many
+    query : Recipe, optional
+        Of the short query models; default: ``queries.short_recipe(recipe)``.
+    initialisations : int
+        Short query models a seed; recalls and scores are averaged over them.
+    imbalance : float
+        Imbalance factor I >= 1 of the training set, see ``imbalance.long_tail``.
+    val_share, val_noise : floats
+        How much of the validation split the recalls see, and how noisy; see ``queries.Query``.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name or a density outside (0, 1].
+    """
+    default_model, default_recipe = training.defaults(dataset)
+    model, recipe = model or default_model, recipe or default_recipe
+    query = query or queries.short_recipe(recipe)
+    wanted = range(seeds) if isinstance(seeds, int | np.integer) else seeds
+    trials = {}
+    for seed, protocol, density in product(wanted, protocols, densities):
+        # As Python's own numbers: 1 and NumPy's 1.0 are one smoothing and must be one key.
+        seed = operator.index(seed)
+        seen = (float(val_share), float(val_noise), float(imbalance))
+        short = Query(dataset, model, seed, query, "short", initialisations, *seen)
+        whole = replace(recipe, budget="epochs")
+        long = Query(dataset, model, seed, whole, "long", 1, imbalance=seen[-1])
+        trial = _trial(protocol, density, recipe, short, long, float(smoothing), rule)
+        trials[trial] = None
+    return list(trials)
+
+
+def _trial(
+    protocol: str,
+    density: float,
+    recipe: Recipe,
+    short: Query,
+    long: Query,
+    smoothing: float,
+    rule: str,
+) -> Trial:
+    """The trial of a protocol without what the protocol does not use."""
+    plan = pruning.parse(protocol)
+    pruning.check_density(density, zero=False)
+    if density == 1 or plan.ranking == "full":
+        # Nothing is pruned, whatever the protocol: only the loss of the final model is left.
+        protocol, density = "full" + "+cdbw" * (plan.loss == "cdbw"), 1.0
+        plan = pruning.parse(protocol)
+    short, long = (
+        replace(query, recipe=replace(query.recipe, loss=plan.query_loss))
+        for query in (short, long)
+    )
+    if not plan.needs_recalls:
+        short = replace(short, val_share=1.0, val_noise=0.0)
+    score_query = None
+    if plan.needs_scores:
+        score_query = {"short": short, "long": long}[scores.SCORES[plan.strategy].schedule]
+    return Trial(
+        dataset=short.dataset,
+        model=short.model,
+        protocol=protocol,
+        density=float(density),
+        seed=short.seed,
+        recipe=replace(recipe, loss=plan.loss),
+        recall_query=short if plan.needs_recalls else None,
+        score_query=score_query,
+        smoothing=smoothing if plan.needs_recalls else 0.0,
+        rule=rule if plan.needs_recalls else "densities",
+        imbalance=short.imbalance,
+    )
