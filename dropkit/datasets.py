@@ -75,11 +75,6 @@ class Data:
     def num_strata(self) -> int:
         return len(self.strata_names)
 
-    @property
-    def class_sizes(self) -> np.ndarray:
-        """Training samples of each stratum, (num_strata,)."""
-        return self.sizes()
-
     def sizes(self, split: str = "train") -> np.ndarray:
         """Samples of each stratum in "train", "val" or "test", (num_strata,)."""
         return np.bincount(self.strata[getattr(self, split)], minlength=self.num_strata)

@@ -1,5 +1,7 @@
 """Scores by their protocol names, and what query models must record for each."""
 
+import hashlib
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Literal
@@ -33,12 +35,14 @@ class Score:
 
     `needs` names fields of QueryRecord. `schedule` says which query models record them: "short"
     for several initialisations after a tenth of training, "long" for one full run (Appendix A).
+    `version` tells apart functions that were registered under one name; "" for the paper's.
     """
 
     name: str
     function: Function
     needs: tuple[str, ...]
     schedule: Schedule
+    version: str = ""
 
     def __call__(self, query: QueryRecord) -> np.ndarray:
         """Return the (n,) scores; ValueError if the record lacks an array or a score is NaN."""
@@ -75,7 +79,7 @@ def register(
 ) -> Callable[[Function], Function]:
     """Let protocols use the decorated function of a QueryRecord as a score named `name`.
 
-    Registering one's own name again replaces it.
+    Registering one's own name again replaces it; trials of another function are other trials.
 
     Raises
     ------
@@ -106,7 +110,18 @@ def register(
         raise ValueError(f"schedule is {schedule!r}: it must be 'short' or 'long'")
 
     def add(function: Function) -> Function:
-        SCORES[name] = Score(name, function, needs, schedule)
+        version = "" if name in _PAPERS else _fingerprint(function)
+        SCORES[name] = Score(name, function, needs, schedule, version)
         return function
 
     return add
+
+
+def _fingerprint(function: Function) -> str:
+    """Eight hexadecimal digits of a function's source, or of its bytecode where that is all."""
+    try:
+        text = inspect.getsource(function)
+    except (OSError, TypeError):
+        code = getattr(function, "__code__", None)
+        text = repr((code.co_code, code.co_consts) if code else type(function))
+    return hashlib.sha256(text.encode()).hexdigest()[:8]

@@ -112,7 +112,9 @@ def scores_of(trials: Sequence[Trial], store: Store) -> dict[str, np.ndarray]:
     found = queries.run((query for t in trials for query in t.queries), store, stack=STACK)
     rows: dict[str, dict[int, np.ndarray]] = {}
     for (query, strategy), values in _scores(trials, found).items():
-        rows.setdefault(strategy, {})[query.seed] = values
+        if query.seed in rows.setdefault(strategy, {}):
+            raise ValueError(f"two queries of seed {query.seed} give scores {strategy!r}")
+        rows[strategy][query.seed] = values
     return {
         strategy: np.stack([values[seed] for seed in sorted(values)])
         for strategy, values in rows.items()
@@ -189,7 +191,7 @@ def _train(job: _Job) -> list[Record]:
             "trial": trial.config,
             "recalls": _rounded(recalls[s]),
             "test_sizes": sets[s].sizes("test").tolist(),
-            "class_sizes": sets[s].class_sizes.tolist(),
+            "class_sizes": sets[s].sizes().tolist(),
             "kept": np.bincount(strata[job.kept[s]], minlength=num_strata).tolist(),
             "query": job.queries[s],
             "seconds": round(seconds, 3),

@@ -27,7 +27,8 @@ class Trial:
 
     `smoothing` and `rule` are those of ``quotas.drop_densities``. DRoP's recalls come from
     `recall_query`, a strategy's scores from `score_query`; None where a protocol needs none.
-    `imbalance` is the factor of the training set's long tail, 1 for none.
+    `imbalance` is the factor of the training set's long tail, 1 for none; `score_version` tells
+    apart functions that a reader registered under one name.
     """
 
     dataset: str
@@ -41,6 +42,7 @@ class Trial:
     smoothing: float
     rule: str
     imbalance: float = 1.0
+    score_version: str = ""
 
     @property
     def data(self) -> Data:
@@ -153,9 +155,7 @@ def _trial(
     )
     if not plan.needs_recalls:
         short = replace(short, val_share=1.0, val_noise=0.0)
-    score_query = None
-    if plan.needs_scores:
-        score_query = {"short": short, "long": long}[scores.SCORES[plan.strategy].schedule]
+    score = scores.SCORES[plan.strategy] if plan.needs_scores else None
     return Trial(
         dataset=short.dataset,
         model=short.model,
@@ -164,8 +164,9 @@ def _trial(
         seed=short.seed,
         recipe=replace(recipe, loss=plan.loss),
         recall_query=short if plan.needs_recalls else None,
-        score_query=score_query,
+        score_query={"short": short, "long": long}[score.schedule] if score else None,
         smoothing=smoothing if plan.needs_recalls else 0.0,
         rule=rule if plan.needs_recalls else "densities",
         imbalance=short.imbalance,
+        score_version=score.version if score else "",
     )

@@ -81,7 +81,7 @@ class TestSplits:
             assert abs(parts["val"] - size / 4) < 1
             assert abs(parts["test"] - size / 4) < 2
             assert parts == {split: data.sizes(split)[k] for split in SPLITS}
-            assert parts["train"] == data.class_sizes[k]
+            assert parts["train"] == data.sizes()[k]
 
     def test_every_sample_is_trained_on_by_some_seed(self):
         # A split that never moves some samples would fail: 0.5 ** 40 per sample by chance.

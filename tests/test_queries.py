@@ -14,7 +14,7 @@ from scipy import stats
 from torch.nn import functional as F
 
 from dropkit import models, queries, scores, training
-from dropkit.datasets import load
+from dropkit.datasets import Data, load
 from dropkit.queries import Query, short_recipe
 from dropkit.store import DamagedRecord, Store
 from tests.test_training import TINY, table_1_recipe
@@ -204,6 +204,13 @@ class TestValidation:
         larger = min(100, percent + more) / 100
         others, _ = validation(query(seed, val_share=larger), data)
         assert set(order.tolist()) <= set(others.tolist())
+
+    def test_share_is_a_decimal(self):
+        # 0.07 * 100 > 7 in floating point.
+        y = np.repeat([0, 1], [100, 200])
+        data = Data(np.zeros((300, 1)), y, *[np.arange(300)] * 3, classes=("a", "b"))
+        _, labels = validation(query(0, val_share=0.07), data)
+        assert np.bincount(labels).tolist() == [7, 14]
 
     @given(percent=st.integers(1, 100), seed=seeds)
     def test_all_labels_or_none_are_wrong(self, percent, seed):

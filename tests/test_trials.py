@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dropkit import study, training, trials
+from dropkit import registry, study, training, trials
 from dropkit.queries import Query, short_recipe
 from dropkit.training import Recipe
 from tests.test_training import TINY
@@ -263,3 +263,27 @@ def test_scales():
     assert trials.dataset_of("digits") == "digits-2x4"
     with pytest.raises(ValueError, match="scale 'huge' has no data set"):
         trials.dataset_of("huge")
+
+
+def test_another_function_under_one_name_is_another_trial():
+    """A reader who edits a score of their own must not be shown the old one's records."""
+    before = dict(registry.SCORES)
+    keys = []
+    try:
+        for sign in (1, -1, 1):
+            exec(  # as a notebook cell: no source file to read
+                f"def own(query):\n    return {sign} * query.probs.max(axis=-1).mean(axis=0)",
+                names := {},
+            )
+            registry.register("own", needs=("probs",))(names["own"])
+            (trial,) = grid(["own"])
+            keys.append(trial.key)
+    finally:
+        registry.SCORES.clear()
+        registry.SCORES.update(before)
+    assert keys[0] == keys[2] != keys[1]
+
+
+def test_a_long_query_is_one_run():
+    with pytest.raises(ValueError, match="a long query is one run, got initialisations=2"):
+        Query("digits-2x4", "mlp", 0, training.DIGITS, "long", 2)
