@@ -252,7 +252,9 @@ def _loss(logits: Tensor, labels: Tensor, weights: Tensor | None) -> Tensor:
 
 def _recalls(stack: models.Stack, x: Tensor, y: Tensor, strata: Tensor, num_strata: int) -> Tensor:
     """Recalls (S, G) of the networks on samples of their own; NaN for a stratum without any."""
-    hits = (stack(x).argmax(-1) == y).to(x.dtype)
+    # In small batches, as what stays in the processor's cache is twice as fast.
+    answers = [stack(batch).argmax(-1) for batch in x.split(32, dim=1)]
+    hits = (torch.cat(answers, dim=1) == y).to(x.dtype)
     zeros = torch.zeros(len(y), num_strata, dtype=x.dtype)
     sizes = zeros.scatter_add(1, strata, torch.ones_like(hits))
     return zeros.scatter_add(1, strata, hits) / sizes
