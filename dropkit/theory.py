@@ -227,7 +227,8 @@ class GaussianMixture:
 
         if excess(low) <= 0:  # equal deviations, to rounding
             return low
-        return float(brentq(excess, low, high * (1 + 1e-12), xtol=1e-15 * high, rtol=1e-15))
+        # Twice the upper bound, so that rounding cannot leave both ends on one side.
+        return float(brentq(excess, low, 2 * high, xtol=1e-15 * high, rtol=1e-15))
 
     def ssp_priors(self, margin: float) -> Pair:
         """Return the class priors after SSP (Eq. 14, normalised)."""

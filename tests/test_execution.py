@@ -40,6 +40,14 @@ def pages(folder: Path, *notebooks: Path) -> subprocess.Popen:
     )
 
 
+@pytest.fixture
+def interruptible():
+    """Let children be interrupted although a shell that runs tests in the background forbids it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def files(folder: Path) -> list[str]:
     return sorted(path.name for path in (folder / "book").glob("*"))
 
@@ -123,7 +131,9 @@ def test_papermill_command_takes_parameters_or_says_what_is_wrong(
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-def test_interrupted_run_leaves_no_page_and_no_kernel(tmp_path: Path, how: signal.Signals) -> None:
+def test_interrupted_run_leaves_no_page_and_no_kernel(
+    tmp_path: Path, interruptible: None, how: signal.Signals
+) -> None:
     started = tmp_path / "started"
     code = f"""\
 import os, pathlib, time

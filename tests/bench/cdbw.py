@@ -12,7 +12,7 @@ from dropkit.training import DIGITS, Recipe, train
 from tests.bench import Row
 
 NETWORKS = 60
-ROUNDS = 7
+ROUNDS = 5
 
 VARIANTS = {
     "CDB-W": {"loss": "cdbw"},
