@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from torchvision.models import ResNet50_Weights, resnet50
 
 from dropkit import models
+from dropkit.stacks import Stack
 
 S, B, K = 3, 7, 10
 
@@ -70,7 +71,7 @@ ARCHITECTURES = {
 def both(request):
     """A stack and deep copies of the networks it was made of."""
     networks = [shaken(ARCHITECTURES[request.param](), seed) for seed in range(S)]
-    return models.Stack(copy.deepcopy(networks)), networks
+    return Stack(copy.deepcopy(networks)), networks
 
 
 @pytest.fixture
@@ -166,9 +167,9 @@ class TestStack:
 
     def test_perceptrons_share_their_products(self):
         # What makes a stack fast: no network of its own inside it.
-        assert models.Stack([ARCHITECTURES["mlp"]() for _ in range(S)]).networks is None
-        assert models.Stack([ARCHITECTURES["deep mlp"]() for _ in range(S)]).networks is None
-        assert len(models.Stack([residual() for _ in range(S)]).networks) == S
+        assert Stack([ARCHITECTURES["mlp"]() for _ in range(S)]).networks is None
+        assert Stack([ARCHITECTURES["deep mlp"]() for _ in range(S)]).networks is None
+        assert len(Stack([residual() for _ in range(S)]).networks) == S
 
 
 class TestInitialise:
@@ -302,7 +303,7 @@ class TestResNet50:
         x = torch.randn(3, 3, 64, 64, generator=torch.Generator().manual_seed(1))
         with torch.no_grad():
             expected = features_of(torchvision_resnet, x)
-            close(models.Stack([network]).features(x[None])[0], expected)
+            close(Stack([network]).features(x[None])[0], expected)
             assert network(x).shape == (3, 2)
 
     def test_initialise_draws_the_last_layer_alone(self, weights_file):

@@ -356,7 +356,7 @@ import multiprocessing, os, sys, time
 from dropkit import study
 from dropkit.store import Store
 from dropkit.study import Trial
-from dropkit.training import Recipe
+from dropkit.recipes import Recipe
 
 class Stopping(Store):
     def add(self, *records):

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dropkit import registry, study, training, trials
+from dropkit import registry, study, trials
 from dropkit.queries import Query, short_recipe
-from dropkit.training import Recipe
+from dropkit.recipes import Recipe
 from tests.test_training import TINY
 
 SHORT = replace(TINY, epochs=1, batch=256)
@@ -87,9 +87,9 @@ class TestGrid:
 
     def test_defaults_of_a_data_set(self):
         (trial,) = trials.grid("digits-2x4", protocols=["el2n"], densities=[0.5], seeds=[7])
-        assert (trial.model, trial.recipe) == ("mlp", training.DIGITS)
+        assert (trial.model, trial.recipe) == ("mlp", recipes.DIGITS)
         query = trial.score_query
-        assert query.recipe == short_recipe(training.DIGITS)
+        assert query.recipe == short_recipe(recipes.DIGITS)
         assert (trial.seed, query.seed, query.initialisations) == (7, 7, 5)
         assert (query.dataset, query.model) == ("digits-2x4", "mlp")
         assert (query.val_share, query.val_noise) == (1.0, 0.0)
@@ -286,4 +286,4 @@ def test_another_function_under_one_name_is_another_trial():
 
 def test_a_long_query_is_one_run():
     with pytest.raises(ValueError, match="a long query is one run, got initialisations=2"):
-        Query("digits-2x4", "mlp", 0, training.DIGITS, "long", 2)
+        Query("digits-2x4", "mlp", 0, recipes.DIGITS, "long", 2)
