@@ -1,7 +1,8 @@
 """CIFAR-10 and CIFAR-100 (Krizhevsky, 2009), from any of the forms they are kept in.
 
-Images are brought to one order, by class and then by the SHA-256 of their pixels, so that a seed
-prunes the same images wherever they were read from; a checksum over all tells a damaged copy.
+Images are brought to one order, that of the SHA-256 of their pixels. So a seed prunes the same
+images wherever they were read from, scores that tie favour no class, and a checksum over all images
+tells a damaged copy.
 """
 
 import hashlib
@@ -13,10 +14,10 @@ import numpy as np
 
 from dropkit.images import Images
 
-# SHA-256 of the pixels in this module's order, training images first.
+# SHA-256 of pixels and labels (uint8) in this module's order, training images first.
 CHECKSUMS = {
-    "cifar10": "412e29a7f29c958d26fefef0467b0066c75a66f049401e4b709b606b95924df5",
-    "cifar100": "4257974a86858254ff435e1c5953bb0e5256e2cb854454ff15f4c5b85dd45dde",
+    "cifar10": "d18dc1c99625b4366501f2cbb71b0d5beb083fe01406508a233fe7f05ec45562",
+    "cifar100": "e97d670ef699cc41f826ea59aa1cf1cd8fff480fa9b46b886e22c2e5fd06feb3",
 }
 
 # Of the training images, scaled to 0 .. 1.
@@ -72,7 +73,7 @@ def read(name: str, root: str | None) -> tuple[Images, np.ndarray, list[np.ndarr
     train, test = _order(x_train, y_train), _order(x_test, y_test)
     pixels = np.concatenate([x_train[train], x_test[test]])
     labels = np.concatenate([y_train[train], y_test[test]]).astype(np.int64)
-    if hashlib.sha256(pixels).hexdigest() != CHECKSUMS[name]:
+    if _digest(pixels, labels) != CHECKSUMS[name]:
         raise ValueError(f"{where} is damaged: its images are not those of {name}, fetch it again")
     return Images(pixels, *NORMALISATION[name]), labels, _splits(labels, len(train)), classes
 
@@ -89,10 +90,14 @@ def _splits(labels: np.ndarray, training: int) -> list[np.ndarray]:
     return [np.arange(training), *map(np.concatenate, zip(*halves, strict=True))]
 
 
+def _digest(pixels: np.ndarray, labels: np.ndarray) -> str:
+    return hashlib.sha256(pixels.tobytes() + labels.astype(np.uint8).tobytes()).hexdigest()
+
+
 def _order(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """By class, then by the digest of the pixels."""
-    digests = np.array([hashlib.sha256(image).digest() for image in np.ascontiguousarray(x)])
-    return np.lexsort((digests, y))
+    """By the digest of the pixels, and by class where two images are the same."""
+    digests = np.array([hashlib.sha256(image).hexdigest() for image in np.ascontiguousarray(x)])
+    return np.lexsort((y, digests))
 
 
 def _find(name: str, folder: Path) -> tuple[Path, Raw]:

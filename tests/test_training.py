@@ -15,7 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from dropkit import models
+from dropkit import models, recipes
 from dropkit.datasets import load
 from dropkit.recipes import DIGITS, Recipe
 from dropkit.training import predict, train
@@ -330,7 +330,7 @@ class TestErrors:
         ("field", "message"),
         [
             ({"budget": "halved"}, "budget must be one of epochs, released, steps, got 'halved'"),
-            ({"precision": "bf16"}, "precision must be one of float32, float64, got 'bf16'"),
+            ({"precision": "bf16"}, "precision must be one of float32, float64, bfloat16, got 'bf16'"),
             ({"epochs": 0}, "at least 1 epoch .* got epochs=0 and batch=32"),
             ({"batch": 1}, "batches of at least 2 samples, got epochs=2 and batch=1"),
         ],

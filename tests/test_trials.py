@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dropkit import registry, study, trials
+from dropkit import recipes, registry, study, trials
 from dropkit.queries import Query, short_recipe
 from dropkit.recipes import Recipe
 from tests.test_training import TINY
