@@ -1,5 +1,6 @@
 """Which processor trains: from a name to a device, or one sentence where it is not there."""
 
+import re
 from contextlib import contextmanager
 
 import torch
@@ -17,7 +18,7 @@ def resolve(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda" if gpu else "mps" if mps else "cpu")
     kind, _, number = name.partition(":")
-    if kind not in ("cpu", "cuda", "mps") or (number and not (kind == "cuda" and number.isdigit())):
+    if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", name):
         raise ValueError(f"device must be auto, cpu, cuda, cuda:N or mps, got {name!r}")
     count = {"cpu": 1, "cuda": torch.cuda.device_count() if gpu else 0, "mps": int(mps)}[kind]
     if int(number or 0) >= count:

@@ -60,8 +60,8 @@ class Arrays:
 class Batches:
     """Images as normalised float32 batches: rows (S, b) to (S, b, C, H, W), channels-last memory.
 
-    `moves` (S, b, 3) shift each image down and right by 0 .. 8 pixels less 4, over a black border,
-    and mirror it where the third is 1.
+    `moves` (S, b, 3) cut each image out of a black border of 4 pixels, at a row and a column
+    0 .. 8, and mirror it where the third is 1: shifts by up to 4 pixels, and flips.
     """
 
     batch = 500  # samples evaluated at once

@@ -120,6 +120,7 @@ class TestGrid:
             "budget": "steps",
             "precision": "float32",
             "select": "averaged",
+            "augment": True,
         }
         assert other.keys() == asdict(SHORT).keys() - {"loss"}  # which the protocol names
         keys = {
@@ -261,7 +262,7 @@ def test_keys_differ_where_the_meaning_differs(data):
 
 def test_scales():
     assert trials.dataset_of("digits") == "digits-2x4"
-    with pytest.raises(ValueError, match="scale 'huge' has no data set"):
+    with pytest.raises(ValueError, match="unknown scale 'huge'; known are digits, mini, paper"):
         trials.dataset_of("huge")
 
 
