@@ -7,7 +7,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from dropkit import backgrounds, waterbirds
+from dropkit import backgrounds, cifar, waterbirds
+from dropkit.images import Images
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,7 +20,7 @@ class Data:
 
     Attributes
     ----------
-    x : (N, ...) array
+    x : (N, ...) array or Images
         Samples, channels first.
     y : (N,) int array
         Class labels 0 .. K-1.
@@ -31,8 +32,6 @@ class Data:
         Groups 0 .. G-1, each within one class, where bias is measured between groups.
     group_names : tuple of G str
         Group names.
-    version : str
-        Names the draw of the data where more than one goes by the same name.
 
     Raises
     ------
@@ -40,7 +39,7 @@ class Data:
         For groups that do not refine the classes.
     """
 
-    x: np.ndarray
+    x: np.ndarray | Images
     y: np.ndarray
     train: np.ndarray
     val: np.ndarray
@@ -48,7 +47,6 @@ class Data:
     classes: tuple[str, ...]
     groups: np.ndarray | None = None
     group_names: tuple[str, ...] = ()
-    version: str = ""
 
     def __post_init__(self):
         if self.groups is not None:
@@ -128,6 +126,20 @@ def load(name: str, seed: int = 0, root: str | None = None) -> Data:
     return _LOADERS[name](seed, root or os.environ.get("DROPKIT_DATA"))
 
 
+def version(name: str, root: str | None = None) -> str:
+    """Names the draw of a data set where more than one goes by its name; else empty.
+
+    Raises
+    ------
+    ValueError
+        As ``load`` does.
+    """
+    if name != "waterbirds":
+        return ""
+    table = waterbirds.read(root or os.environ.get("DROPKIT_DATA"))
+    return f"metadata.csv {table.sha256[:16]}"
+
+
 def names() -> list[str]:
     """Names that ``load`` knows."""
     return sorted(_LOADERS)
@@ -193,9 +205,26 @@ def _digits_on_photos(seed: int, root: str | None) -> Data:
 
 def _waterbirds(seed: int, root: str | None) -> Data:
     table = waterbirds.read(root)
-    x, version = waterbirds.images(table), f"metadata.csv with SHA-256 {table.sha256}"
-    names = waterbirds.GROUPS
-    return Data(x, table.y, *table.splits, waterbirds.CLASSES, table.groups, names, version)
+    x = Images(np.moveaxis(waterbirds.images(table), 1, -1), *IMAGENET)
+    return Data(x, table.y, *table.splits, waterbirds.CLASSES, table.groups, waterbirds.GROUPS)
+
+
+def _cifar(name: str) -> Callable[[int, str | None], Data]:
+    def loader(seed: int, root: str | None) -> Data:
+        x, y, splits, classes = cifar.read(name, root)
+        return Data(x, y, *splits, classes)
+
+    return loader
+
+
+def _coarse_cifar100(seed: int, root: str | None) -> Data:
+    x, y, splits, classes = cifar.read("cifar100", root)
+    y, classes = cifar.coarse(y, classes)
+    return Data(x, y, *splits, classes)
+
+
+# Mean and deviation of ImageNet's channels, as torchvision's pretrained weights expect them.
+IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 _LOADERS: dict[str, Callable[[int, str | None], Data]] = {
@@ -208,4 +237,8 @@ _LOADERS: dict[str, Callable[[int, str | None], Data]] = {
     # The background gives the label away in training, not in the test: groups, as in Waterbirds.
     "digits-on-photos": _digits_on_photos,
     "waterbirds": _waterbirds,
+    "cifar10": _cifar("cifar10"),
+    "cifar100": _cifar("cifar100"),
+    # The 20 superclasses of CIFAR-100.
+    "cifar100-coarse": _coarse_cifar100,
 }

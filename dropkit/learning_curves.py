@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from dropkit import metrics, models, training
+from dropkit import metrics, training
 from dropkit.datasets import load
 from dropkit.figures import canvas
-from dropkit.training import Recipe
+from dropkit.recipes import Recipe
+from dropkit.stacks import Stack
 
 
 def recall_curves(
@@ -30,7 +31,7 @@ def recall_curves(
     }
     seen: dict[str, list[np.ndarray]] = {"val": [], "test": []}
 
-    def look(epoch: int, stack: models.Stack) -> None:
+    def look(epoch: int, stack: Stack) -> None:
         for split, history in seen.items():
             predictions = training.predict(stack, x, splits[split]).argmax(-1)
             history.append(metrics.class_recalls(y[splits[split]], predictions, num_classes))

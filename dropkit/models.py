@@ -1,13 +1,14 @@
-"""The architectures, and many small networks as one stack."""
+"""The architectures of Table 1 and the small ones."""
 
+import hashlib
 import os
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from math import prod
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 
 def build(name: str, num_classes: int, in_shape: Sequence[int]) -> nn.Sequential:
@@ -32,6 +33,23 @@ def build(name: str, num_classes: int, in_shape: Sequence[int]) -> nn.Sequential
 def names() -> list[str]:
     """Names that ``build`` knows."""
     return sorted(_BUILDERS)
+
+
+def version(name: str) -> str:
+    """Names the pretrained weights of ``build(name, ...)``; empty where it has none."""
+    if name != "resnet50-imagenet":
+        return ""
+    file = os.environ.get("DROPKIT_RESNET50")
+    return f"weights {_digest(file)}" if file else "weights IMAGENET1K_V1"
+
+
+@lru_cache
+def _digest(file: str) -> str:
+    try:
+        with open(file, "rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()[:16]
+    except OSError as error:
+        raise ValueError(f"DROPKIT_RESNET50 is {file!r}: {error.strerror}") from error
 
 
 def initialise(model: nn.Module, seed: int) -> nn.Module:
@@ -79,6 +97,67 @@ def _cnn(num_classes: int, in_shape: tuple[int, ...]) -> nn.Sequential:
             height, width = height // 2, width // 2
         channels = wide
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, num_classes))
+
+
+def _mini(num_classes: int, in_shape: tuple[int, ...]) -> nn.Sequential:
+    """Four 3 x 3 convolutions, about 60,000 weights, for images of 32 x 32 on a processor.
+
+    Pooled before batch norm and not behind it, for at full size these take most of the time there.
+    """
+    channels = _check_images("mini", in_shape, least=8)
+    layers: list[nn.Module] = []
+    for before, after, pool in ((channels, 16, 2), (16, 32, 2), (32, 64, 2), (64, 64, 1)):
+        layers.append(nn.Conv2d(before, after, 3, padding=1, bias=False))
+        if pool > 1:
+            layers.append(nn.MaxPool2d(pool))
+        layers += [nn.BatchNorm2d(after), nn.ReLU()]
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, num_classes))
+
+
+def _vgg(config: str) -> Callable[[int, tuple[int, ...]], nn.Sequential]:
+    """torchvision's VGG with batch norm for small images.
+
+    As is usual for CIFAR, one linear layer of 512 features in place of three of 4,096.
+    """
+
+    def builder(num_classes: int, in_shape: tuple[int, ...]) -> nn.Sequential:
+        from torchvision.models import vgg
+
+        _check_images("vgg", in_shape, channels=3, least=32)
+        layers = vgg.make_layers(vgg.cfgs[config], batch_norm=True)
+        head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, num_classes)]
+        return nn.Sequential(*layers, *head)
+
+    return builder
+
+
+def _resnet18(num_classes: int, in_shape: tuple[int, ...]) -> nn.Sequential:
+    """torchvision's ResNet-18 with a 3 x 3 stem of stride 1 for images of 64 x 64 or less.
+
+    As is usual for small images, in place of 7 x 7, stride 2 and pooling.
+    """
+    from torchvision.models import resnet18
+
+    _check_images("resnet18", in_shape, channels=3, least=8)
+    stages = OrderedDict(resnet18().named_children())
+    stages["conv1"] = nn.Conv2d(3, 64, 3, padding=1, bias=False)
+    del stages["maxpool"], stages["fc"]
+    return nn.Sequential(*stages.values(), nn.Flatten(), nn.Linear(512, num_classes))
+
+
+def _check_images(name: str, in_shape: tuple[int, ...], *, least: int, channels: int = 0) -> int:
+    """Channels of the images, where an architecture can take them."""
+    fits = (
+        len(in_shape) == 3
+        and min(in_shape[1:]) >= least
+        and in_shape[0] == (channels or in_shape[0])
+    )
+    if not fits:
+        raise ValueError(
+            f"{name} takes images ({channels or 'channels'}, height, width) of at least "
+            f"{least} x {least} pixels, got shape {in_shape}"
+        )
+    return in_shape[0]
 
 
 def _resnet50(num_classes: int, in_shape: tuple[int, ...]) -> nn.Sequential:
@@ -155,111 +234,10 @@ def _check_fit(state: dict[str, Tensor], own: dict[str, Tensor], source: str) ->
 _BUILDERS: dict[str, Callable[[int, tuple[int, ...]], nn.Sequential]] = {
     "mlp": _mlp,
     "cnn": _cnn,
+    "mini": _mini,
+    "vgg16": _vgg("D"),
+    "vgg19": _vgg("E"),
+    "resnet18": _resnet18,
     "resnet50": _resnet50,
     "resnet50-imagenet": _resnet50_imagenet,
 }
-
-
-class StackedLinear(nn.Module):
-    """S linear layers at once: (S, in, B) to (S, out, B) by one batched product."""
-
-    def __init__(self, layers: Sequence[nn.Linear]):
-        super().__init__()
-        self.weight = nn.Parameter(torch.stack([layer.weight.detach() for layer in layers]))
-        self.bias = nn.Parameter(torch.stack([layer.bias.detach()[:, None] for layer in layers]))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.baddbmm(self.bias, self.weight, x)
-
-    def part(self, s: int) -> nn.Linear:
-        """Layer s as a plain one, weights copied."""
-        outputs, inputs = self.weight.shape[1:]
-        layer = nn.Linear(inputs, outputs, dtype=self.weight.dtype)
-        layer.weight.data = self.weight.detach()[s].clone()
-        layer.bias.data = self.bias.detach()[s, :, 0].clone()
-        return layer
-
-
-class StackedBatchNorm(nn.Module):
-    """S batch norms at once on (S, features, B): one over S * features channels of length B."""
-
-    def __init__(self, layers: Sequence[nn.BatchNorm1d]):
-        super().__init__()
-        self.size, self.momentum, self.eps = len(layers), layers[0].momentum, layers[0].eps
-        for name in ("weight", "bias"):
-            stacked = torch.cat([getattr(layer, name).detach() for layer in layers])
-            self.register_parameter(name, nn.Parameter(stacked))
-        for name in ("running_mean", "running_var"):
-            self.register_buffer(name, torch.cat([getattr(layer, name) for layer in layers]))
-
-    def forward(self, x: Tensor) -> Tensor:
-        # fmt: off
-        flat = F.batch_norm(
-            x.reshape(1, -1, x.shape[2]), self.running_mean, self.running_var,
-            self.weight, self.bias, self.training, self.momentum, self.eps,
-        )
-        # fmt: on
-        return flat.view(x.shape)
-
-    def part(self, s: int) -> nn.BatchNorm1d:
-        """Layer s as a plain one, weights and statistics copied."""
-        width = self.weight.numel() // self.size
-        layer = nn.BatchNorm1d(width, self.eps, self.momentum, dtype=self.weight.dtype)
-        rows = slice(s * width, (s + 1) * width)
-        for name in ("weight", "bias", "running_mean", "running_var"):
-            getattr(layer, name).data = getattr(self, name).detach()[rows].clone()
-        return layer
-
-
-class Stack(nn.Module):
-    """S networks of one architecture: (S, B, ...) samples to (S, B, K) logits.
-
-    Multilayer perceptrons run as batched matrix products, many times faster than one after the
-    other; other architectures run one after the other behind the same interface.
-    """
-
-    def __init__(self, networks: Sequence[nn.Sequential]):
-        super().__init__()
-        self.size = len(networks)
-        stacked = _stack_layers(networks)
-        self.layers = None if stacked is None else nn.Sequential(*stacked)
-        self.networks = nn.ModuleList(networks) if stacked is None else None
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self._run(x, slice(None))
-
-    def features(self, x: Tensor) -> Tensor:
-        """What enters the last linear layer, (S, B, features)."""
-        return self._run(x, slice(-1))
-
-    def network(self, s: int) -> nn.Sequential:
-        """Network s as a plain module in this stack's mode; stacked weights are copied."""
-        if self.layers is None:
-            return self.networks[s]
-        parts = [layer.part(s) if hasattr(layer, "part") else layer for layer in self.layers]
-        return nn.Sequential(nn.Flatten(), *parts).train(self.training)
-
-    def _run(self, x: Tensor, layers: slice) -> Tensor:
-        if self.layers is None:
-            pairs = zip(self.networks, x, strict=True)
-            return torch.stack([network[layers](part) for network, part in pairs])
-        # Samples last: batch norm and softmax then run along contiguous memory.
-        return self.layers[layers](x.flatten(2).transpose(1, 2)).transpose(1, 2)
-
-
-def _stack_layers(networks: Sequence[nn.Sequential]) -> list[nn.Module] | None:
-    """The stacked layers of multilayer perceptrons, None for any other architecture."""
-    stacked: list[nn.Module] = []
-    for position, layers in enumerate(zip(*networks, strict=True)):
-        match layers[0]:
-            case nn.Linear():
-                stacked.append(StackedLinear(layers))
-            case nn.BatchNorm1d():
-                stacked.append(StackedBatchNorm(layers))
-            case nn.ReLU():
-                stacked.append(nn.ReLU())
-            case nn.Flatten() if position == 0:
-                pass  # the stack flattens its input itself
-            case _:
-                return None
-    return stacked

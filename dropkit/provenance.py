@@ -11,13 +11,13 @@ import torch
 import dropkit
 
 
-def provenance() -> dict[str, str | None]:
+def provenance(device: str = "cpu") -> dict[str, str | None]:
     """Versions, git commit (None outside a checkout), device and time (UTC) of a run."""
     return {
         "dropkit": dropkit.__version__,
         "commit": _commit(),
         "torch": torch.__version__,
-        "device": processor(),
+        "device": processor() if device == "cpu" else accelerator(device),
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
@@ -35,6 +35,11 @@ def _commit() -> str | None:
     except (OSError, subprocess.CalledProcessError):
         return None
     return answer.stdout.strip()
+
+
+def accelerator(device: str) -> str:
+    """The name of a GPU."""
+    return torch.cuda.get_device_name(device) if device.startswith("cuda") else device
 
 
 @functools.cache

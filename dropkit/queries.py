@@ -7,16 +7,20 @@ from dataclasses import asdict, dataclass, fields, replace
 import numpy as np
 import torch
 from scipy.special import softmax
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
-from dropkit import metrics, models, training
+from dropkit import images, metrics, training
 from dropkit.datasets import Data
+from dropkit.images import Images
 from dropkit.imbalance import load_imbalanced
+from dropkit.recipes import Recipe
 from dropkit.registry import QueryRecord, Schedule
 from dropkit.scores import grand
+from dropkit.stacks import Stack
 from dropkit.store import Store, key
-from dropkit.training import Recipe
+
+GRADIENTS = 2000  # samples normalised at once for GraNd
 
 LEAST_EPOCHS = 10  # what Paul et al. (2021) recommend for EL2N and GraNd
 
@@ -29,7 +33,7 @@ class Query:
     length over 5 initialisations; scores that watch training take one "long" run. Recalls are
     measured on `val_share` of each class's validation samples, rounded up, of whose labels
     `val_noise` is replaced by another class at random. `imbalance` is the factor of the training
-    set's long tail.
+    set's long tail, `inputs` names the draw of the data set and pretrained weights.
     """
 
     dataset: str
@@ -41,6 +45,7 @@ class Query:
     val_share: float = 1.0
     val_noise: float = 0.0
     imbalance: float = 1.0
+    inputs: str = ""
 
     def __post_init__(self):
         if self.schedule == "long" and self.initialisations != 1:
@@ -72,24 +77,31 @@ class Recorded(QueryRecord):
 
 
 def short_recipe(recipe: Recipe) -> Recipe:
-    """The first tenth of a recipe, at its initial learning rate; at least 10 epochs."""
-    epochs = max(round(0.1 * recipe.epochs), min(LEAST_EPOCHS, recipe.epochs))
+    """The first tenth of a recipe, at its initial learning rate; at least 10 epochs.
+
+    Of a recipe so short that 10 epochs are more than a third of it, that third. Images are not
+    shifted or flipped for a query (Appendix A).
+    """
+    least = min(LEAST_EPOCHS, max(1, round(recipe.epochs / 3)))
+    epochs = max(round(0.1 * recipe.epochs), least)
     # The budget speaks of pruned sets alone: it must not name other query models.
-    return replace(recipe, epochs=epochs, drops=(), budget="epochs")
+    return replace(recipe, epochs=epochs, drops=(), budget="epochs", augment=False)
 
 
-def run(queries: Iterable[Query], store: Store, *, stack: int) -> dict[Query, Recorded]:
+def run(
+    queries: Iterable[Query], store: Store, *, device: str | torch.device = "cpu"
+) -> dict[Query, Recorded]:
     """Return what each query recorded, training only those the store does not have.
 
     A short query records ``probs`` and ``grad_norms``, a long one ``target_probs`` and
     ``correct``, both from training-mode outputs as they occur, and ``features``; every query
-    records the recalls on the validation split. `stack` bounds the networks trained at once.
+    records the recalls on the validation split.
     """
     found = {query: store.load_arrays(query.key) for query in dict.fromkeys(queries)}
     missing = [query for query, arrays in found.items() if arrays is None]
     with tqdm(total=len(missing), desc="queries", unit="query", disable=not missing or None) as bar:
-        for group in _alike(missing, stack):
-            for query, arrays in zip(group, _train(group), strict=True):
+        for group in _alike(missing):
+            for query, arrays in zip(group, _train(group, device), strict=True):
                 store.save_arrays(query.key, arrays)
                 found[query] = arrays
                 bar.update()
@@ -103,17 +115,17 @@ def _record(query: Query, arrays: dict[str, np.ndarray]) -> Recorded:
     return Recorded(labels=data.y[data.train], **chosen)
 
 
-def _alike(queries: Sequence[Query], stack: int) -> Iterable[list[Query]]:
+def _alike(queries: Sequence[Query]) -> Iterable[list[Query]]:
     """Groups that differ in the seed alone and fit a stack of networks."""
     groups: dict[Query, list[Query]] = {}
     for query in queries:
         groups.setdefault(replace(query, seed=0), []).append(query)
     for common, group in groups.items():
-        size = max(1, stack // common.initialisations)
+        size = max(1, training.stack_size(common.model) // common.initialisations)
         yield from (group[i : i + size] for i in range(0, len(group), size))
 
 
-def _train(group: Sequence[Query]) -> list[dict[str, np.ndarray]]:
+def _train(group: Sequence[Query], device: str | torch.device) -> list[dict[str, np.ndarray]]:
     common, repeats = group[0], group[0].initialisations
     sets = [query.data for query in group]
     # Query networks start from other weights than the final ones of the same seed.
@@ -124,10 +136,13 @@ def _train(group: Sequence[Query]) -> list[dict[str, np.ndarray]]:
         np.stack(parts)[rows] for parts in zip(*map(_validation, group, sets), strict=True)
     )
     x, y, num_classes = sets[0].x, sets[0].y, sets[0].num_classes
-    history = _History(common.recipe.epochs, y[train]) if common.schedule == "long" else None
+    history = None
+    if common.schedule == "long":
+        history = _History(common.recipe.epochs, torch.as_tensor(y[train], device=device))
     networks = training.train(
         common.model, x, y, train, common.recipe,
         seeds=seeds, num_classes=num_classes, strata=sets[0].strata, val=val, observe=history,
+        device=device,
     )  # fmt: skip
     predictions = training.predict(networks, x, val).argmax(-1)
     num_strata = sets[0].num_strata
@@ -147,8 +162,8 @@ def _train(group: Sequence[Query]) -> list[dict[str, np.ndarray]]:
         {
             "val_sizes": sizes[g],
             "recalls": recorded["recalls"][[g]],
-            "target_probs": history.target_probs[:, g],
-            "correct": history.correct[:, g],
+            "target_probs": history.target_probs[:, g].cpu().numpy(),
+            "correct": history.correct[:, g].cpu().numpy(),
             "features": features[g],
         }
         for g in range(len(group))
@@ -175,29 +190,35 @@ def _validation(query: Query, data: Data) -> tuple[np.ndarray, np.ndarray, np.nd
 
 
 def _gradient_norms(
-    networks: models.Stack, x: np.ndarray, y: np.ndarray, train: np.ndarray
+    networks: Stack, x: np.ndarray | Images, y: np.ndarray, train: np.ndarray
 ) -> np.ndarray:
     """GraNd's norms of each network on its own samples, (S, n) float32."""
-    dtype = next(networks.parameters()).dtype
-    norms = [
-        grand(networks.network(s), torch.as_tensor(x[row], dtype=dtype), torch.as_tensor(y[row]))
+    weights = next(networks.parameters())
+    source = images.source(x, weights.dtype, weights.device)
+
+    def norms(network: nn.Module, rows: np.ndarray) -> np.ndarray:
+        (samples,) = source(torch.as_tensor(rows, device=weights.device)[None])
+        return grand(network, samples, torch.as_tensor(y[rows]))
+
+    parts = -(-train.shape[1] // GRADIENTS)
+    of_each = [
+        np.concatenate([norms(networks.network(s), rows) for rows in np.array_split(row, parts)])
         for s, row in enumerate(train)
     ]
-    return np.stack(norms).astype(np.float32)
+    return np.stack(of_each).astype(np.float32)
 
 
 class _History:
     """Watches training: target probability and correctness of every sample in every epoch."""
 
-    def __init__(self, epochs: int, labels: np.ndarray):
-        self.labels = torch.as_tensor(labels)
+    def __init__(self, epochs: int, labels: Tensor):
+        self.labels = labels
         shape = (epochs, *labels.shape)
-        self.target_probs = np.zeros(shape, dtype=np.float32)
-        self.correct = np.zeros(shape, dtype=bool)
+        self.target_probs = torch.zeros(shape, device=labels.device)
+        self.correct = torch.zeros(shape, dtype=torch.bool, device=labels.device)
 
     def __call__(self, epoch: int, positions: Tensor, logits: Tensor) -> None:
         labels = self.labels.gather(1, positions)
         target = logits.softmax(-1).gather(-1, labels[..., None])[..., 0]
-        rows = np.arange(len(labels))[:, None]
-        self.target_probs[epoch, rows, positions] = target
-        self.correct[epoch, rows, positions] = logits.argmax(-1) == labels
+        self.target_probs[epoch].scatter_(1, positions, target.float())
+        self.correct[epoch].scatter_(1, positions, logits.argmax(-1) == labels)

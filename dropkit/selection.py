@@ -5,23 +5,23 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from dropkit import models
+from dropkit.stacks import Stack
 
 # Called after every epoch, counted from 0, with the recalls (S, K) on the validation split, NaN for
 # a class without samples there; None where nothing measures them.
 Selector = Callable[[int, Tensor | None], None]
 
 
-def last(stack: models.Stack, epochs: int) -> Selector:
+def last(stack: Stack, epochs: int) -> Selector:
     """Leave the weights after the last epoch as they are."""
     return lambda epoch, recalls: None
 
 
-def best(stack: models.Stack, epochs: int) -> Selector:
+def best(stack: Stack, epochs: int) -> Selector:
     """End each network with its epoch of the highest worst-class recall; of equals the latest."""
     now = _by_network(stack)
     kept = [[tensor.clone() for tensor in network] for network in now]
-    highest = torch.full((stack.size,), -torch.inf, dtype=torch.float64)
+    highest = torch.full((stack.size,), -torch.inf, dtype=torch.float64, device=now[0][0].device)
 
     def see(epoch: int, recalls: Tensor) -> None:
         worst = recalls.nan_to_num(torch.inf).amin(dim=1)
@@ -35,7 +35,7 @@ def best(stack: models.Stack, epochs: int) -> Selector:
     return see
 
 
-def averaged(stack: models.Stack, epochs: int) -> Selector:
+def averaged(stack: Stack, epochs: int) -> Selector:
     """End with the mean over the last quarter of the epochs, batch norm's statistics included."""
     now = [tensor for network in _by_network(stack) for tensor in network]
     means = [torch.zeros_like(tensor) for tensor in now]
@@ -51,14 +51,14 @@ def averaged(stack: models.Stack, epochs: int) -> Selector:
     return see
 
 
-SELECTORS: dict[str, Callable[[models.Stack, int], Selector]] = {
+SELECTORS: dict[str, Callable[[Stack, int], Selector]] = {
     "last": last,
     "best": best,
     "averaged": averaged,
 }
 
 
-def _by_network(stack: models.Stack) -> list[list[Tensor]]:
+def _by_network(stack: Stack) -> list[list[Tensor]]:
     """Weights and statistics of each network, as views into the stack."""
     if stack.layers is None:
         states = [network.state_dict().values() for network in stack.networks]

@@ -1,29 +1,34 @@
 """Run a grid of trials: what is done, what is missing, and the missing ones by an executor."""
 
-import os
-import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from multiprocessing import get_context, parent_process
+from itertools import takewhile
+from typing import Protocol
 
 import numpy as np
-import torch
 from tqdm import tqdm
 
-from dropkit import metrics, pruning, queries, training
+from dropkit import devices, metrics, pruning, queries, training
+from dropkit.executors import EXECUTORS
 from dropkit.provenance import provenance
 from dropkit.pruning import SMOOTHED
 from dropkit.queries import Query, Recorded
 from dropkit.scores import SCORES
 from dropkit.store import Record, Store
+from dropkit.training import stack_size
 from dropkit.trials import Trial, dataset_of, grid
 
 __all__ = ["Trial", "by_protocol", "dataset_of", "grid", "keep", "missing", "run", "scores_of"]
 
-STACK = 60  # networks trained together; more no longer fit a processor's cache
+
+class Watch(Protocol):
+    """What sees a run's progress and may end it early."""
+
+    def may_start(self, trials: Sequence[Trial]) -> bool: ...
+
+    def finished(self, trials: Sequence[Trial], records: Sequence[Record]) -> None: ...
 
 
 def missing(trials: Iterable[Trial], store: Store) -> list[Trial]:
@@ -36,6 +41,8 @@ def run(
     *,
     store: Store,
     executor: str = "local",
+    device: str = "cpu",
+    watch: Watch | None = None,
 ) -> list[Record]:
     """Train the trials that the store lacks and return the records of all, in their order.
 
@@ -47,14 +54,23 @@ def run(
     trials : Trials, from ``grid``
     store : Store
     executor : str
-        "local" trains in this process, "processes" in one process a core.
+        "local" trains in this process, "processes" in one process a core or GPU, "ray" on a Ray
+        cluster: ``$RAY_ADDRESS``, or one started here.
+    device : str
+        "cpu", "cuda", "cuda:N", "mps", or "auto".
+    watch : Watch, optional
+        Asked before each group of trials that the local executor begins, and told of each group
+        that any executor has finished. Where it stops the run, the records of what was done return.
 
     Raises
     ------
     ValueError
-        For an unknown executor, or a trial whose pruned set is too small to train on.
+        For an unknown executor, a device that is not there, or a trial whose pruned set is too
+        small to train on.
     StoreError
         If the store cannot be written.
+    ExecutorError
+        If there is no such cluster, or a group's workers died again and again.
     """
     if executor not in EXECUTORS:
         raise ValueError(f"executor must be one of {', '.join(EXECUTORS)}, got {executor!r}")
@@ -62,15 +78,25 @@ def run(
     todo = missing(dict.fromkeys(trials), store)
     if todo:
         store.open()  # a store that cannot be written is found before anything is trained
-    jobs = _jobs(todo, store)
+    jobs = _jobs(todo, store, str(devices.resolve(device)))
     with (
         tqdm(total=len(todo), desc="trials", unit="trial") as bar,
-        closing(EXECUTORS[executor](jobs)) as finished,
+        closing(EXECUTORS[executor](_train, _allowed(jobs, executor, watch))) as finished,
     ):
         for records in finished:
             store.add(*records)
             bar.update(len(records))
-    return [store[trial.key] for trial in trials]
+            if watch:
+                done = {record["key"] for record in records}
+                watch.finished([trial for trial in todo if trial.key in done], records)
+    return [store[trial.key] for trial in trials if not watch or trial.key in store]
+
+
+def _allowed(jobs: "Sequence[_Job]", executor: str, watch: Watch | None) -> "Iterable[_Job]":
+    """The jobs up to the first that may not start; other executors than the local ask first."""
+    if not watch or executor != "local":
+        return jobs
+    return takewhile(lambda job: watch.may_start(job.trials), jobs)
 
 
 @dataclass(frozen=True)
@@ -80,10 +106,16 @@ class _Job:
     trials: list[Trial]
     kept: np.ndarray
     queries: list[dict | None]
+    device: str
+
+    @property
+    def gpus(self) -> int:
+        """What an executor has to grant."""
+        return int(self.device.startswith("cuda"))
 
 
-def _jobs(trials: Sequence[Trial], store: Store) -> list[_Job]:
-    found = queries.run((query for t in trials for query in t.queries), store, stack=STACK)
+def _jobs(trials: Sequence[Trial], store: Store, device: str) -> list[_Job]:
+    found = queries.run((query for t in trials for query in t.queries), store, device=device)
     ranked = _scores(trials, found)
     groups: dict[tuple, list[tuple[Trial, np.ndarray, dict | None]]] = {}
     for trial in trials:
@@ -101,15 +133,16 @@ def _jobs(trials: Sequence[Trial], store: Store) -> list[_Job]:
     jobs = []
     # The longest first, so that processes finish together.
     for shape in sorted(groups, key=lambda shape: -shape[-2].epochs * shape[-1]):
-        for start in range(0, len(groups[shape]), STACK):
-            members, kept, noted = zip(*groups[shape][start : start + STACK], strict=True)
-            jobs.append(_Job(list(members), np.stack(kept), list(noted)))
+        together = stack_size(shape[2])
+        for start in range(0, len(groups[shape]), together):
+            members, kept, noted = zip(*groups[shape][start : start + together], strict=True)
+            jobs.append(_Job(list(members), np.stack(kept), list(noted), device))
     return jobs
 
 
-def scores_of(trials: Sequence[Trial], store: Store) -> dict[str, np.ndarray]:
+def scores_of(trials: Sequence[Trial], store: Store, device: str = "cpu") -> dict[str, np.ndarray]:
     """The scores (S, n), rows by seed, of each strategy that the trials rank by."""
-    found = queries.run((query for t in trials for query in t.queries), store, stack=STACK)
+    found = queries.run((query for t in trials for query in t.queries), store, device=device)
     rows: dict[str, dict[int, np.ndarray]] = {}
     for (query, strategy), values in _scores(trials, found).items():
         if query.seed in rows.setdefault(strategy, {}):
@@ -178,13 +211,14 @@ def _train(job: _Job) -> list[Record]:
         num_classes=num_classes,
         strata=sets[0].strata,
         val=np.stack([data.val for data in sets]),
+        device=job.device,
     )
     seconds = (time.perf_counter() - began) / len(job.trials)
     test = np.stack([data.test for data in sets])
     predictions = training.predict(networks, x, test).argmax(-1)
     strata, num_strata = sets[0].strata, sets[0].num_strata
     recalls = metrics.group_recalls(strata[test], y[test], predictions, num_strata)
-    origin = provenance()
+    origin = provenance(job.device)
     return [
         {
             "key": trial.key,
@@ -203,41 +237,6 @@ def _train(job: _Job) -> list[Record]:
 
 def _rounded(values: np.ndarray) -> list[float]:
     return [round(float(value), 6) for value in values]
-
-
-def _local(jobs: Sequence[_Job]) -> Generator[list[Record], None, None]:
-    for job in jobs:
-        yield _train(job)
-
-
-def _start_worker() -> None:
-    torch.set_num_threads(1)
-    # A worker would wait for ever for a job from a parent that was killed.
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent_process().join()
-    os._exit(1)
-
-
-def _processes(jobs: Sequence[_Job]) -> Generator[list[Record], None, None]:
-    workers = min(len(jobs), os.cpu_count() or 1)
-    if workers < 2:
-        yield from _local(jobs)
-        return
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_start_worker)
-    try:
-        for done in as_completed([pool.submit(_train, job) for job in jobs]):
-            yield done.result()
-    finally:
-        pool.shutdown(cancel_futures=True)  # an interrupted run does not train on
-
-
-EXECUTORS: dict[str, Callable[[Sequence[_Job]], Generator[list[Record], None, None]]] = {
-    "local": _local,
-    "processes": _processes,
-}
 
 
 def by_protocol(records: Iterable[Record], field: str = "recalls") -> dict[str, dict]:

@@ -8,14 +8,19 @@ from itertools import product
 
 import numpy as np
 
-from dropkit import pruning, queries, scores, training
+from dropkit import datasets, models, pruning, queries, recipes, scores, training
 from dropkit.datasets import Data
 from dropkit.imbalance import load_imbalanced
 from dropkit.queries import Query
+from dropkit.recipes import Recipe
 from dropkit.store import key
-from dropkit.training import Recipe
 
-SCALES = {"digits": "digits-2x4"}
+# Data set and model of each scale of the notebooks; "paper" is the one whose numbers it states.
+SCALES = {
+    "digits": ("digits-2x4", "mlp"),
+    "mini": ("cifar10", "mini"),
+    "paper": ("cifar100", "vgg19"),
+}
 
 
 @dataclass(frozen=True)
@@ -28,7 +33,8 @@ class Trial:
     `smoothing` and `rule` are those of ``quotas.drop_densities``. DRoP's recalls come from
     `recall_query`, a strategy's scores from `score_query`; None where a protocol needs none.
     `imbalance` is the factor of the training set's long tail, 1 for none; `score_version` tells
-    apart functions that a reader registered under one name.
+    apart functions that a reader registered under one name, `inputs` draws of a data set and
+    pretrained weights.
     """
 
     dataset: str
@@ -43,6 +49,7 @@ class Trial:
     rule: str
     imbalance: float = 1.0
     score_version: str = ""
+    inputs: str = ""
 
     @property
     def data(self) -> Data:
@@ -69,11 +76,11 @@ def dataset_of(scale: str) -> str:
     Raises
     ------
     ValueError
-        For a scale that has no data set.
+        For an unknown scale.
     """
     if scale not in SCALES:
-        raise ValueError(f"scale {scale!r} has no data set; there is one for {', '.join(SCALES)}")
-    return SCALES[scale]
+        raise ValueError(f"unknown scale {scale!r}; known are {', '.join(SCALES)}")
+    return SCALES[scale][0]
 
 
 def grid(
@@ -116,18 +123,20 @@ def grid(
     ValueError
         For an unknown name or a density outside (0, 1].
     """
-    default_model, default_recipe = training.defaults(dataset)
-    model, recipe = model or default_model, recipe or default_recipe
+    model, default_recipe = recipes.defaults(dataset, model)
+    recipe = recipe or default_recipe
     query = query or queries.short_recipe(recipe)
+    inputs = "; ".join(filter(None, [datasets.version(dataset), models.version(model)]))
     wanted = range(seeds) if isinstance(seeds, int | np.integer) else seeds
     trials = {}
     for seed, protocol, density in product(wanted, protocols, densities):
         # As Python's own numbers: 1 and NumPy's 1.0 are one smoothing and must be one key.
         seed = operator.index(seed)
         seen = (float(val_share), float(val_noise), float(imbalance))
-        short = Query(dataset, model, seed, query, "short", initialisations, *seen)
-        whole = replace(recipe, budget="epochs")
-        long = Query(dataset, model, seed, whole, "long", 1, imbalance=seen[-1])
+        short = Query(dataset, model, seed, query, "short", initialisations, *seen, inputs)
+        # Appendix A: images are shifted and flipped for the final model only.
+        whole = replace(recipe, budget="epochs", augment=False)
+        long = Query(dataset, model, seed, whole, "long", 1, imbalance=seen[-1], inputs=inputs)
         trial = _trial(protocol, density, recipe, short, long, float(smoothing), rule)
         trials[trial] = None
     return list(trials)
@@ -169,4 +178,5 @@ def _trial(
         rule=rule if plan.needs_recalls else "densities",
         imbalance=short.imbalance,
         score_version=score.version if score else "",
+        inputs=short.inputs,
     )

@@ -10,7 +10,8 @@ from torch.nn import functional as F
 
 from dropkit import models
 from dropkit.datasets import load
-from dropkit.training import DIGITS, Recipe, predict, train
+from dropkit.recipes import DIGITS, Recipe
+from dropkit.training import predict, train
 
 SEEDS = [3, 11]
 RECIPE = replace(DIGITS, epochs=20, loss="cdbw")

@@ -58,7 +58,8 @@ class TestImages:
         assert data.y.dtype == np.int64
 
     def test_names(self):
-        assert datasets.names() == [*NAMES, "digits-on-photos", "waterbirds"]
+        cifar = ["cifar10", "cifar100", "cifar100-coarse"]
+        assert datasets.names() == [*cifar, *NAMES, "digits-on-photos", "waterbirds"]
 
 
 class TestSplits:
@@ -162,7 +163,7 @@ class TestGroups:
 
 class TestErrors:
     def test_unknown_name(self):
-        with pytest.raises(ValueError, match="unknown data set 'mnist'; known are digits, digits-"):
+        with pytest.raises(ValueError, match="unknown data set 'mnist'; known are cifar10, cifar"):
             load("mnist")
 
     @pytest.mark.parametrize("seed", [-1, 0.5, None, "0"])

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from dropkit import learning_curves, study
+from dropkit.recipes import DIGITS
 from dropkit.store import Store
-from dropkit.training import DIGITS
 
 RECIPE = replace(DIGITS, epochs=8)
 

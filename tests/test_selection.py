@@ -9,7 +9,8 @@ import torch
 
 from dropkit import study
 from dropkit.datasets import load
-from dropkit.training import DIGITS, predict, train
+from dropkit.recipes import DIGITS
+from dropkit.training import predict, train
 
 SEEDS = [5, 2, 8]
 

@@ -338,7 +338,7 @@ class TestRun:
         assert calls == []  # no training is begun that would be lost
 
     def test_unknown_executor(self, tmp_path, calls):
-        message = "executor must be one of local, processes, got 'cluster'"
+        message = "executor must be one of local, processes, ray, got 'cluster'"
         with pytest.raises(ValueError, match=message):
             study.run(grid(), store=Store(tmp_path), executor="cluster")
         assert calls == []
@@ -352,11 +352,11 @@ GROUPS = grid(["random"], [0.2, 0.4, 0.6], 2)
 
 # A run by two processes whose parent stops when the first group is stored.
 STOPPED = f"""
-import multiprocessing, os, sys, time
-from dropkit import study
+import multiprocessing, sys, time
+from dropkit import executors, study
 from dropkit.store import Store
 from dropkit.study import Trial
-from dropkit.training import Recipe
+from dropkit.recipes import Recipe
 
 class Stopping(Store):
     def add(self, *records):
@@ -366,7 +366,7 @@ class Stopping(Store):
             time.sleep(600)
 
 if __name__ == "__main__":
-    os.cpu_count = lambda: 2
+    executors.cores = lambda: 2
     study.run({GROUPS!r}, store=Stopping(sys.argv[1]), executor="processes")
 """
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dropkit import registry, study, training, trials
+from dropkit import recipes, registry, study, trials
 from dropkit.queries import Query, short_recipe
-from dropkit.training import Recipe
+from dropkit.recipes import Recipe
 from tests.test_training import TINY
 
 SHORT = replace(TINY, epochs=1, batch=256)
@@ -87,9 +87,9 @@ class TestGrid:
 
     def test_defaults_of_a_data_set(self):
         (trial,) = trials.grid("digits-2x4", protocols=["el2n"], densities=[0.5], seeds=[7])
-        assert (trial.model, trial.recipe) == ("mlp", training.DIGITS)
+        assert (trial.model, trial.recipe) == ("mlp", recipes.DIGITS)
         query = trial.score_query
-        assert query.recipe == short_recipe(training.DIGITS)
+        assert query.recipe == short_recipe(recipes.DIGITS)
         assert (trial.seed, query.seed, query.initialisations) == (7, 7, 5)
         assert (query.dataset, query.model) == ("digits-2x4", "mlp")
         assert (query.val_share, query.val_noise) == (1.0, 0.0)
@@ -120,6 +120,7 @@ class TestGrid:
             "budget": "steps",
             "precision": "float32",
             "select": "averaged",
+            "augment": True,
         }
         assert other.keys() == asdict(SHORT).keys() - {"loss"}  # which the protocol names
         keys = {
@@ -261,7 +262,7 @@ def test_keys_differ_where_the_meaning_differs(data):
 
 def test_scales():
     assert trials.dataset_of("digits") == "digits-2x4"
-    with pytest.raises(ValueError, match="scale 'huge' has no data set"):
+    with pytest.raises(ValueError, match="unknown scale 'huge'; known are digits, mini, paper"):
         trials.dataset_of("huge")
 
 
@@ -286,4 +287,4 @@ def test_another_function_under_one_name_is_another_trial():
 
 def test_a_long_query_is_one_run():
     with pytest.raises(ValueError, match="a long query is one run, got initialisations=2"):
-        Query("digits-2x4", "mlp", 0, training.DIGITS, "long", 2)
+        Query("digits-2x4", "mlp", 0, recipes.DIGITS, "long", 2)

@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch.nn import functional as F
 from torchvision import transforms
+from torchvision.models import resnet50
 
-from dropkit import models, waterbirds
-from dropkit.datasets import load
+from dropkit import recipes, study, waterbirds
+from dropkit.datasets import load, version
+from dropkit.recipes import Recipe
+from dropkit.store import Store
 
 FOLDER = "waterbird_complete95_forest2water2"
 HEADER = ["img_id", "img_filename", "y", "split", "place", "place_filename"]
@@ -87,8 +89,8 @@ class Decoder:
 class TestLoad:
     def test_images_are_those_of_the_published_transform(self, root):
         data = load("waterbirds", root=str(root))
-        assert isinstance(data.x, np.memmap) and data.x.dtype == np.uint8
-        np.testing.assert_array_equal(data.x, expected_images(root))
+        assert isinstance(data.x.pixels, np.memmap)
+        np.testing.assert_array_equal(data.x[:], expected_images(root))
 
     def test_labels_groups_and_splits(self, root):
         data = load("waterbirds", root=str(root))
@@ -118,7 +120,7 @@ class TestLoad:
     def test_version_is_the_checksum_of_the_table(self, root):
         content = (root / FOLDER / "metadata.csv").read_bytes()
         digest = hashlib.sha256(content).hexdigest()
-        assert digest in load("waterbirds", root=str(root)).version
+        assert version("waterbirds", root=str(root)) == f"metadata.csv {digest[:16]}"
 
     def test_root_from_the_environment(self, root, monkeypatch):
         monkeypatch.setenv("DROPKIT_DATA", str(root))
@@ -127,18 +129,18 @@ class TestLoad:
 
 class TestCache:
     def test_images_are_decoded_once(self, root, monkeypatch):
-        first = load("waterbirds", root=str(root)).x
+        first = load("waterbirds", root=str(root)).x[:]
         decoder = Decoder(monkeypatch)
         for fields in map(row, range(len(CODES)), CODES):
             (root / FOLDER / fields[1]).unlink()
-        np.testing.assert_array_equal(load("waterbirds", root=str(root)).x, first)
+        np.testing.assert_array_equal(load("waterbirds", root=str(root)).x[:], first)
         assert not decoder.files
 
     def test_another_table_has_a_cache_of_its_own(self, root, tmp_path):
         load("waterbirds", root=str(root))
         write_table(root, [row(i, code) for i, code in enumerate(CODES)][::-1])
         np.testing.assert_array_equal(
-            load("waterbirds", root=str(root)).x, expected_images(root)[::-1]
+            load("waterbirds", root=str(root)).x[:], expected_images(root)[::-1]
         )
         assert len(list((tmp_path / "cache").iterdir())) == 2
 
@@ -156,7 +158,7 @@ class TestCache:
         assert part.suffix == ".part"
         os.truncate(part, part.stat().st_size - torn)
         decoder = Decoder(monkeypatch)
-        np.testing.assert_array_equal(load("waterbirds", root=str(root)).x, expected)
+        np.testing.assert_array_equal(load("waterbirds", root=str(root)).x[:], expected)
         names = [Path(row(i, code)[1]).name for i, code in enumerate(CODES)]
         assert sorted(decoder.files) == names[7 - (torn > 0) :]
 
@@ -303,20 +305,45 @@ class TestImages:
             load("waterbirds", root=str(root))
 
 
-def test_resnet50_learns_from_the_folder(root):
-    """Two steps of SGD on the training split, read from JPEG files, lower its loss."""
-    data = load("waterbirds", root=str(root))
-    mean, std = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
-    pixels = data.x[data.train][..., ::2, ::2] / 255  # every other one: a quarter of the time
-    x = transforms.functional.normalize(torch.as_tensor(pixels, dtype=torch.float32), mean, std)
-    y = torch.as_tensor(data.y[data.train])
-    network = models.initialise(models.build("resnet50", data.num_classes, data.in_shape), 0)
-    optimizer = torch.optim.SGD(network.parameters(), lr=1e-3, momentum=0.9)
-    losses = []
-    for _ in range(3):
-        loss = F.cross_entropy(network(x), y)
-        losses.append(loss.item())
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    assert losses[2] < losses[0]
+@pytest.fixture
+def weights(tmp_path, monkeypatch):
+    """A file in the form of torchvision's pretrained ResNet-50."""
+    torch.manual_seed(0)
+    file = tmp_path / "resnet50.pth"
+    torch.save(resnet50().state_dict(), file)
+    monkeypatch.setenv("DROPKIT_RESNET50", str(file))
+    return file
+
+
+def test_a_study_on_the_folder(root, weights, tmp_path, monkeypatch):
+    """From JPEG files to records of four groups: query, quotas, ResNet-50, test split."""
+    monkeypatch.setenv("DROPKIT_DATA", str(root))
+
+    def grid():
+        return study.grid(
+            "waterbirds", protocols=["random+drop", "full+cdbw"], densities=[0.8], seeds=[0],
+            recipe=Recipe(1, 4, 1e-4, 1e-4, drops=()), initialisations=1, smoothing=1.0,
+        )  # fmt: skip
+
+    digests = [
+        hashlib.sha256(file.read_bytes()).hexdigest()[:16]
+        for file in (root / FOLDER / "metadata.csv", weights)
+    ]
+    records = study.run(grid(), store=Store(tmp_path / "store"))
+    for record, kept in zip(records, (4, 5), strict=True):
+        assert record["trial"]["model"] == "resnet50-imagenet"
+        assert record["trial"]["inputs"] == "metadata.csv {}; weights {}".format(*digests)
+        assert record["class_sizes"] == [1, 1, 1, 2] and record["test_sizes"] == [1, 1, 1, 1]
+        assert sum(record["kept"]) == kept
+        assert set(record["recalls"]) <= {0.0, 1.0}  # of one test image a group
+    # Another draw of the data, or other weights, are other trials.
+    before = {trial.key for trial in grid()}
+    write_table(root, [row(i, code) for i, code in enumerate(CODES)][::-1])
+    assert before.isdisjoint(trial.key for trial in grid())
+
+
+def test_defaults_are_those_of_table_1():
+    model, recipe = recipes.defaults("waterbirds")
+    assert model == "resnet50-imagenet" and not recipe.augment
+    assert (recipe.epochs, recipe.drops, recipe.batch) == (300, (), 128)
+    assert (recipe.lr, recipe.weight_decay, recipe.momentum) == (1e-4, 1e-4, 0.9)

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from dropkit.datasets import load
-from dropkit.training import DIGITS, Recipe, train
+from dropkit.recipes import DIGITS, Recipe
+from dropkit.training import train
 from tests.bench import Row
 
 NETWORKS = 60

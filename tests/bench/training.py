@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from dropkit.datasets import load
-from dropkit.training import DIGITS, predict, train
+from dropkit.recipes import DIGITS
+from dropkit.training import predict, train
 from tests.bench import Row
 from tests.test_training import plain_loop
 

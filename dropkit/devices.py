@@ -1,0 +1,45 @@
+"""Which processor trains: from a name to a device, or one sentence where it is not there."""
+
+import re
+from contextlib import contextmanager
+
+import torch
+
+
+def resolve(name: str) -> torch.device:
+    """The device called "cpu", "cuda", "cuda:N" or "mps"; "auto" takes a GPU where there is one.
+
+    Raises
+    ------
+    ValueError
+        For another name, or a device that this machine does not have.
+    """
+    gpu, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    if name == "auto":
+        return torch.device("cuda" if gpu else "mps" if mps else "cpu")
+    kind, _, number = name.partition(":")
+    if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", name):
+        raise ValueError(f"device must be auto, cpu, cuda, cuda:N or mps, got {name!r}")
+    count = {"cpu": 1, "cuda": torch.cuda.device_count() if gpu else 0, "mps": int(mps)}[kind]
+    if int(number or 0) >= count:
+        found = f"{count} of that kind" if count else "none of that kind"
+        raise ValueError(f"device {name!r} was asked for, and PyTorch finds {found} here")
+    return torch.device(name)
+
+
+@contextmanager
+def memory_named(what: str):
+    """Turn a GPU's lack of memory into one sentence about `what` was too large.
+
+    Raises
+    ------
+    MemoryError
+        Where PyTorch ran out of the GPU's memory.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise MemoryError(
+            f"the GPU has too little memory for {what}: "
+            "lower the recipe's batch, or run fewer workers on one GPU"
+        ) from error

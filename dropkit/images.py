@@ -1,0 +1,139 @@
+"""Sets of images, kept as bytes; a batch is shifted, flipped and normalised where it is trained on.
+
+A set that fits is held on the device whole. A memory-mapped one stays on disk, but for a GPU with
+room for it.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+SHIFT = 4  # pixels, Appendix A
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """N images of one shape, with the mean and deviation of each channel that normalise them.
+
+    Attributes
+    ----------
+    pixels : (N, H, W, C) uint8 array, may be memory-mapped
+    mean, std : C floats, for pixels scaled to 0 .. 1
+    """
+
+    pixels: np.ndarray
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """(N, C, H, W), as networks see them."""
+        count, height, width, channels = self.pixels.shape
+        return count, channels, height, width
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def __getitem__(self, index) -> np.ndarray:
+        """Images as bytes, channels first."""
+        return np.moveaxis(self.pixels[index], -1, -3)
+
+
+class Arrays:
+    """Samples that are numbers already, on a device: rows (S, b) to samples (S, b, ...)."""
+
+    batch = None  # of any size
+    resident = True
+
+    def __init__(self, x: np.ndarray, dtype: torch.dtype, device: torch.device):
+        self.x = torch.as_tensor(x, dtype=dtype, device=device)
+
+    def __call__(self, rows: Tensor, moves: Tensor | None = None) -> Tensor:
+        if moves is not None:
+            raise ValueError("only images are augmented: the recipe must have augment=False")
+        return self.x[rows]
+
+
+class Batches:
+    """Images as normalised float32 batches: rows (S, b) to (S, b, C, H, W), channels-last memory.
+
+    `moves` (S, b, 3) cut each image out of a black border of 4 pixels, at a row and a column
+    0 .. 8, and mirror it where the third is 1: shifts by up to 4 pixels, and flips.
+    """
+
+    batch = 500  # samples evaluated at once
+
+    def __init__(self, images: Images, device: torch.device):
+        self.device = device
+        self.size = images.shape[2:]
+        self.pixels = images.pixels
+        self.padded = _padded(images, device) if _fits(images.pixels, device) else None
+        scale = 255 * torch.tensor([images.mean, images.std], device=device)
+        self.mean, self.std = scale
+
+    @property
+    def resident(self) -> bool:
+        """Whether the device holds the whole set."""
+        return self.padded is not None
+
+    def __call__(self, rows: Tensor, moves: Tensor | None = None) -> Tensor:
+        if self.padded is None:
+            if moves is not None:
+                raise ValueError("images that stay on disk are not augmented: use augment=False")
+            found = torch.from_numpy(np.ascontiguousarray(self.pixels[rows.cpu().numpy()]))
+            found = found.to(self.device, non_blocking=True)
+        else:
+            found = self._crops(rows, moves)
+        return ((found.float() - self.mean) / self.std).movedim(-1, 2)
+
+    def _crops(self, rows: Tensor, moves: Tensor | None) -> Tensor:
+        """Bytes (S, b, H, W, C) of the padded images, by one gather."""
+        count, height, width, channels = self.padded.shape
+        down, right = (torch.arange(size, device=self.device) for size in self.size)
+        if moves is None:
+            down, right = down + SHIFT, right + SHIFT
+        else:
+            down_by, right_by, mirror = moves.long()[..., None].unbind(-2)
+            right = torch.where(mirror == 1, self.size[1] - 1 - right, right) + right_by
+            down = down + down_by
+        places = down[..., :, None] * width + right[..., None, :]
+        places = rows[..., None, None] * (height * width) + places
+        return self.padded.view(-1, channels)[places]
+
+
+def draw_moves(size: int, generator: torch.Generator) -> Tensor:
+    """Random moves of `size` images for ``Batches``, (size, 3) uint8."""
+    shifts = torch.randint(2 * SHIFT + 1, (size, 2), generator=generator, dtype=torch.uint8)
+    mirror = torch.randint(2, (size, 1), generator=generator, dtype=torch.uint8)
+    return torch.cat([shifts, mirror], dim=1)
+
+
+def source(x: np.ndarray | Images, dtype: torch.dtype, device: torch.device) -> Arrays | Batches:
+    """What gives the samples of a pool by their rows, on a device."""
+    return _batches(x, device) if isinstance(x, Images) else Arrays(x, dtype, device)
+
+
+@lru_cache(maxsize=2)
+def _batches(images: Images, device: torch.device) -> Batches:
+    return Batches(images, device)
+
+
+def _fits(pixels: np.ndarray, device: torch.device) -> bool:
+    if device.type == "cuda":
+        return pixels.nbytes < 0.5 * torch.cuda.mem_get_info(device)[0]
+    return not isinstance(pixels, np.memmap)
+
+
+def _padded(images: Images, device: torch.device) -> Tensor:
+    count, channels, height, width = images.shape
+    padded = torch.zeros(
+        (count, height + 2 * SHIFT, width + 2 * SHIFT, channels), dtype=torch.uint8, device=device
+    )
+    inside = slice(SHIFT, -SHIFT)
+    for start in range(0, count, 10_000):  # a memory-mapped set is read in parts
+        part = slice(start, start + 10_000)
+        padded[part, inside, inside] = torch.as_tensor(images.pixels[part]).to(device)
+    return padded

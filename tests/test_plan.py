@@ -1,0 +1,133 @@
+"""Plans: what a file says is what runs, in its order, as far as time allows."""
+
+import time
+
+import pytest
+
+from dropkit import plan, recipes, study
+from dropkit.recipes import DIGITS
+from dropkit.store import Store
+
+SMALL = """
+dataset = "digits-2x4"
+model = "mlp"
+densities = [0.5, 0.3]
+seeds = 2
+
+[recipe]
+epochs = 2
+drops = [0.5]
+
+[[stage]]
+protocols = ["full", "random"]
+
+[[stage]]
+protocols = ["random+drop"]
+densities = [0.2]
+smoothing = 1
+"""
+
+
+@pytest.fixture
+def small(tmp_path):
+    file = tmp_path / "small.toml"
+    file.write_text(SMALL)
+    return file
+
+
+class TestRead:
+    def test_trials_and_their_order(self, small):
+        seen = [
+            [(t.seed, t.protocol, t.density, t.smoothing) for t in step]
+            for step in plan.read(small).steps()
+        ]
+        assert seen == [
+            step
+            for seed in (0, 1)
+            for step in (
+                [(seed, "full", 1, 0), (seed, "random", 0.5, 0), (seed, "random", 0.3, 0)],
+                [(seed, "random+drop", 0.2, 1)],
+            )
+        ]
+        trials = sum(plan.read(small).steps(), [])
+        assert {(t.recipe.epochs, t.recipe.drops, t.recipe.lr) for t in trials} == {
+            (2, (0.5,), DIGITS.lr)
+        }
+
+    def test_chosen_seeds(self, small):
+        assert [step[0].seed for step in plan.read(small).steps([7, 3])] == [7, 7, 3, 3]
+
+    @pytest.mark.parametrize("name", plan.names())
+    def test_plans_of_the_package(self, name, monkeypatch):
+        monkeypatch.setattr("dropkit.datasets.version", lambda name: "")
+        found = plan.read(name)
+        assert found.recipe == recipes.defaults(found.dataset, found.model)[1]
+        assert len(found.steps([0])[0]) > 1
+
+    @pytest.mark.parametrize(
+        ("old", "new", "message"),
+        [
+            ("seeds = 2", "", "a plan needs seeds"),
+            ("seeds = 2", "seeds = 0", "seeds says how many and must be at least 1, got 0"),
+            ("seeds = 2", "seeds = true", "seeds must be a int, got True"),
+            ("seeds = 2", "seeds = 2\nseed = 1", "a plan has no 'seed'; it has dataset, model"),
+            ('"mlp"', '"vgg"', "unknown model 'vgg'; known are"),
+            ('"digits-2x4"', '"mnist"', "unknown data set 'mnist'; known are"),
+            ("epochs = 2", "epoch = 2", "a recipe has no 'epoch'; it has augment, batch"),
+            ("epochs = 2", "epochs = 0", "at least 1 epoch"),
+            ('"random"', '"droop"', "protocol 'droop' is not known"),
+            ("[0.2]", "[1.2]", "density is 1.2"),
+            ("smoothing = 1", 'smoothing = "1"', "smoothing must be a float, got '1'"),
+            ("smoothing = 1", "softening = 1", "a stage has no 'softening'"),
+            ("dataset =", "dataset", "is no TOML file"),
+        ],
+    )
+    def test_errors(self, small, old, new, message):
+        assert old in SMALL
+        small.write_text(SMALL.replace(old, new, 1))
+        with pytest.raises(ValueError, match=message) as caught:
+            plan.read(small)
+        assert str(small) in str(caught.value)
+
+    def test_no_such_plan(self):
+        with pytest.raises(ValueError, match=r"no plan nowhere.toml \(No such file.*cifar10-mini"):
+            plan.read("nowhere.toml")
+
+
+class TestRun:
+    def test_runs_what_is_missing(self, small, tmp_path):
+        store = Store(tmp_path / "store")
+        found = plan.read(small)
+        assert plan.run(found, store=store, seeds=[1]) == (4, 4)
+        assert plan.run(found, store=store) == (8, 8)
+        trials = sum(found.steps(), [])
+        assert {record["key"] for record in store} == {trial.key for trial in trials}
+
+    def test_begins_nothing_without_time(self, small, tmp_path):
+        assert plan.run(plan.read(small), store=Store(tmp_path / "store"), minutes=0) == (0, 8)
+
+    def test_ends_within_its_time(self, small, tmp_path, monkeypatch):
+        """By a clock of our own, on which ten images take a second."""
+        now = [0.0]
+        monkeypatch.setattr(time, "monotonic", lambda: now[0])
+        train = study._train
+
+        def slow(job):
+            seconds = sum(map(plan.cost, job.trials)) / 10
+            now[0] += seconds
+            return [record | {"seconds": seconds / len(job.trials)} for record in train(job)]
+
+        monkeypatch.setattr(study, "_train", slow)
+        store = Store(tmp_path / "store")
+        done, total = plan.run(plan.read(small), store=store, minutes=5)
+        assert total == 8 and 0 < done < 8 and now[0] <= 5 * 60
+        assert plan.run(plan.read(small), store=store) == (8, 8)
+
+    def test_cost_counts_images(self, small):
+        (full, half, _), _ = plan.read(small).steps([0])
+        size = len(full.data.train)
+        assert plan.cost(full) == 2 * size and plan.cost(half) == 2 * round(size / 2)
+
+    def test_time_limits_need_the_local_executor(self, small, tmp_path):
+        with pytest.raises(ValueError, match="a time limit needs executor 'local', got 'ray'"):
+            plan.run(plan.read(small), store=Store(tmp_path), executor="ray", minutes=1)
