@@ -8,7 +8,7 @@ HTML   := _build/html/index.html
 export OMP_NUM_THREADS := 1
 export DROPKIT_STORE ?= $(CURDIR)/.cache/store
 
-.PHONY: book test bench lock html clean
+.PHONY: book test bench lock html pdf clean
 
 book: $(VENV)/.stamp
 	@echo "executing the notebooks; trials that are already in $$DROPKIT_STORE are not run again"
@@ -21,6 +21,11 @@ html: $(VENV)/.stamp book/status.md
 	@echo "rendering the book"
 	@rm -rf _build
 	@$(BIN)/jupyter-book build . -W -n --keep-going -q > /dev/null
+
+# A PDF of the book as it was executed last, printed by Chromium.
+pdf: $(VENV)/.stamp book/status.md
+	@$(BIN)/jupyter-book build . --builder singlehtml -W -n --keep-going -q > /dev/null
+	@$(BIN)/python -m dropkit.pdf
 
 book/status.md:
 	@printf '# Status of the pages\n\nThese pages were executed elsewhere; `make book` executes them here.\n' > $@
@@ -48,4 +53,4 @@ $(VENV)/.stamp: requirements.lock pyproject.toml | $(BIN)/uv
 	@touch $@
 
 clean:
-	rm -rf _build $(VENV) .cache .pytest_cache .ruff_cache .hypothesis book/status.md
+	rm -rf _build $(VENV) .cache .pytest_cache .ruff_cache .hypothesis book/status.md book/.run

@@ -1,10 +1,33 @@
-"""What stored results say about a statement: differences with their intervals, and verdicts."""
+"""What stored results say about a statement: differences with their intervals, and verdicts.
+
+``CLAIMS`` has every statement that the claims page checks; ``Claim.check`` gives its verdict.
+"""
 
 import numpy as np
 
-from dropkit import metrics
+from dropkit import (
+    claims_algorithm,
+    claims_beyond,
+    claims_notes,
+    claims_pruning,
+    claims_theory,
+    metrics,
+)
 from dropkit.figures import Curves
 from dropkit.metrics import Difference
+from dropkit.verdicts import Claim
+
+SECTIONS: dict[str, list[Claim]] = {
+    "What pruning by score does": claims_pruning.BIAS,
+    "Two Gaussians, and the algorithm": [*claims_theory.THEORY, *claims_algorithm.ALGORITHM],
+    "What DRoP does": claims_pruning.DROP,
+    "Against a weighted loss": claims_beyond.COST,
+    "Long tails": claims_beyond.TAIL,
+    "Groups": claims_beyond.GROUPS,
+    "What the paper leaves open": claims_beyond.OURS,
+    "What summaries of the paper say": claims_notes.NOTES,
+}
+CLAIMS = [claim for section in SECTIONS.values() for claim in section]
 
 
 def verdict(difference: Difference) -> str:

@@ -61,7 +61,7 @@ def class_densities(
     _scatter_panel(axes[0, 1], kept, class_sizes, full_recalls)
     axes[0, 0].set(xlabel="classes, by density", ylabel="density of the class")
     axes[0, 1].set(xlabel="density of the class", ylabel="accuracy on full data (%)")
-    axes[0, 0].legend(title="density", fontsize=8)
+    _density_legend(figure, axes[0, 0])
     return figure
 
 

@@ -10,6 +10,7 @@ Ray cluster also takes fractions.
 """
 
 import os
+import signal
 import sys
 import threading
 from collections import deque
@@ -120,6 +121,7 @@ def _pools(places: Sequence[str | None]) -> Iterator[tuple[Callable[..., Future]
 
 
 def _start_worker(leash: connection.Connection, gpu: str | None, threads: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's goes to all; the parent answers it
     os.environ["OMP_NUM_THREADS"] = str(threads)
     if torch := sys.modules.get("torch"):  # where the program's main module imports it
         torch.set_num_threads(threads)
@@ -148,7 +150,8 @@ def on_ray(work: Work, jobs: Sequence[Any]) -> Results:
             ray.exceptions.NodeDiedError,
             ray.exceptions.OutOfMemoryError,
         )
-        remote = ray.remote(max_retries=ATTEMPTS - 1)(work)
+        # A function of its own, for Ray takes no other callable.
+        remote = ray.remote(max_retries=ATTEMPTS - 1)(lambda job: work(job))
         waiting, running = deque(jobs), []
         failure: Exception | None = None
         try:
@@ -183,9 +186,12 @@ def _cluster() -> Iterator[Any]:
         yield ray
         return
     address = os.environ.get("RAY_ADDRESS")
-    own = {} if address else {"num_cpus": cores(), "include_dashboard": False}
+    options: dict[str, Any] = {} if address else {"num_cpus": cores(), "include_dashboard": False}
+    # Where data and weights are: on every machine of a cluster at the same place.
+    names = {name: value for name, value in os.environ.items() if name.startswith("DROPKIT_")}
+    options |= {"runtime_env": {"env_vars": names}, "log_to_driver": False}
     try:
-        ray.init(address or "local", log_to_driver=False, logging_level="ERROR", **own)
+        ray.init(address or "local", logging_level="ERROR", **options)
     except Exception as error:  # Ray raises many kinds, among them the bare one
         raise ExecutorError(f"no Ray cluster at {address or 'this machine'}: {error}") from error
     try:

@@ -66,7 +66,7 @@ def mixture(start: GaussianMixture, density: float = 0.5, *, name: str = "mixtur
     reach = top_gap / 2 + 1.5 * top_sigma
     return _page(
         escape(name, quote=True),
-        "".join(_slider(escape(name, quote=True), *slider) for slider in sliders),
+        "".join(slider(escape(name, quote=True), *each) for each in sliders),
         _table(_columns(centre, at)),
         f'data-centre="{centre!r}" data-range="{centre - reach!r} {centre + reach!r}"',
     )
@@ -96,9 +96,10 @@ def _on_grid(value: float, step: float = 0.05) -> float:
     return max(step, round(round(value / step) * step, 2))
 
 
-def _slider(
+def slider(
     name: str, key: str, label: str, value: float, low: float, high: float, step: float
 ) -> str:
+    """Return a labelled slider of the explorer called `name`, with its value beside it."""
     return (
         f'<div class="dk-slider"><label for="{name}-{key}">{label}</label>'
         f'<input type="range" id="{name}-{key}" name="{key}" min="{low}" max="{high:.2f}" '

@@ -113,22 +113,79 @@ def _spare_colour(strategy: str) -> str:
 
 
 def tradeoff(curves: Curves, against: Sequence[str] = ("density", "worst")) -> Figure:
-    """Figures 1, 5, 7 and 10 to 12: average accuracy against density and against bias metrics.
+    """Figures 1, 5, 7 and 9 to 12: average accuracy against density and against bias metrics.
 
     Curves are means over seeds; bands in the panel against density are 95 % intervals of the mean
     (the paper's are minimum and maximum of three seeds). Points on a curve are densities.
     """
-    figure, axes = canvas(1, len(against), width=3.0 * len(against) + 1.0, height=3.0)
-    for ax, metric in zip(axes[0], against, strict=True):
-        for protocol, by_density in curves.items():
-            if metric == "density":
-                _band(ax, protocol, by_density, "average")
-            else:
-                _parametric(ax, protocol, by_density, metric)
-        ax.set_xlabel("density" if metric == "density" else METRICS[metric][0])
-    axes[0, 0].set_ylabel(METRICS["average"][0])
-    _legend(figure, axes[0, 0])
+    columns = 2 if len(against) == 4 else len(against)
+    figure, axes = canvas(len(against) // columns, columns, width=3.0 * columns + 1.0, height=3.0)
+    for ax, metric in zip(axes.flat, against, strict=True):
+        _average_against(ax, curves, metric)
+    for ax in axes[:, 0]:
+        ax.set_ylabel(METRICS["average"][0])
+    _legend(figure, axes[:1, 0])
     return figure
+
+
+def tradeoffs(rows: Mapping[str, Curves], against: Sequence[str]) -> Figure:
+    """Rows of ``tradeoff``, each under its title: Figures 5 and 11 with one strategy a row."""
+    figure, axes = canvas(len(rows), len(against), width=3.0 * len(against) + 1.0, height=2.8)
+    for row, (title, curves) in zip(axes, rows.items(), strict=True):
+        for ax, metric in zip(row, against, strict=True):
+            _average_against(ax, curves, metric)
+            ax.sharey(row[0])
+        row[0].set(ylabel=METRICS["average"][0])
+        row[0].set_title(title, loc="left")
+    _legend(figure, axes[:, 0])
+    return figure
+
+
+def imbalanced_tradeoff(by_factor: Mapping[float, Curves], against: Sequence[str]) -> Figure:
+    """Figure 8 as the paper groups it: one line for each protocol and imbalance factor I.
+
+    Random+DRoP is orange, the darker the larger I, EL2N blue; whole sets are stars, with CDB-W
+    diamonds, in the same shades of grey.
+    """
+    figure, axes = canvas(2, 2, width=8.4, height=3.0)
+    depths = np.linspace(0.45, 0.95, len(by_factor))
+    maps = {"random+drop": "Oranges", "el2n": "Blues", "full": "Greys", "full+cdbw": "Greys"}
+    for protocol, shades in maps.items():
+        for (factor, curves), depth, marker in zip(
+            by_factor.items(), depths, cycle("os^vD"), strict=False
+        ):
+            if protocol not in curves:
+                continue
+            style = {"color": matplotlib.colormaps[shades](depth), "marker": marker}
+            style["label"] = f"{name(protocol)}, I = {factor:g}"
+            if protocol.startswith("full"):
+                style |= {"linestyle": "", "marker": "*" if protocol == "full" else "D"}
+            for ax, metric in zip(axes.flat, against, strict=True):
+                ax.plot(*_means(curves[protocol], metric), ms=4, lw=1.4, **style)
+    for ax, metric in zip(axes.flat, against, strict=True):
+        ax.set_xlabel("density" if metric == "density" else METRICS[metric][0])
+    for ax in axes[:, 0]:
+        ax.set_ylabel(METRICS["average"][0])
+    _legend(figure, axes[:1, 0], columns=3)
+    return figure
+
+
+def _average_against(ax: Axes, curves: Curves, metric: str) -> None:
+    for protocol, by_density in curves.items():
+        if metric == "density":
+            _band(ax, protocol, by_density, "average")
+        else:
+            _parametric(ax, protocol, by_density, metric)
+    ax.set_xlabel("density" if metric == "density" else METRICS[metric][0])
+
+
+def _means(by_density: Mapping[float, np.ndarray], metric: str) -> tuple[list, list]:
+    """Means over seeds of a metric, or the densities themselves, and of the average accuracy."""
+    densities = sorted(by_density)
+    y = [100 * by_density[d].mean() for d in densities]
+    if metric == "density":
+        return densities, y
+    return [100 * METRICS[metric][1](by_density[d]).mean() for d in densities], y
 
 
 def against_density(curves: Curves, chosen: Sequence[str] = ("worst", "gap", "std")) -> Figure:
@@ -138,7 +195,7 @@ def against_density(curves: Curves, chosen: Sequence[str] = ("worst", "gap", "st
         for protocol, by_density in curves.items():
             _band(ax, protocol, by_density, metric)
         ax.set(xlabel="density", ylabel=METRICS[metric][0])
-    _legend(figure, axes[0, 0])
+    _legend(figure, axes[:1, 0])
     return figure
 
 
@@ -152,7 +209,7 @@ def imbalanced(by_factor: Mapping[float, Curves], chosen: Sequence[str]) -> Figu
             ax.set(ylabel=METRICS[metric][0], title=f"I = {factor:g}")
     for ax in axes[-1]:
         ax.set_xlabel("density")
-    _legend(figure, axes[0, 0])
+    _legend(figure, axes[:1, 0])
     return figure
 
 
@@ -177,7 +234,7 @@ def pooled(curves: Curves) -> Figure:
     axes[0, 0].set(xlabel="density", ylabel="mean of per-seed worst class (%)")
     axes[0, 1].set(xlabel="density", ylabel="pooled worst class (%)")
     axes[0, 1].sharey(axes[0, 0])
-    _legend(figure, axes[0, 0])
+    _legend(figure, axes[:1, 0])
     return figure
 
 
@@ -207,10 +264,7 @@ def half_width(values: np.ndarray) -> float:
 def _parametric(
     ax: Axes, protocol: str, by_density: Mapping[float, np.ndarray], metric: str
 ) -> None:
-    measure = METRICS[metric][1]
-    recalls = [by_density[d] for d in sorted(by_density)]
-    x = [100 * measure(r).mean() for r in recalls]
-    y = [100 * r.mean() for r in recalls]
+    x, y = _means(by_density, metric)
     if protocol.startswith("full"):
         marker = "*" if protocol == "full" else "D"
         ax.plot(x, y, marker, ms=8, color=COLOURS["full"], ls="", label=name(protocol))
@@ -218,8 +272,11 @@ def _parametric(
         ax.plot(x, y, ms=4, lw=1.4, **look(protocol))
 
 
-def _legend(figure: Figure, ax: Axes) -> None:
-    handles, labels = ax.get_legend_handles_labels()
-    figure.legend(
-        handles, labels, loc="outside lower center", ncols=min(len(labels), 4), fontsize=8
-    )
+def _legend(figure: Figure, axes: Sequence[Axes], columns: int = 4) -> None:
+    """One legend below for what the axes show, each label once."""
+    shown = {}
+    for ax in axes:
+        handles, labels = ax.get_legend_handles_labels()
+        shown |= {k: h for k, h in zip(labels, handles, strict=True) if k not in shown}
+    columns = min(len(shown), columns)
+    figure.legend(shown.values(), shown, loc="outside lower center", ncols=columns, fontsize=8)

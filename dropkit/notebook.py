@@ -56,7 +56,7 @@ def settings(namespace: dict[str, Any]) -> SimpleNamespace:
         values[name] = value
     if "store" in values:
         values["store"] = values["store"] or str(default_path())
-    _set_up_figures()
+    _set_up_kernel()
     return SimpleNamespace(**values)
 
 
@@ -220,6 +220,17 @@ def _check_protocols(protocols: list[str]) -> None:
             raise ParameterError(str(error)) from None
 
 
+def _check_strategies(strategies: list[str]) -> None:
+    from dropkit import scores
+
+    wrong = [strategy for strategy in strategies if strategy not in scores.SCORES]
+    if wrong or not strategies:
+        got = ", ".join(wrong) or "an empty list"
+        raise ParameterError(
+            f"strategies must name scores, of {', '.join(sorted(scores.SCORES))}, got {got}"
+        )
+
+
 def _check_device(device: str) -> None:
     if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", device):
         raise ParameterError(f"device must be auto, cpu, cuda, cuda:N or mps, got {device!r}")
@@ -229,26 +240,35 @@ _CHECKS: dict[str, Callable[[Any], None]] = {
     "scale": _check_scale,
     "densities": _check_densities,
     "protocols": _check_protocols,
+    "strategies": _check_strategies,
     "density": _check_density,
     **{
         name: partial(_check_count, name)
-        for name in ("seeds", "clean_seeds", "points", "repetitions")
+        for name in (
+            "seeds",
+            "clean_seeds",
+            "score_seeds",
+            "strategy_seeds",
+            "points",
+            "repetitions",
+        )
     },
     "executor": _check_executor,
     "device": _check_device,
 }
 
 
-def _set_up_figures() -> None:
-    """The house style, and inline figures as SVG without the date of their drawing."""
+def _set_up_kernel() -> None:
+    """The house style, inline figures as SVG without their date, and a list of records used."""
     import matplotlib
     from IPython import get_ipython
     from matplotlib_inline.config import InlineBackend
 
-    from dropkit import figures
+    from dropkit import figures, page_records
 
     matplotlib.rcParams.update(figures.STYLE)
     if shell := get_ipython():
+        page_records.follow(shell)
         inline = InlineBackend.instance(parent=shell)
         inline.shell = shell
         inline.print_figure_kwargs = {"bbox_inches": "tight", "metadata": {"Date": None}}

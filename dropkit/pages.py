@@ -1,12 +1,13 @@
 """Execute the notebooks into the book's pages: ``python -m dropkit.pages [notebooks] --to book``.
 
 A page is written only when its notebook ran to the end, and the same run gives the same bytes.
+What differs between runs, such as the time, goes to ``.run`` in the pages' folder.
 """
 
 import argparse
+import json
 import logging
 import os
-import platform
 import re
 import signal
 import sys
@@ -17,11 +18,9 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from copy import deepcopy
 from datetime import UTC, datetime
-from importlib.metadata import version
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
-from typing import NamedTuple
 
 import nbformat
 import papermill
@@ -31,41 +30,59 @@ from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 from tqdm import tqdm
 
+from dropkit import page_provenance
 from dropkit.notebook import parameters
+from dropkit.page_pictures import lighten, pictures
+from dropkit.page_records import behind
 from dropkit.store import write_atomically
 
 # In the kernels: no progress bars in the pages, and numbers that do not depend on the cores.
 KERNEL_ENVIRONMENT = {"TQDM_DISABLE": "1", "OMP_NUM_THREADS": "1"}
 
 
-class Executed(NamedTuple):
-    """What the status page says of one notebook."""
-
-    source: Path
-    parameters: dict
-    seconds: float
-    when: datetime
+# The last cell of each run, which the page does not show.
+SAVE_RECORDS = """import json
+from dropkit import page_records
+print(json.dumps(page_records.save({folder!r}, {cells!r})))"""
 
 
-def execute(source: Path, to: Path, on_cell: Callable[[], None]) -> Executed:
-    """Run one notebook and write its page into the folder ``to``; raises what the notebook raises.
+def execute(source: Path, to: Path, on_cell: Callable[[], None]) -> float:
+    """Run one notebook, write its page into the folder ``to`` and return the seconds of the run.
 
-    ``on_cell`` is called after each code cell.
+    ``on_cell`` is called after each code cell. Raises what the notebook raises.
     """
     notebook = nbformat.read(source, as_version=4)
+    cells = {cell.id: cell.source for cell in notebook.cells if cell.cell_type == "code"}
+    notes = to.resolve() / ".run" / source.stem
+    save = SAVE_RECORDS.format(folder=str(notes), cells=list(cells))
+    run = deepcopy(notebook)
+    run.cells.append(nbformat.v4.new_code_cell(save))
     start = time.perf_counter()
     page = papermill.execute_notebook(
-        deepcopy(notebook),
+        run,
         None,  # papermill would leave a page with red banners where a notebook fails
         progress_bar=False,
         shutdown_kernel="immediate",  # else some kernels log an interrupt as they end
         on_cell_executed=lambda **_: on_cell(),
     )
     seconds = time.perf_counter() - start
-    write_atomically(to / source.name, normalised(page, notebook).encode())
-    for name, picture in _pictures(page):
+    saved = json.loads(page.cells.pop().outputs[0].text)
+    lighten(page)
+    content = normalised(page, notebook).encode()
+    write_atomically(to / source.name, content)
+    for name, picture in pictures(page):
         write_atomically(to / "_static" / name, picture.encode())
-    return Executed(source, parameters(_code_cells(notebook))[0], seconds, datetime.now(UTC))
+    note = {
+        "page": page_provenance.digest(content),
+        "when": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds": round(seconds, 1),
+        "parameters": parameters(list(cells.values()))[0],
+        "behind": behind(cells, saved["records"]),
+        **saved,
+    }
+    text = json.dumps(note, indent=1, ensure_ascii=False)
+    write_atomically(notes / "page.json", text.encode())
+    return seconds
 
 
 def normalised(page: NotebookNode, source: NotebookNode) -> str:
@@ -76,15 +93,6 @@ def normalised(page: NotebookNode, source: NotebookNode) -> str:
         if cell.cell_type == "code":
             cell.outputs = list(_merged(cell.outputs))
     return nbformat.writes(page) + "\n"
-
-
-def _pictures(page: NotebookNode) -> Iterator[tuple[str, str]]:
-    """Name and SVG of the figures in cells tagged "picture", which are shown outside the book."""
-    for cell in page.cells:
-        if "picture" in cell.metadata.get("tags", []):
-            for output in cell.outputs:
-                if svg := output.get("data", {}).get("image/svg+xml"):
-                    yield f"{cell.id}.svg", svg
 
 
 def _merged(outputs: Sequence[NotebookNode]) -> Iterator[NotebookNode]:
@@ -102,8 +110,8 @@ def _merged(outputs: Sequence[NotebookNode]) -> Iterator[NotebookNode]:
 
 def build(sources: Sequence[Path], to: Path, jobs: int) -> int:
     """Execute notebooks side by side; return how many failed, their tracebacks on the terminal."""
-    total = sum(len(_code_cells(nbformat.read(source, as_version=4))) for source in sources)
-    done: list[Executed] = []
+    total = sum(_steps(source) for source in sources)
+    failed = 0
     bar = tqdm(total=total, unit="cell", disable=None)  # None: only where it can be drawn
 
     def on_cell() -> None:
@@ -116,17 +124,16 @@ def build(sources: Sequence[Path], to: Path, jobs: int) -> int:
             for future in _as_finished(running, bar):
                 source = running[future]
                 if error := future.exception():
+                    failed += 1
                     bar.write(_failure(source, error), file=sys.stderr)
                 else:
-                    done.append(future.result())
-                    bar.write(f"{source.stem}: executed in {done[-1].seconds:.0f} s", sys.stderr)
+                    bar.write(f"{source.stem}: executed in {future.result():.0f} s", sys.stderr)
         except KeyboardInterrupt:
             _stop(running)
             raise
-    if len(done) == len(sources):
-        rows = sorted(done, key=lambda row: row.source)
-        write_atomically(to / "status.md", _status(rows).encode())
-    return len(sources) - len(done)
+    if not failed and (notes := page_provenance.runs(to)):
+        write_atomically(to / "status.md", page_provenance.status(notes).encode())
+    return failed
 
 
 def _as_finished(futures: Collection[Future], bar: tqdm) -> Iterator[Future]:
@@ -150,8 +157,10 @@ def _stop(futures: Collection[Future]) -> None:
         wait(futures, timeout=0.1)
 
 
-def _code_cells(notebook: NotebookNode) -> list[str]:
-    return [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+def _steps(source: Path) -> int:
+    """The cells that a run executes: those of the notebook and the one that saves its records."""
+    cells = nbformat.read(source, as_version=4).cells
+    return 1 + sum(cell.cell_type == "code" for cell in cells)
 
 
 def _failure(source: Path, error: BaseException) -> str:
@@ -162,43 +171,6 @@ def _failure(source: Path, error: BaseException) -> str:
         return "".join([f"{source} failed\n", *traceback.format_exception(error)])
     text = "\n".join([f"{source} failed in this cell:", "", error.source, "", *error.traceback])
     return text if sys.stderr.isatty() else re.sub(r"\x1b\[[\d;]*m", "", text)
-
-
-def _status(done: Sequence[Executed]) -> str:
-    from dropkit.provenance import provenance  # here, for it takes torch and seconds to import
-
-    rows = [
-        f"| [](./{row.source.name}) | `{_literal(row.parameters)}` | {row.seconds:.0f} "
-        f"| {row.when:%Y-%m-%d %H:%M} |"
-        for row in done
-    ]
-    where = provenance() | {
-        "cores": os.cpu_count(),
-        "system": platform.platform(terse=True),
-        "Python": platform.python_version(),
-        **{package: version(package) for package in ("numpy", "scipy", "matplotlib")},
-    }
-    return "\n".join(
-        [
-            "# Status of the pages",
-            "",
-            "What was executed to make this copy of the book, by `make book`. Trials that the",
-            "store already held were not trained again, so the seconds of a first run are more.",
-            "",
-            "| page | parameters | seconds | executed (UTC) |",
-            "| :--- | :--- | ---: | :--- |",
-            *rows,
-            "",
-            "| made with | |",
-            "| :--- | :--- |",
-            *(f"| {name} | {value} |" for name, value in where.items()),
-            "",
-        ]
-    )
-
-
-def _literal(parameters: dict) -> str:
-    return ", ".join(f"{name}={value!r}" for name, value in parameters.items()) or "none"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -148,6 +148,8 @@ def run(
     if minutes is not None and executor != "local":
         raise ValueError(f"a time limit needs executor 'local', got {executor!r}")
     steps = plan.steps(seeds)
+    if executor != "local":
+        steps = [sum(steps, [])]  # workers are started once, and share all there is to do
     todo = [study.missing(step, store) for step in steps]
     with tqdm(total=sum(map(cost, sum(todo, []))), unit="image", unit_scale=True) as bar:
         clock = _Clock(bar, minutes)

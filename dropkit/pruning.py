@@ -11,6 +11,7 @@ The names are the paper's. With S a strategy:
     cdbw+P       P, from a query model trained with the CDB-W loss
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,6 +22,7 @@ from dropkit.quotas import (
     Floats,
     Ints,
     as_floats,
+    at_least,
     budget,
     check_density,
     check_labels,
@@ -114,6 +116,7 @@ def prune(
     smoothing: float = 0.0,
     val_sizes: ArrayLike | None = None,
     rule: Literal["densities", "counts"] = "densities",
+    minimum: int = 0,
     seed: int = 0,
 ) -> Ints:
     """Return the indices of the samples that a protocol keeps at a density.
@@ -127,6 +130,8 @@ def prune(
         the labels.
     scores : (n,) of the protocol's strategy, higher is kept; needed unless only `random` ranks.
     smoothing, val_sizes, rule : see `drop_densities`; used by `+drop` only.
+    minimum : fewest samples that a class keeps, or all it has if that is less (`at_least`); used
+        wherever the protocol sets class counts.
     seed : of the random ranking. One seed gives the same samples on every machine and NumPy
         version, and plain `random` subsets nest: a lower density keeps a part of a higher one.
 
@@ -153,7 +158,7 @@ def prune(
         return np.arange(labels.size)
     if plan.needs_scores:
         scores = check_scores(_given(scores, "scores", protocol), labels.size)
-    keys = _random_keys(labels.size, seed) if plan.ranking == "random" else scores
+    keys = random_keys(seed)(labels.size) if plan.ranking == "random" else scores
     if plan.quota == "global":
         return np.sort(top(keys, budget(labels.size, density)))
     if plan.quota == "drop":
@@ -168,10 +173,12 @@ def prune(
         sizes = np.bincount(labels)
         densities = strategy_densities(labels, scores, density)
     counts = class_counts(sizes, densities, total=budget(labels.size, density))
-    return np.sort(_top_in_class(keys, labels, counts))
+    if minimum:
+        counts = at_least(counts, sizes, minimum)
+    return np.sort(top_in_class(keys, labels, counts))
 
 
-def _top_in_class(keys: Floats, labels: Ints, counts: Ints) -> Ints:
+def top_in_class(keys: Floats, labels: Ints, counts: Ints) -> Ints:
     """Return the indices of the counts[k] highest keys of each class k."""
     order = np.lexsort((-keys, labels))
     ordered = labels[order]
@@ -180,14 +187,15 @@ def _top_in_class(keys: Floats, labels: Ints, counts: Ints) -> Ints:
     return order[rank < counts[ordered]]
 
 
-def _random_keys(n: int, seed: int) -> Floats:
-    """Return n uniform numbers in [0, 1), the same for ever.
+def random_keys(seed: int) -> Callable[[int], Floats]:
+    """Return a function that draws the next n uniform numbers in [0, 1), the same for ever.
 
     NumPy guarantees the raw stream of a seeded PCG64, but not what Generator's methods make of it.
     """
     if not isinstance(seed, int | np.integer) or seed < 0:
         raise ValueError(f"seed is {seed!r}: it must be an integer and not negative")
-    return (np.random.PCG64(int(seed)).random_raw(n) >> np.uint64(11)) * 2.0**-53
+    stream = np.random.PCG64(int(seed))
+    return lambda n: (stream.random_raw(n) >> np.uint64(11)) * 2.0**-53
 
 
 def _given(values: ArrayLike | None, name: str, protocol: str) -> ArrayLike:

@@ -76,16 +76,19 @@ class Recorded(QueryRecord):
     val_sizes: np.ndarray
 
 
+def plain(recipe: Recipe) -> Recipe:
+    """The recipe as queries take it: images are shifted for final models alone (Appendix A)."""
+    # The budget speaks of pruned sets alone: it must not name other query models.
+    return replace(recipe, budget="epochs", augment=False)
+
+
 def short_recipe(recipe: Recipe) -> Recipe:
     """The first tenth of a recipe, at its initial learning rate; at least 10 epochs.
 
-    Of a recipe so short that 10 epochs are more than a third of it, that third. Images are not
-    shifted or flipped for a query (Appendix A).
+    Of a recipe so short that 10 epochs are more than a third of it, that third.
     """
     least = min(LEAST_EPOCHS, max(1, round(recipe.epochs / 3)))
-    epochs = max(round(0.1 * recipe.epochs), least)
-    # The budget speaks of pruned sets alone: it must not name other query models.
-    return replace(recipe, epochs=epochs, drops=(), budget="epochs", augment=False)
+    return replace(plain(recipe), epochs=max(round(0.1 * recipe.epochs), least), drops=())
 
 
 def run(

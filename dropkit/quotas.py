@@ -173,6 +173,37 @@ def class_counts(class_sizes: ArrayLike, densities: ArrayLike, total: int | None
     return counts.astype(np.int64)
 
 
+def at_least(counts: ArrayLike, class_sizes: ArrayLike, minimum: int) -> Ints:
+    """Return class counts of the same sum with no class k under min(minimum, N_k).
+
+    What that takes comes from the samples above the minimum, in proportion, by largest remainder.
+
+    Raises
+    ------
+    ValueError
+        For a negative minimum, or if the counts do not add up to enough.
+
+    Examples
+    --------
+    >>> at_least([0, 6, 3], [9, 9, 9], minimum=1)
+    array([1, 5, 3])
+    """
+    counts, sizes = np.asarray(counts, dtype=np.int64), np.asarray(class_sizes, dtype=np.int64)
+    if minimum < 0:
+        raise ValueError(f"minimum is {minimum}: it must be a number of samples, 0 or more")
+    floor = np.minimum(minimum, sizes)
+    above = np.maximum(counts - floor, 0)
+    left = int(counts.sum() - floor.sum())
+    if left < 0:
+        raise ValueError(
+            f"at least {minimum} samples of each class are {floor.sum()} in all, but "
+            f"{counts.sum()} are to be kept: lower the minimum or raise the density"
+        )
+    if left == above.sum():
+        return counts
+    return floor + class_counts(above, np.full(above.size, left / above.sum()), total=left)
+
+
 def budget(n: int, density: float) -> int:
     """Return how many of n samples a density keeps: d·n to the nearest integer, halves up."""
     return _half_up(n * density)

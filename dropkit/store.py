@@ -6,7 +6,7 @@ a line that a crash cut short is left out when the folder is read. The published
 ``book/results`` have the same form.
 """
 
-import hashlib
+import gc
 import io
 import json
 import os
@@ -14,39 +14,50 @@ import socket
 import uuid
 import warnings
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import product
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-Record = dict[str, Any]
+from dropkit.records import (
+    CHECKSUM,
+    DamagedRecord,
+    ForeignRecord,
+    Record,
+    StoreError,
+    canonical,
+    checksum,
+    key,
+    line,
+    lines,
+    read,
+    sync_folder,
+    write_atomically,
+)
 
-CHECKSUM = 12  # hexadecimal digits in front of each line
+__all__ = [
+    "DamagedRecord",
+    "ForeignRecord",
+    "Record",
+    "Store",
+    "StoreError",
+    "default_path",
+    "key",
+    "lines",
+    "watchers",
+    "write_atomically",
+]
 
-
-class StoreError(OSError):
-    """A store that cannot be read or written."""
-
-
-class DamagedRecord(UserWarning):
-    """A line of a store that is left out because it does not match its checksum."""
+# Called with each record that a store is asked for, and whether it was just added.
+watchers: list[Callable[[Record, bool], None]] = []
 
 
 def default_path() -> Path:
     """The store of a reader's own runs: ``$DROPKIT_STORE``, else ``~/.cache/dropkit``."""
     chosen = os.environ.get("DROPKIT_STORE")
     return Path(chosen) if chosen else Path.home() / ".cache" / "dropkit"
-
-
-def key(config: Mapping[str, Any]) -> str:
-    """Name a configuration: 20 hexadecimal digits of the SHA-256 of its canonical JSON."""
-    return hashlib.sha256(_canonical(config).encode()).hexdigest()[:20]
-
-
-def _canonical(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 class Store:
@@ -77,16 +88,19 @@ class Store:
     def reload(self) -> None:
         """Read again what is on disk, as another process may have written to it."""
         self._records = {name: json.loads(text) for name, text in self._unwritten.items()}
-        for folder in [self.path, *self._also]:
-            for file in _record_files(folder):
-                for record in _read(file):
+        with _no_collection():
+            for folder in [self.path, *self._also]:
+                for _, record in read(folder):
                     self._records.setdefault(record["key"], record)
 
     def __contains__(self, name: str) -> bool:
         return name in self._records
 
     def __getitem__(self, name: str) -> Record:
-        return self._records[name]
+        record = self._records[name]
+        for watch in watchers:
+            watch(record, False)
+        return record
 
     def __len__(self) -> int:
         return len(self._records)
@@ -104,18 +118,20 @@ class Store:
             tries again to write them.
         """
         fresh = {
-            record["key"]: _canonical(record) for record in records if record["key"] not in self
+            record["key"]: canonical(record) for record in records if record["key"] not in self
         }
         # As they will be read, so that a record is the same now and later.
         self._records |= {name: json.loads(text) for name, text in fresh.items()}
         self._unwritten |= fresh
+        for name, watch in product(fresh, watchers):
+            watch(self._records[name], True)
         if not self._unwritten:
             return
         self.open()
-        lines = "".join(map(_line, self._unwritten.values())).encode()
+        rest = "".join(map(line, self._unwritten.values())).encode()
         try:
-            while lines:  # a disk that is nearly full takes a part
-                lines = lines[os.write(self._writing, lines) :]
+            while rest:  # a disk that is nearly full takes a part
+                rest = rest[os.write(self._writing, rest) :]
             os.fsync(self._writing)
         except OSError as error:
             self.close()  # the next record goes to a new file, away from a line cut short
@@ -139,8 +155,7 @@ class Store:
     def export(self, file: str | Path, keys: Iterable[str] | None = None) -> None:
         """Write records, sorted by key, to one ``.jsonl`` file that replaces `file` at once."""
         chosen = sorted(self._records if keys is None else keys)
-        lines = (_line(_canonical(self[name])) for name in chosen)
-        write_atomically(Path(file), "".join(lines).encode())
+        write_atomically(Path(file), lines(self._records[name] for name in chosen))
 
     def close(self) -> None:
         """Close this object's file."""
@@ -154,7 +169,7 @@ class Store:
         np.savez(buffer, **arrays)
         content = buffer.getvalue()
         # The checksum goes behind the archive, where np.load overlooks it.
-        write_atomically(self._array_file(name), content + _checksum(content))
+        write_atomically(self._array_file(name), content + checksum(content))
 
     def load_arrays(self, name: str) -> dict[str, np.ndarray] | None:
         """The arrays kept under a key; None if there are none, with a warning if damaged."""
@@ -164,7 +179,7 @@ class Store:
         try:
             whole = file.read_bytes()
             content = whole[:-CHECKSUM]
-            if _checksum(content) != whole[-CHECKSUM:]:
+            if checksum(content) != whole[-CHECKSUM:]:
                 raise ValueError("it does not match its checksum")
             with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
                 return dict(arrays)
@@ -172,72 +187,32 @@ class Store:
             warnings.warn(f"{file} is damaged and computed again: {error}", DamagedRecord, 2)
             return None
 
+    def array_names(self) -> list[str]:
+        """The keys under which this folder keeps arrays."""
+        names = (file.stem for file in (self.path / "queries").glob("*.npz"))
+        return sorted(name for name in names if name.isalnum())
+
     def _array_file(self, name: str) -> Path:
+        if not name.isalnum():  # nor leads out of the folder
+            raise ValueError(f"arrays are kept under letters and digits, got {name!r}")
         return self.path / "queries" / f"{name}.npz"
 
 
-def write_atomically(file: Path, content: bytes) -> None:
-    """Write a file that is there whole or not at all.
-
-    Raises
-    ------
-    StoreError
-        If the folder cannot be written.
-    """
-    spare = file.with_name(f".{file.name}.{uuid.uuid4().hex}")
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Without the search for garbage, which takes half the time where thousands of objects stay."""
+    enabled = gc.isenabled()
+    gc.disable()
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with spare.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        spare.replace(file)
-    except OSError as error:
-        with suppress(OSError):
-            spare.unlink(missing_ok=True)
-        raise StoreError(f"cannot write {file}: {error}") from error
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _open_own_file(folder: Path) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     name = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}.jsonl"
-    return os.open(folder / name, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o644)
-
-
-def _checksum(content: bytes) -> bytes:
-    return hashlib.sha256(content).hexdigest()[:CHECKSUM].encode()
-
-
-def _line(text: str) -> str:
-    return f"{_checksum(text.encode()).decode()} {text}\n"
-
-
-def _record_files(folder: Path) -> list[Path]:
-    """The folder's files of records, none if there is no folder."""
-    try:
-        return sorted(file for file in folder.iterdir() if file.suffix == ".jsonl")
-    except (FileNotFoundError, NotADirectoryError) as error:
-        if folder.is_file():
-            raise StoreError(f"the store {folder} is a file; a store is a folder") from error
-        return []
-    except OSError as error:
-        raise StoreError(f"cannot read the store {folder}: {error}") from error
-
-
-def _read(file: Path) -> Iterator[Record]:
-    try:
-        lines = file.read_bytes().split(b"\n")
-    except OSError as error:
-        raise StoreError(f"cannot read {file}: {error}") from error
-    for number, line in enumerate(lines, start=1):
-        if not line:
-            continue
-        checksum, _, text = line.partition(b" ")
-        if _checksum(text) == checksum:
-            yield json.loads(text)
-        else:
-            warnings.warn(
-                f"line {number} of {file} is damaged and left out; its trial will run again",
-                DamagedRecord,
-                stacklevel=2,
-            )
+    file = os.open(folder / name, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o644)
+    sync_folder(folder)
+    return file

@@ -11,6 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from dropkit import devices, metrics, pruning, queries, training
+from dropkit.datasets import Data
 from dropkit.executors import EXECUTORS
 from dropkit.provenance import provenance
 from dropkit.pruning import SMOOTHED
@@ -18,9 +19,19 @@ from dropkit.queries import Query, Recorded
 from dropkit.scores import SCORES
 from dropkit.store import Record, Store
 from dropkit.training import stack_size
-from dropkit.trials import Trial, dataset_of, grid
+from dropkit.trials import Trial, chosen, dataset_of, grid
 
-__all__ = ["Trial", "by_protocol", "dataset_of", "grid", "keep", "missing", "run", "scores_of"]
+__all__ = [
+    "Trial",
+    "by_protocol",
+    "chosen",
+    "dataset_of",
+    "grid",
+    "keep",
+    "missing",
+    "run",
+    "scores_of",
+]
 
 
 class Watch(Protocol):
@@ -218,6 +229,12 @@ def _train(job: _Job) -> list[Record]:
     predictions = training.predict(networks, x, test).argmax(-1)
     strata, num_strata = sets[0].strata, sets[0].num_strata
     recalls = metrics.group_recalls(strata[test], y[test], predictions, num_strata)
+    return _records(job, sets, recalls, seconds)
+
+
+def _records(job: _Job, sets: Sequence[Data], recalls: np.ndarray, seconds: float) -> list[Record]:
+    """What is kept of each network; `seconds` of training are each one's."""
+    strata, num_strata = sets[0].strata, sets[0].num_strata
     origin = provenance(job.device)
     return [
         {

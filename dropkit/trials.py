@@ -83,6 +83,20 @@ def dataset_of(scale: str) -> str:
     return SCALES[scale][0]
 
 
+def chosen(scale: str, dataset: str = "", model: str = "") -> tuple[str, str]:
+    """The data set and the model of a notebook: those named, else those of its scale.
+
+    Raises
+    ------
+    ValueError
+        For an unknown scale, or a data set that no model is known for.
+    """
+    dataset = dataset or dataset_of(scale)
+    first, _ = recipes.defaults(dataset)
+    usual = SCALES[scale][1]
+    return dataset, model or (usual if usual in recipes.DEFAULTS[dataset] else first)
+
+
 def grid(
     dataset: str,
     *,
@@ -125,7 +139,7 @@ def grid(
     """
     model, default_recipe = recipes.defaults(dataset, model)
     recipe = recipe or default_recipe
-    query = query or queries.short_recipe(recipe)
+    query = queries.plain(query) if query else queries.short_recipe(recipe)
     inputs = "; ".join(filter(None, [datasets.version(dataset), models.version(model)]))
     wanted = range(seeds) if isinstance(seeds, int | np.integer) else seeds
     trials = {}
@@ -134,8 +148,7 @@ def grid(
         seed = operator.index(seed)
         seen = (float(val_share), float(val_noise), float(imbalance))
         short = Query(dataset, model, seed, query, "short", initialisations, *seen, inputs)
-        # Appendix A: images are shifted and flipped for the final model only.
-        whole = replace(recipe, budget="epochs", augment=False)
+        whole = queries.plain(recipe)
         long = Query(dataset, model, seed, whole, "long", 1, imbalance=seen[-1], inputs=inputs)
         trial = _trial(protocol, density, recipe, short, long, float(smoothing), rule)
         trials[trial] = None

@@ -1,7 +1,9 @@
 """Settings shared by all tests."""
 
 import os
+import secrets
 
+import pytest
 from hypothesis import settings
 
 # Examples are bounded by their number: a deadline would fail tests on a busy machine. CI takes the
@@ -11,3 +13,40 @@ settings.load_profile("dropkit")
 
 # Results must not depend on the cores; set before torch is imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(scope="session")
+def ray():
+    """Ray with a small cluster of this process, which the executor uses as it finds it."""
+    # Not the token in the home of whoever runs the tests.
+    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # else a FutureWarning
+    ray = pytest.importorskip("ray", reason="Ray is an extra: pip install 'dropkit[ray]'")
+    for attempt in range(3):
+        try:
+            ray.init(
+                "local",
+                num_cpus=2,
+                object_store_memory=80 * 2**20,
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level="ERROR",
+            )
+            break
+        except Exception:  # on a busy machine it may not start within its half minute
+            ray.shutdown()
+            if attempt == 2:
+                raise
+    yield ray
+    ray.shutdown()
+
+
+@pytest.fixture(params=["processes", "ray"])
+def in_workers(request, monkeypatch):
+    """The name of each executor that has workers, with two."""
+    from dropkit import executors
+
+    monkeypatch.setattr(executors, "cores", lambda: 2)
+    if request.param == "ray":
+        request.getfixturevalue("ray")
+    return request.param

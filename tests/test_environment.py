@@ -53,7 +53,7 @@ def test_conda_environment_is_thin_and_follows_the_lock() -> None:
     assert packages == [
         f"python{PROJECT['requires-python']}",
         "pip",
-        {"pip": ["-r requirements.lock", "-e ."]},
+        {"pip": ["-r requirements.lock"]},
     ]
 
 

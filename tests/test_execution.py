@@ -49,7 +49,7 @@ def interruptible():
 
 
 def files(folder: Path) -> list[str]:
-    return sorted(path.name for path in (folder / "book").glob("*"))
+    return sorted(path.name for path in (folder / "book").glob("[!.]*"))
 
 
 def test_failing_notebook_is_shown_and_the_others_become_pages(tmp_path: Path) -> None:

@@ -50,6 +50,39 @@ def test_tradeoff_draws_means_over_seeds():
     assert lines(worst)["Full data"] == pytest.approx(np.array([[65, 75]]))
 
 
+def test_four_panels_stand_two_by_two_and_gap_and_std_are_drawn():
+    axes = figures.tradeoff(RECALLS, ["density", "worst", "gap", "std"]).axes
+    corners = {tuple(np.round(ax.get_subplotspec().get_position(ax.figure).p0, 3)) for ax in axes}
+    assert len({x for x, _ in corners}) == len({y for _, y in corners}) == 2
+    # Random at 0.3 has gaps of 10 and 50 points and deviations of 5 and 25, an average of 45.
+    assert lines(axes[2])["Random"][0] == pytest.approx([30, 45])
+    assert lines(axes[3])["Random"][0] == pytest.approx([15, 45])
+
+
+def test_tradeoffs_have_a_row_a_strategy_and_one_legend():
+    rows = {"GraNd": RECALLS, "EL2N": {"el2n": RECALLS["random"]}}
+    figure = figures.tradeoffs(rows, ["density", "worst"])
+    grand, _, el2n, worst = figure.axes
+    assert grand.get_title(loc="left") == "GraNd"
+    assert set(lines(grand)) == {"Random", "Random+DRoP", "Full data"}
+    assert lines(el2n)["EL2N"] == pytest.approx(lines(grand)["Random"])
+    assert lines(worst)["EL2N"] == pytest.approx(np.array([[30, 45], [50, 65]]))
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert sorted(labels) == ["EL2N", "Full data", "Random", "Random+DRoP"]
+
+
+def test_imbalanced_tradeoff_has_a_line_a_protocol_and_factor():
+    by_factor = {2.0: RECALLS, 20.0: {"random+drop": RECALLS["random"]}}
+    figure = figures.imbalanced_tradeoff(by_factor, ["density", "worst", "gap", "std"])
+    density, worst, *_ = figure.axes
+    assert set(lines(density)) == {
+        "Random+DRoP, I = 2", "Random+DRoP, I = 20", "Full data, I = 2",
+    }  # fmt: skip
+    assert lines(worst)["Random+DRoP, I = 20"] == pytest.approx(np.array([[30, 45], [50, 65]]))
+    assert lines(worst)["Full data, I = 2"] == pytest.approx(np.array([[65, 75]]))
+    assert lines(density)["Full data, I = 2"] == pytest.approx(np.array([[1, 75]]))
+
+
 def test_bands_are_t_intervals_of_the_mean():
     ax = figures.against_density(RECALLS, ["worst"]).axes[0]
     band = ax.collections[0].get_paths()[0].vertices[:, 1]

@@ -19,8 +19,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dropkit import store as stores
-from dropkit.store import DamagedRecord, Store, StoreError, default_path, key
+from dropkit import records as forms
+from dropkit.store import DamagedRecord, ForeignRecord, Store, StoreError, default_path, key
 
 ROOT = Path(__file__).parents[1]
 
@@ -152,7 +152,7 @@ class TestDamage:
             with pytest.warns(DamagedRecord) as caught:
                 assert names_in(tmp_path) == ["a", "b"]
             (warning,) = caught
-            assert f"line 3 of {file} is damaged and left out" in str(warning.message)
+            assert f"line 3 of {file}: damaged and left out" in str(warning.message)
 
     @pytest.mark.parametrize("flip", [0x01, 0x80])
     def test_flipped_anywhere_in_the_middle_line(self, tmp_path, flip):
@@ -173,7 +173,16 @@ class TestDamage:
         (tmp_path / "notes.txt").write_text("not a record")
         with pytest.warns(DamagedRecord) as caught:
             assert names_in(tmp_path) == ["a", "b", "c"]
-        assert [str(w.message).split(" of ")[0] for w in caught] == ["line 1", "line 3"]
+        (warning,) = caught
+        assert str(warning.message).startswith(f"lines 1, 3 of {tmp_path}/notes.jsonl: damaged")
+
+    def test_many_damaged_lines_are_one_warning(self, tmp_path):
+        filled(tmp_path)
+        (tmp_path / "notes.jsonl").write_text("nothing\n" * 12)
+        with pytest.warns(DamagedRecord) as caught:
+            assert names_in(tmp_path) == ["a", "b", "c"]
+        (warning,) = caught
+        assert "lines 1, 2, 3, 4, 5 and 7 more of" in str(warning.message)
 
     def test_a_damaged_record_can_be_added_again(self, tmp_path):
         filled(tmp_path)
@@ -185,6 +194,57 @@ class TestDamage:
         store.close()
         with pytest.warns(DamagedRecord):
             assert names_in(tmp_path) == ["a", "b", "c"]
+
+
+def signed(text):
+    return f"{hashlib.sha256(text.encode()).hexdigest()[:12]} {text}\n"
+
+
+class TestOtherVersions:
+    """What another program, or another version of this one, may have left in the folder."""
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            '{"form":2,"key":"z"}',
+            '{"form":"1","key":"z"}',
+            '{"recalls":[1]}',
+            '{"key":7}',
+            "[1,2]",
+            "null",
+            "not json",
+            "[" * 100_000,
+        ],
+    )
+    def test_signed_but_no_record_of_this_version(self, tmp_path, text):
+        filled(tmp_path)
+        (tmp_path / "later.jsonl").write_text(signed('{"key":"y"}') + signed(text))
+        with pytest.warns(ForeignRecord) as caught:
+            assert names_in(tmp_path) == ["a", "b", "c", "y"]
+        (warning,) = caught
+        assert f"line 2 of {tmp_path}/later.jsonl: no record of this version" in str(
+            warning.message
+        )
+
+    @pytest.mark.parametrize("kind", ["folder", "pipe"])
+    def test_no_file_by_the_name_of_one(self, tmp_path, kind):
+        filled(tmp_path)
+        {"folder": Path.mkdir, "pipe": os.mkfifo}[kind](tmp_path / "x.jsonl")
+        with pytest.warns(ForeignRecord, match="x.jsonl is not a file of records"):
+            assert names_in(tmp_path) == ["a", "b", "c"]
+
+    @pytest.mark.parametrize("form", ["2", "later", ""])
+    def test_a_store_of_another_form(self, tmp_path, form):
+        filled(tmp_path)
+        (tmp_path / "form").write_text(form)
+        message = f"the store {tmp_path} is of form {form!r}, and this version of dropkit reads"
+        with pytest.raises(StoreError, match=message):
+            Store(tmp_path)
+
+    def test_a_store_that_says_its_form(self, tmp_path):
+        filled(tmp_path)
+        (tmp_path / "form").write_text("1\n")
+        assert names_in(tmp_path) == ["a", "b", "c"]
 
 
 def write_many(folder, writer, count):
@@ -281,12 +341,15 @@ class TestUnwritable:
         finally:
             folder.chmod(0o700)
 
-    def test_file_that_cannot_be_read(self, tmp_path):
-        folder = tmp_path / "records.jsonl.d"
-        filled(folder)
-        (folder / "folder.jsonl").mkdir()
-        with pytest.raises(StoreError, match=f"cannot read {folder}/folder.jsonl"):
-            Store(folder)
+    def test_file_that_cannot_be_read(self, tmp_path, monkeypatch):
+        filled(tmp_path)
+
+        def failing(file):
+            raise OSError(5, "Input/output error")
+
+        monkeypatch.setattr(Path, "read_bytes", failing)
+        with pytest.raises(StoreError, match=f"cannot read {only_file(tmp_path)}: .*Input/output"):
+            Store(tmp_path)
 
     def test_full_disk(self, tmp_path):
         filled(tmp_path, "ab")
@@ -442,7 +505,7 @@ class TestArrays:
         payload = np.array([Payload(mark)], dtype=object)
         content = zipped(x=payload) if form == "archive" else pickle.dumps(payload)
         if signed:
-            content += hashlib.sha256(content).hexdigest()[: stores.CHECKSUM].encode()
+            content += hashlib.sha256(content).hexdigest()[: forms.CHECKSUM].encode()
         store = Store(tmp_path)
         store.save_arrays("q", {})
         (tmp_path / "queries" / "q.npz").write_bytes(content)

@@ -125,7 +125,7 @@ class TestKept:
             assert sum(record["kept"]) == int(trial.density * len(data.train) + 0.5)
             if trial.protocol.startswith("cdbw+"):
                 continue
-            recalls = trial.recall_query and queries.run([trial.recall_query], store, stack=60)
+            recalls = trial.recall_query and queries.run([trial.recall_query], store)
             kept = study.keep(
                 trial,
                 recalls and recalls[trial.recall_query],
@@ -282,7 +282,7 @@ class TestRun:
         assert not (tmp_path / "own").exists()
 
     def test_stacks_are_bounded(self, tmp_path, calls, monkeypatch):
-        monkeypatch.setattr(study, "STACK", 2)
+        monkeypatch.setattr(training, "STACK", 2)
         study.run(grid(["random"], [0.1], 5), store=Store(tmp_path))
         assert calls == [2, 2, 1]
 

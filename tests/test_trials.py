@@ -260,6 +260,23 @@ def test_keys_differ_where_the_meaning_differs(data):
     assert (a == b) == (a.key == b.key)
 
 
+@pytest.mark.parametrize(
+    ("named", "expected"),
+    [
+        (("digits",), ("digits-2x4", "mlp")),
+        (("mini",), ("cifar10", "mini")),
+        (("paper",), ("cifar100", "vgg19")),
+        (("mini", "cifar100"), ("cifar100", "mini")),
+        (("paper", "cifar10"), ("cifar10", "vgg16")),
+        (("paper", "waterbirds"), ("waterbirds", "resnet50-imagenet")),
+        (("digits", "digits", "cnn"), ("digits", "cnn")),
+        (("digits", "cifar10"), ("cifar10", "vgg16")),
+    ],
+)
+def test_data_set_and_model_of_a_scale(named, expected):
+    assert trials.chosen(*named) == expected
+
+
 def test_scales():
     assert trials.dataset_of("digits") == "digits-2x4"
     with pytest.raises(ValueError, match="unknown scale 'huge'; known are digits, mini, paper"):

@@ -11,3 +11,7 @@ for (const formula of document.querySelectorAll(".math")) {
     ],
   });
 }
+// A formula that is wider than a phone scrolls, so the keyboard must reach it.
+for (const formula of document.querySelectorAll("div.math > span:not(.eqno)")) {
+  if (formula.scrollWidth > formula.clientWidth) formula.tabIndex = 0;
+}

@@ -1,0 +1,163 @@
+"""Columns of labels and numbers in .npy, .csv and .parquet files, named as FILE[:COLUMN]."""
+
+import csv
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from numpy.lib.format import open_memmap, write_array_header_1_0
+
+FORMATS = "FILE.npy, FILE.csv[:COLUMN] or FILE.parquet[:COLUMN]"
+
+
+class NpyColumn:
+    """A one-dimensional .npy file, of which only the parts asked for are read.
+
+    Read, not mapped: mapped pages count as the process's memory until the system wants them back.
+    """
+
+    def __init__(self, path: Path) -> None:
+        mapped = _mapped(path)
+        if mapped.ndim != 1:
+            hint = ": take the argmax of probabilities" if mapped.ndim == 2 else ""
+            raise ValueError(f"{path} has shape {mapped.shape}: expected (n,){hint}")
+        self.path, self.dtype, self.offset = path, mapped.dtype, mapped.offset
+        self.length = mapped.shape[0]
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, part: slice) -> np.ndarray:
+        start, stop, _ = part.indices(self.length)
+        offset = self.offset + start * self.dtype.itemsize
+        return np.fromfile(self.path, self.dtype, max(stop - start, 0), offset=offset)
+
+
+def column(reference: str) -> "NpyColumn | np.ndarray":
+    """Open a column: integers, whole floats or text, at least one.
+
+    Raises ValueError, or OSError for a file that cannot be read.
+    """
+    path, name = _split(reference)
+    if path.suffix == ".npy" and name is None:
+        found = NpyColumn(path)
+    elif path.suffix == ".csv":
+        found = _csv_column(path, name)
+    elif path.suffix == ".parquet":
+        found = _parquet_column(path, name)
+    else:
+        raise ValueError(f"{reference} cannot be read: expected {FORMATS}")
+    if len(found) == 0:
+        raise ValueError(f"{reference} is empty: expected at least one sample")
+    if found.dtype.kind not in "iufbUSO":
+        raise ValueError(f"{reference} holds {found.dtype}: expected numbers or text")
+    return found
+
+
+def numbers(reference: str) -> np.ndarray:
+    """Return a column of numbers as (n,) floats; ValueError if it holds anything else."""
+    values = column(reference)[:]
+    try:
+        return values.astype(np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"{reference} holds {values.dtype}: expected numbers") from None
+
+
+def array(reference: str) -> np.ndarray:
+    """Return a .npy array of any shape, mapped into memory."""
+    return _mapped(Path(reference))
+
+
+def check_target(path: str) -> None:
+    """Raise ValueError unless a file of this name can be a .npy file in a folder that is there."""
+    if not path.endswith(".npy"):
+        raise ValueError(f"{path} cannot be written: the name must end in .npy")
+    if not Path(path).parent.is_dir():
+        raise ValueError(f"{path} cannot be written: there is no folder {Path(path).parent}")
+
+
+def write_indices(path: str, parts: Iterable[np.ndarray], total: int) -> None:
+    """Write parts of `total` indices as one .npy file, which appears only when it is whole."""
+    target = Path(path)
+    part_file = target.with_name(f"{target.name}.{os.getpid()}.part")
+    try:
+        with part_file.open("wb") as file:
+            shape = {"descr": "<i8", "fortran_order": False, "shape": (total,)}
+            write_array_header_1_0(file, shape)
+            for part in parts:
+                file.write(part.astype("<i8").tobytes())
+        os.replace(part_file, target)
+    except BaseException:
+        part_file.unlink(missing_ok=True)
+        raise
+
+
+def _split(reference: str) -> tuple[Path, str | None]:
+    found = re.fullmatch(r"(.+\.(?:csv|parquet)):(.+)", reference)
+    return (Path(found[1]), found[2]) if found else (Path(reference), None)
+
+
+def _mapped(path: Path) -> np.memmap:
+    try:
+        return open_memmap(path, mode="r")
+    except ValueError as error:  # no .npy file, cut short, or Python objects
+        raise ValueError(f"{path} is no .npy file of numbers or text ({error})") from None
+
+
+def _csv_column(path: Path, name: str | None) -> np.ndarray:
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        rows = csv.reader(file)
+        header = next(rows, [])
+        place = _place(path, header, name)
+        if _whole(header[place : place + 1]) is not None:
+            raise ValueError(f"{path} begins with {header[place]}: its first row must name columns")
+        values = []
+        for row in rows:
+            if len(row) > place and row[place] != "":
+                values.append(row[place])
+            elif row:  # the reader gives an empty list for an empty line
+                raise ValueError(f"{path}, line {rows.line_num}: {header[place]!r} is missing")
+    return whole if (whole := _whole(values)) is not None else np.array(values, dtype=str)
+
+
+def _parquet_column(path: Path, name: str | None) -> np.ndarray:
+    try:
+        from pyarrow import ArrowException, parquet
+    except ModuleNotFoundError:
+        raise ValueError(
+            f"{path} needs pyarrow to be read: pip install 'dropkit[parquet]'"
+        ) from None
+    with path.open("rb") as file:
+        try:
+            table = parquet.ParquetFile(file)
+        except ArrowException as error:
+            raise ValueError(f"{path} is no parquet file ({error})") from None
+        header = table.schema_arrow.names
+        values = table.read(columns=[header[_place(path, header, name)]]).column(0)
+    if values.null_count:
+        row = values.is_null().index(True).as_py()
+        raise ValueError(f"{path}, row {row}: {values.null_count} values are missing")
+    array = values.to_numpy()
+    return array.astype(str) if array.dtype == object else array
+
+
+def _place(path: Path, header: list[str], name: str | None) -> int:
+    """Return where the named column stands, or the only one."""
+    if name in header:
+        return header.index(name)
+    if name is None and len(header) == 1:
+        return 0
+    if not header:
+        raise ValueError(f"{path} is empty: expected a first row that names the columns")
+    problem = "has several columns" if name is None else f"has no column {name!r}"
+    raise ValueError(f"{path} {problem}: add one of :{', :'.join(header)}")
+
+
+def _whole(values: list[str]) -> np.ndarray | None:
+    """Return text as int64 where all of it is whole numbers."""
+    try:
+        return np.array(values, dtype=str).astype(np.int64)
+    except (ValueError, OverflowError):
+        return None

@@ -1,0 +1,88 @@
+"""``dropkit prune``: which samples of one's own data to keep."""
+
+import argparse
+
+from dropkit.commands._data import (
+    add_data_options,
+    plain_warnings,
+    print_table,
+    progress,
+    read,
+    shown,
+)
+
+DESCRIPTION = """\
+Choose the samples to train on: at random, with more of the classes that are hard to predict
+(Random+DRoP). Prints what each class keeps and writes the indices of the samples, counted from 0
+in the order of the labels.
+
+example:
+  dropkit prune --labels y.npy --predictions p.npy --density 0.5 --out kept.npy
+"""
+
+
+def add(subparsers: argparse._SubParsersAction) -> None:
+    """Register the command."""
+    command = subparsers.add_parser(
+        "prune", help="choose which samples of a data set to keep", description=DESCRIPTION
+    )
+    add_data_options(command)
+    add = command.add_argument
+    add("--density", type=float, required=True, metavar="D", help="fraction to keep, 0 < D <= 1")
+    add("--out", required=True, metavar="FILE.npy", help="where to write the indices kept")
+    add(
+        "--minimum",
+        type=int,
+        default=1,
+        metavar="N",
+        help="fewest samples that a class should keep (default: 1)",
+    )
+    add(
+        "--below",
+        choices=["warn", "raise", "keep"],
+        default="warn",
+        help="for a class under the minimum: warn, stop, or keep the minimum (default: warn)",
+    )
+    add("--seed", type=int, default=0, help="of the random choice (default: 0)")
+    command.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Prune, print the table and write the indices."""
+    from dropkit.class_table import class_table
+    from dropkit.commands._columns import check_target, write_indices
+    from dropkit.quotas import check_density
+    from dropkit.streams import kept_at_random
+
+    check_density(options.density, zero=False)
+    check_target(options.out)
+    with progress() as bar, plain_warnings():
+        data = read(options, bar)
+        table = class_table(
+            data.classes,
+            data.sizes,
+            data.recalls,
+            options.density,
+            smoothing=options.smoothing,
+            val_sizes=data.val_sizes,
+            minimum=options.minimum,
+            below=options.below,
+        )
+        total = int(table.counts.sum())
+        kept = kept_at_random(
+            data.labels, data.encode, data.sizes, table.counts, options.seed, bar.update
+        )
+        write_indices(options.out, kept, total)
+    some = shown(data, options.rows)
+    print_table(
+        ["class", "size", "recall", "density", "kept"],
+        [
+            [str(name) for name in table.classes[some]],
+            [str(size) for size in table.sizes[some]],
+            [f"{recall:.4f}" for recall in table.recalls[some]],
+            [f"{density:.4f}" for density in table.densities[some]],
+            [str(count) for count in table.counts[some]],
+        ],
+        hidden=data.classes.size - some.size,
+    )
+    print(f"{total:,} of {len(data.labels):,} samples kept in {options.out}")

@@ -1,0 +1,60 @@
+"""``dropkit run``: the trials of a plan, on any machine, as far as time allows."""
+
+import argparse
+
+DESCRIPTION = """\
+Train what a store lacks of a plan; a run that was stopped goes on where it was.
+
+examples:
+  dropkit run cifar10-mini --data ~/data
+  dropkit run my-plan.toml --device cuda --minutes 50 --store results
+  dropkit run cifar100-paper --executor ray
+"""
+
+
+def add(subparsers: argparse._SubParsersAction) -> None:
+    """Register the command."""
+    command = subparsers.add_parser(
+        "run",
+        help="run the trials of a plan",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument("plan", metavar="PLAN", help="a file, or the name of a plan of dropkit's")
+    command.add_argument("--store", metavar="FOLDER", help="default: $DROPKIT_STORE or ~/.cache")
+    command.add_argument("--data", metavar="FOLDER", help="data sets; default: $DROPKIT_DATA")
+    command.add_argument("--device", default="auto", help="cpu, cuda, cuda:N, mps or auto")
+    command.add_argument("--executor", default="local", help="local, processes or ray")
+    command.add_argument("--address", help="of the Ray cluster; default: $RAY_ADDRESS")
+    command.add_argument("--seeds", type=int, nargs="+", metavar="N", help="these seeds alone")
+    command.add_argument("--minutes", type=float, help="begin nothing that would take longer")
+    command.add_argument("--threads", type=int, default=1, help="of a processor (default 1)")
+    command.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Run the plan and say how much of it is done."""
+    import os
+
+    import torch
+
+    from dropkit import devices, plan
+    from dropkit.store import Store
+
+    for name, value in (("DROPKIT_DATA", options.data), ("RAY_ADDRESS", options.address)):
+        if value:
+            os.environ[name] = value
+    torch.set_num_threads(options.threads)
+    found = plan.read(options.plan)
+    store = Store(options.store)
+    device = devices.resolve(options.device)
+    with devices.memory_named(f"{found.model} at a batch of {found.recipe.batch}"):
+        done, total = plan.run(
+            found,
+            store=store,
+            executor=options.executor,
+            device=str(device),
+            seeds=options.seeds,
+            minutes=options.minutes,
+        )
+    print(f"{done} of {total} trials are in {store.path}")

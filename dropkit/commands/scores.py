@@ -1,0 +1,68 @@
+"""``dropkit scores``: the pruning scores, listed or computed from what a query model recorded."""
+
+import argparse
+
+DESCRIPTION = """\
+List the pruning scores and what each needs, or compute one of them for samples whose query model
+was recorded in .npy files. Higher scores are kept.
+
+example:
+  dropkit scores
+  dropkit scores el2n --probs probs.npy --labels y.npy --out el2n.npy
+"""
+
+# Option and shape of each field of dropkit.registry.QueryRecord; a test holds them together.
+RECORDS = {
+    "labels": "(n,) classes 0..K-1",
+    "probs": "(R, n, K) softmax outputs of R initialisations",
+    "grad_norms": "(R, n) gradient norms",
+    "target_probs": "(E, n) probabilities of the true class after each of E epochs",
+    "correct": "(E, n) whether the prediction was right in each epoch of training",
+    "features": "(n, d) outputs of the layer before the last",
+}
+
+
+def add(subparsers: argparse._SubParsersAction) -> None:
+    """Register the command."""
+    command = subparsers.add_parser(
+        "scores",
+        help="list the pruning scores, or compute one",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument("score", nargs="?", metavar="NAME", help="the score to compute")
+    for name, shape in RECORDS.items():
+        command.add_argument(f"--{name.replace('_', '-')}", metavar="FILE.npy", help=shape)
+    command.add_argument("--out", metavar="FILE.npy", help="where to write the (n,) scores")
+    command.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Print one line a score, or write the scores of one."""
+    from dropkit.scores import SCORES
+
+    if options.score is None:
+        for score in SCORES.values():
+            needs = ", ".join(f"--{name.replace('_', '-')}" for name in score.needs)
+            schedule = {"short": "several short queries", "long": "one full query"}[score.schedule]
+            print(f"{score.name:<12} {schedule:<22} needs {needs}")
+        return
+    if options.score not in SCORES:
+        raise ValueError(f"there is no score {options.score!r}: use one of {', '.join(SCORES)}")
+    _compute(options)
+
+
+def _compute(options: argparse.Namespace) -> None:
+    import numpy as np
+
+    from dropkit.commands._columns import array, check_target
+    from dropkit.scores import SCORES, QueryRecord
+
+    if options.out is None:
+        raise ValueError("--out is missing: name the file that the scores are written to")
+    check_target(options.out)
+    given = {name: getattr(options, name) for name in RECORDS}
+    record = QueryRecord(**{name: array(path) for name, path in given.items() if path})
+    scores = SCORES[options.score](record)
+    np.save(options.out, scores)
+    print(f"{len(scores):,} scores in {options.out}")

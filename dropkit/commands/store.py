@@ -1,0 +1,218 @@
+"""``dropkit store``: look at stored trials, check them, publish them, unite stores."""
+
+import argparse
+import json
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # NumPy and PyTorch load when a command runs, not for --help
+    from dropkit.store import Record, Store
+
+
+def add(subparsers: argparse._SubParsersAction) -> None:
+    """Register the command."""
+    about = "look at stored trials, check, publish or unite them"
+    command = subparsers.add_parser("store", help=about, description=about.capitalize() + ".")
+    actions = command.add_subparsers(title="actions", metavar="ACTION", required=True)
+
+    _action(actions, "ls", run_ls, "list what is stored, a line a protocol")
+
+    show = _action(actions, "show", run_show, "print records whole", filters=False)
+    show.add_argument("keys", nargs="+", metavar="KEY", help="a record's key, or how it starts")
+
+    verify = _action(actions, "verify", run_verify, "check every record and run some again")
+    verify.add_argument(
+        "--sample", type=int, default=5, metavar="N", help="trials to run again (default 5)"
+    )
+    verify.add_argument("--seed", type=int, default=0, help="draws the sample (default 0)")
+    verify.add_argument("--executor", default="local", help="local (default), processes or ray")
+    verify.add_argument("--device", default="cpu", help="cpu (default), cuda, cuda:N, mps or auto")
+    verify.add_argument(
+        "--tolerance",
+        type=float,
+        default=0.0,
+        metavar="T",
+        help="largest difference of a recall that passes (default 0, right for float64)",
+    )
+
+    export = _action(actions, "export", run_export, "write records into one file")
+    export.add_argument("file", type=Path, help=".jsonl as in book/results, or .csv, a tidy table")
+
+    merge = _action(actions, "merge", run_merge, "add what other stores hold", filters=False)
+    merge.add_argument("sources", nargs="+", type=Path, metavar="STORE", help="a folder to add")
+
+
+def _action(
+    actions: argparse._SubParsersAction,
+    name: str,
+    run: Callable[[argparse.Namespace], int | None],
+    about: str,
+    filters: bool = True,
+) -> argparse.ArgumentParser:
+    parser = actions.add_parser(name, help=about, description=about.capitalize() + ".")
+    where = "folder of the store (default: $DROPKIT_STORE, else ~/.cache/dropkit)"
+    parser.add_argument("--store", type=Path, metavar="FOLDER", help=where)
+    if filters:
+        parser.add_argument("--dataset", metavar="NAME", help="only trials on this data set")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def run_ls(options: argparse.Namespace) -> None:
+    """Print one line a data set, model and protocol."""
+    with _warnings_in_words():
+        store = _opened(options.store)
+    groups: dict[tuple, list[Record]] = {}
+    for record in _chosen(store, options.dataset):
+        trial = record["trial"]
+        groups.setdefault((trial["dataset"], trial["model"], trial["protocol"]), []).append(record)
+    lines = [("data set", "model", "protocol", "trials", "densities", "seeds", "seconds", "last")]
+    for group, records in sorted(groups.items()):
+        seen = {name: {r["trial"][name] for r in records} for name in ("density", "seed")}
+        seconds = sum(record["seconds"] for record in records)
+        last = max(record["provenance"]["time"] for record in records)[:16].replace("T", " ")
+        counts = (len(records), len(seen["density"]), len(seen["seed"]))
+        lines.append((*group, *map(str, counts), f"{seconds:.0f}", last))
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines if groups else []:
+        cells = [
+            cell.ljust(width) if place in (0, 1, 2) else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ]
+        print("  ".join(cells))
+    print(f"{sum(map(len, groups.values())):,} trials in {store.path}")
+
+
+def run_show(options: argparse.Namespace) -> None:
+    """Print each record as indented JSON."""
+    with _warnings_in_words():
+        store = _opened(options.store)
+    for start in options.keys:
+        found = [record for record in store if record["key"].startswith(start)]
+        if len(found) != 1:
+            raise ValueError(
+                f"{len(found) or 'no'} keys in the store {store.path} start with {start!r}: "
+                "name a record by its key, or by as much of it as no other has"
+            )
+        print(json.dumps(found[0], indent=2, sort_keys=True))
+
+
+def run_export(options: argparse.Namespace) -> None:
+    """Write the chosen records, sorted by key."""
+    from dropkit import tables
+    from dropkit.store import write_atomically
+
+    if options.file.suffix not in (".jsonl", ".csv"):
+        raise ValueError(f"the file must end in .jsonl or .csv, got {str(options.file)!r}")
+    with _warnings_in_words():
+        store = _opened(options.store)
+    records = sorted(_chosen(store, options.dataset), key=lambda record: record["key"])
+    if options.file.suffix == ".csv":
+        write_atomically(options.file, tables.to_csv(records).encode())
+    else:
+        store.export(options.file, [record["key"] for record in records])
+    print(f"{len(records):,} trials of {store.path} in {options.file}")
+
+
+def run_merge(options: argparse.Namespace) -> int:
+    """Add the sources' records; exit status 1 when a trial has more than one result."""
+    from dropkit import merging
+    from dropkit.store import Store, default_path
+
+    target = options.store or default_path()
+    for folder in options.sources:
+        _check_folder(folder)
+    with _warnings_in_words():
+        found = merging.conflicts([target, *options.sources])
+        store = Store(target)
+    with warnings.catch_warnings(action="ignore"):  # said above
+        added = merging.merge(store, options.sources)
+    store.close()
+    for conflict in found:
+        print(f"conflict: {conflict}, whose result is left out", file=sys.stderr)
+    print(f"{added:,} trials added to {target}, which has {len(store):,}; {len(found):,} conflicts")
+    return 1 if found else 0
+
+
+def run_verify(options: argparse.Namespace) -> int:
+    """Say what is damaged, ambiguous or not reproduced; exit status 1 if anything is."""
+    from dropkit import merging
+
+    _check_at_least_0("--sample", options.sample)
+    _check_at_least_0("--tolerance", options.tolerance)
+    with _warnings_in_words() as caught:
+        store = _opened(options.store)
+        arrays = [store.load_arrays(name) is not None for name in store.array_names()]
+    with warnings.catch_warnings(action="ignore"):  # said above
+        found = merging.conflicts([store.path])
+    for conflict in found:
+        print(f"conflict: {conflict}", file=sys.stderr)
+    print(f"{len(store):,} trials and {sum(arrays):,} query records in {store.path}")
+    print(f"damaged or foreign parts: {len(caught):,}; trials of two results: {len(found):,}")
+    failed = _run_again(_chosen(store, options.dataset), options) if options.sample else 0
+    return 1 if caught or found or failed else 0
+
+
+def _run_again(records: list["Record"], options: argparse.Namespace) -> int:
+    """Say of a sample whether the same comes out; return of how many trials it does not."""
+    from dropkit import verification
+
+    drawn = verification.sample(records, options.sample, options.seed)
+    failed = 0
+    for verified in verification.rerun(drawn, executor=options.executor, device=options.device):
+        passed = verified.difference <= options.tolerance and verified.same_kept
+        failed += not passed
+        print(f"{'same' if passed else 'DIFFERENT'}: {_described(verified)}")
+    fewer = ", as the store has no more of this version" if len(drawn) < options.sample else ""
+    print(f"run again: {len(drawn):,} trials{fewer}; different: {failed:,}")
+    return failed
+
+
+def _check_at_least_0(name: str, value: float) -> None:
+    if not value >= 0:
+        raise ValueError(f"{name} must be 0 or more, got {value}")
+
+
+def _described(verified) -> str:
+    trial = verified.stored["trial"]
+    name = f"{trial['dataset']} {trial['protocol']} {trial['density']:g} seed {trial['seed']}"
+    text = f"{verified.stored['key']} {name}, recalls within {verified.difference:g}"
+    return text if verified.same_kept else text + ", other numbers of samples kept"
+
+
+def _check_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        raise ValueError(f"there is no store {folder}: name a folder that holds one")
+
+
+def _opened(path: Path | None) -> "Store":
+    from dropkit.store import Store, default_path
+
+    path = path or default_path()
+    _check_folder(path)
+    return Store(path)
+
+
+def _chosen(store: "Store", dataset: str | None) -> list["Record"]:
+    records = [record for record in store if "trial" in record]
+    if dataset is None:
+        return records
+    chosen = [record for record in records if record["trial"]["dataset"] == dataset]
+    if not chosen:
+        known = ", ".join(sorted({record["trial"]["dataset"] for record in records})) or "none"
+        raise ValueError(f"no trial on data set {dataset!r} in {store.path}; it has {known}")
+    return chosen
+
+
+@contextmanager
+def _warnings_in_words() -> Iterator[Iterable]:
+    """Warnings on stderr as sentences, without the place in the code; they can be counted after."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield caught
+    for warning in caught:
+        print(f"warning: {warning.message}", file=sys.stderr)

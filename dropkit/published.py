@@ -1,0 +1,105 @@
+"""The published records of the larger scales, beside what a chapter measures itself."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+import dropkit
+from dropkit import figures
+from dropkit.claims import points
+from dropkit.evidence import Cells, Evidence, Setting, arrange, contrast, density_of
+from dropkit.figures import Curves, name
+from dropkit.store import Store
+
+FOLDER = Path(dropkit.__file__).parents[1] / "book" / "results"  # in a checkout
+
+SOURCES = ["scale", "data, network", "networks", "seeds a point", "device", "hours"]
+DIFFERENCES = [
+    "difference", "density", "seeds", "average", "worst class, per seed", "worst class, pooled",
+]  # fmt: skip
+
+
+def evidence(
+    protocols: Sequence[str], *, tails: bool = False, folder: str | Path | None = None
+) -> Evidence:
+    """The records of `protocols` at the scales "mini" and "paper", by setting.
+
+    Parameters
+    ----------
+    protocols : labels, see ``evidence.label``
+    tails : whether those of long-tailed sets are wanted, or those of whole ones
+    folder : of records; default: ``book/results``
+    """
+    found = {}
+    for setting, cells in arrange(Store(folder or FOLDER)).items():
+        chosen = {label: cells[label] for label in protocols if label in cells}
+        if setting.scale != "digits" and (setting.imbalance != 1) == tails and chosen:
+            found[setting] = chosen
+    return dict(sorted(found.items()))
+
+
+def source_rows(found: Evidence) -> list[list]:
+    """Rows under ``SOURCES``: what was trained where, and how long; what was not is said."""
+    rows = [_source(setting, cells) for setting, cells in found.items()]
+    have = {setting.scale for setting in found}
+    return rows + [
+        [scale, "no records yet", 0, "", "", ""] for scale in ("mini", "paper") if scale not in have
+    ]
+
+
+def _source(setting: Setting, cells: Cells) -> list:
+    groups = [rows for by_density in cells.values() for rows in by_density.values()]
+    records = [record for rows in groups for record in rows.values()]
+    counts = sorted({len(rows) for rows in groups})
+    seeds = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else counts[0]
+    devices = Counter(record["provenance"]["device"] for record in records)
+    hours = sum(record["seconds"] for record in records) / 3600
+    device = ", ".join(device for device, _ in devices.most_common())
+    return [setting.scale, setting.name, len(records), seeds, device, f"{hours:.1f}"]
+
+
+def figure(found: Evidence, against: Sequence[str] = ("density", "worst")) -> Figure:
+    """``figures.tradeoffs`` with a row for each setting that has records."""
+    if not found:
+        empty, axes = figures.canvas(1, 1, height=1.2)
+        axes[0, 0].axis("off")
+        axes[0, 0].text(0.5, 0.5, "no records yet", ha="center", va="center")
+        return empty
+    return figures.tradeoffs({s.name: _curves(cells) for s, cells in found.items()}, against)
+
+
+def _curves(cells: Cells) -> Curves:
+    return {
+        (figures.BY_COUNTS if label == "random+drop, by counts" else label): {
+            density: np.array([rows[seed]["recalls"] for seed in sorted(rows)])
+            for density, rows in by_density.items()
+        }
+        for label, by_density in cells.items()
+    }
+
+
+def difference_rows(found: Evidence, pairs: Sequence[tuple[str, str]]) -> list[list]:
+    """Rows under ``DIFFERENCES``: first minus second in points, paired by the seeds both have."""
+    rows = []
+    for cells in found.values():
+        for first, second in pairs:
+            densities = sorted({d for label in (first, second) for d in cells.get(label, {})} - {1})
+            whole = all(label.startswith("full") for label in (first, second))
+            for density in [1.0] if whole else densities:
+                rows += _difference(cells, first, second, density)
+    return rows
+
+
+def _difference(cells: Cells, first: str, second: str, density: float) -> list[list]:
+    places = [[(label, density_of(label, density))] for label in (first, second)]
+    found = [contrast(cells, *places, measure) for measure in ("average", "worst", "pooled")]
+    if None in found:
+        return []
+    shown = [
+        points(difference) if seeds > 1 else f"{difference.value:+.1f}"
+        for difference, seeds in found
+    ]
+    return [[f"{name(first)} − {name(second)}", f"{density:g}", found[0][1], *shown]]

@@ -1,0 +1,83 @@
+"""Run stored trials once more, from their queries on, and compare what comes out."""
+
+import itertools
+import random
+import tempfile
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from dropkit import pruning, study
+from dropkit.queries import Query
+from dropkit.recipes import Recipe
+from dropkit.records import Record
+from dropkit.scores import SCORES
+from dropkit.store import Store
+from dropkit.trials import Trial
+
+
+class Verified(NamedTuple):
+    """A stored record beside that of the same trial run again.
+
+    `difference` is the largest between their recalls; `same_kept` says whether every class kept
+    as many samples.
+    """
+
+    stored: Record
+    again: Record
+    difference: float
+    same_kept: bool
+
+
+def trial_of(record: Record) -> Trial | None:
+    """The trial that a record is of; None if this version of dropkit would run another one."""
+    try:
+        trial = _restored(Trial, record["trial"])
+        strategy = pruning.parse(trial.protocol).strategy
+    except (TypeError, ValueError, KeyError, AttributeError):
+        return None
+    if trial.score_query and SCORES[strategy].version != trial.score_version:
+        return None
+    return trial if trial.key == record["key"] else None
+
+
+def _restored(kind: type, config: dict[str, Any]) -> Any:
+    """A frozen dataclass from its JSON: lists were tuples, dictionaries recipes or queries."""
+    kinds = {"recipe": Recipe, "recall_query": Query, "score_query": Query}
+    values = {name: tuple(v) if isinstance(v, list) else v for name, v in config.items()}
+    values |= {
+        name: _restored(kinds[name], value)
+        for name, value in values.items()
+        if isinstance(value, dict)
+    }
+    return kind(**values)
+
+
+def sample(records: Iterable[Record], count: int, seed: int = 0) -> list[Record]:
+    """Draw records at random among those whose trials this version runs, all if there are fewer."""
+    order = sorted(records, key=lambda record: record["key"])
+    random.Random(seed).shuffle(order)
+    return list(itertools.islice(filter(trial_of, order), count))
+
+
+def rerun(
+    records: Sequence[Record], *, executor: str = "local", device: str = "cpu"
+) -> list[Verified]:
+    """Run the trials of records drawn by ``sample`` with nothing stored to start from, and compare.
+
+    Raises
+    ------
+    ValueError
+        If a trial's data set, the executor or the device is not there.
+    """
+    trials = [trial for record in records if (trial := trial_of(record))]
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(folder)
+        again = study.run(trials, store=store, executor=executor, device=device)
+        store.close()
+    return [_compared(*pair) for pair in zip(records, again, strict=True)]
+
+
+def _compared(stored: Record, again: Record) -> Verified:
+    pairs = zip(stored["recalls"], again["recalls"], strict=True)
+    difference = max(abs(first - second) for first, second in pairs)
+    return Verified(stored, again, difference, stored["kept"] == again["kept"])

@@ -1,0 +1,183 @@
+"""Training on images: the engine against a plain loop over a DataLoader with float32.
+
+With CIFAR-10 in $DROPKIT_DATA both are trained on it, else on noise, and then for speed alone.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import numpy as np
+import torch
+from PIL import Image
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, Dataset
+from torchvision import transforms
+
+from dropkit import datasets, images, models, training
+from dropkit.datasets import Data
+from dropkit.images import Images
+from dropkit.recipes import CIFAR100, MINI, TINYIMAGENET
+from dropkit.stacks import Stack
+from tests.bench import Row
+
+NETWORKS = {"vgg19": (CIFAR100, 32), "resnet18": (TINYIMAGENET, 64)}
+
+
+def rows() -> Iterator[Row]:
+    """Yield speed and accuracy on a processor, and on a GPU where there is one."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield from _on_a_processor()
+    finally:
+        torch.set_num_threads(threads)
+    if torch.cuda.is_available():
+        for model, (recipe, size) in NETWORKS.items():
+            yield from _on_a_gpu(model, recipe, size)
+
+
+def _on_a_processor() -> Iterator[Row]:
+    data, real = _cifar10(10_000) if _has_cifar10() else (_noise(5_000, 32, 10), False)
+    recipe = replace(MINI, epochs=2, drops=())
+    loop_seconds, loop = _timed(lambda: _loader_loop("mini", data, recipe))
+    seconds, stack = _timed(lambda: _engine("mini", data, recipe))
+    ratio, what = loop_seconds / seconds, "mini network, engine against a float32 DataLoader loop"
+    yield Row(what, ratio, "×", "≥ 4 ×", ratio >= 4)
+    yield Row("mini network", 2 * len(data.train) / seconds, "images/s", "", True)
+    if real:
+        found, expected = (_accuracy(network, data) for network in (stack, loop))
+        gap = 100 * abs(found - expected)
+        yield Row("mini network: difference of accuracies", gap, "points", "≤ 5", gap <= 5)
+
+
+def _on_a_gpu(model: str, recipe, size: int) -> Iterator[Row]:
+    data, device = _noise(25_600, size, 100), "cuda"
+    short = replace(recipe, epochs=2)
+    _engine(model, data, replace(recipe, epochs=1), device)  # kernels are chosen, graphs recorded
+    torch.cuda.reset_peak_memory_stats()
+    seconds, _ = _timed(lambda: _engine(model, data, short, device))
+    rate = 2 * len(data.train) / seconds
+    share = 3 * 2 * _multiplications(model, size) * rate / _matrix_peak()
+    yield Row(f"{model} on {torch.cuda.get_device_name()}", rate, "images/s", "", True)
+    yield Row(f"{model}: share of the measured bfloat16 matrix peak", 100 * share, "%", "", True)
+    memory = torch.cuda.max_memory_allocated() / 2**20
+    yield Row(f"{model}: memory", memory, "MiB", "", True)
+    few = replace(data, train=data.train[:2_560])
+    loop_seconds, _ = _timed(
+        lambda: _loader_loop(model, few, replace(recipe, epochs=1), device=device, workers=8)
+    )
+    ratio = rate * len(few.train) ** -1 * loop_seconds
+    yield Row(f"{model}, engine against a float32 loop", ratio, "×", "≥ 10 ×", ratio >= 10)
+    if model == "vgg19":
+        full = recipe.epochs * 50_000 / rate
+        yield Row("vgg19: a full run on CIFAR-100", full, "s", "≤ 90 s", full <= 90)
+
+
+def _has_cifar10() -> bool:
+    try:
+        datasets.load("cifar10")
+    except ValueError:
+        return False
+    return True
+
+
+def _cifar10(count: int) -> tuple[Data, bool]:
+    data = datasets.load("cifar10")
+    return replace(data, train=data.train[:count]), True
+
+
+def _noise(count: int, size: int, classes: int) -> Data:
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(256, size=(count, size, size, 3), dtype=np.uint8)
+    y, all_ = np.arange(count) % classes, np.arange(count)
+    names = tuple(map(str, range(classes)))
+    return Data(Images(pixels, (0.5,) * 3, (0.25,) * 3), y, all_, all_[:1], all_[:1], names)
+
+
+def _engine(model: str, data: Data, recipe, device: str = "cpu") -> Stack:
+    images.source(data.x, torch.float32, torch.device(device))  # the set is on the device once
+    stack = training.train(
+        model, data.x, data.y, data.train[None], recipe,
+        seeds=[0], num_classes=data.num_classes, device=device,
+    )  # fmt: skip
+    if device != "cpu":
+        torch.cuda.synchronize()
+    return stack
+
+
+class _Pictures(Dataset):
+    """What a tutorial does: one image at a time through torchvision's transforms."""
+
+    def __init__(self, data: Data):
+        self.pixels, self.y = data.x.pixels[data.train], data.y[data.train]
+        self.transform = transforms.Compose(
+            [
+                transforms.RandomCrop(data.in_shape[1], padding=4),
+                transforms.RandomHorizontalFlip(),
+                transforms.ToTensor(),
+                transforms.Normalize(data.x.mean, data.x.std),
+            ]
+        )
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def __getitem__(self, i: int):
+        return self.transform(Image.fromarray(self.pixels[i])), int(self.y[i])
+
+
+def _loader_loop(model: str, data: Data, recipe, *, device: str = "cpu", workers: int = 0) -> Stack:
+    network = models.initialise(models.build(model, data.num_classes, data.in_shape), 0)
+    network.to(device).train()
+    torch.manual_seed(0)
+    loader = DataLoader(_Pictures(data), recipe.batch, shuffle=True, num_workers=workers)
+    optimizer = torch.optim.SGD(
+        network.parameters(), recipe.lr, momentum=0.9, weight_decay=recipe.weight_decay
+    )
+    for _ in range(recipe.epochs):
+        for x, y in loader:
+            loss = F.cross_entropy(network(x.to(device)), y.to(device))
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            loss.item()  # for the progress bar
+    return Stack([network.eval()])
+
+
+def _accuracy(stack: Stack, data: Data) -> float:
+    answers = training.predict(stack, data.x, data.test)[0].argmax(-1)
+    return float((answers == data.y[data.test]).mean())
+
+
+def _timed(call: Callable[[], Stack]) -> tuple[float, Stack]:
+    start = time.perf_counter()
+    answer = call()
+    return time.perf_counter() - start, answer
+
+
+def _multiplications(model: str, size: int) -> int:
+    """Products of a forward pass of one image, in convolutions and linear layers."""
+    network, total = models.build(model, 100, (3, size, size)), 0
+
+    def count(layer, inputs, output) -> None:
+        nonlocal total
+        total += layer.weight.numel() * output[0].numel() // output.shape[1]
+
+    for layer in network.modules():
+        if isinstance(layer, torch.nn.Conv2d | torch.nn.Linear):
+            layer.register_forward_hook(count)
+    network.eval()(torch.zeros(1, 3, size, size))
+    return total
+
+
+def _matrix_peak() -> float:
+    """Operations a second of a large bfloat16 product on this GPU."""
+    matrix = torch.randn(8192, 8192, device="cuda", dtype=torch.bfloat16)
+    matrix @ matrix
+    torch.cuda.synchronize()
+    start = time.perf_counter()
+    for _ in range(20):
+        matrix @ matrix
+    torch.cuda.synchronize()
+    return 20 * 2 * 8192**3 / (time.perf_counter() - start)

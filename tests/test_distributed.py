@@ -1,0 +1,211 @@
+"""Training by a group of processes: the same network as one process trains, whatever happens."""
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.distributed as dist
+from torch import nn
+
+from dropkit import checkpoint, distributed, metrics, parallel, plan, study, training
+from dropkit.datasets import load
+from dropkit.records import DamagedRecord, result
+from dropkit.store import Store
+from tests.test_training import TINY
+
+ROOT = Path(__file__).parents[1]
+RECIPE = replace(TINY, epochs=4)
+PLAN = """
+dataset = "digits-2x4"
+model = "mlp"
+densities = [0.3]
+seeds = 1
+[recipe]
+epochs = 40
+[[stage]]
+protocols = ["random", "random+cdbw"]
+"""
+
+
+@pytest.fixture
+def alone(tmp_path):
+    """A group of this process alone."""
+    store = dist.FileStore(str(tmp_path / "rendezvous"), 1)
+    dist.init_process_group("gloo", store=store, rank=0, world_size=1)
+    yield
+    dist.destroy_process_group()
+
+
+def trained(file, recipe=RECIPE, seed=3, kept=None):
+    data = load("digits-2x4", 3)
+    kept = data.train[:201] if kept is None else kept
+    return parallel.train(
+        "mlp", data.x, data.y, kept, recipe, seed=seed, num_classes=10,
+        strata=data.strata, val=data.val, file=file, device=torch.device("cpu"),
+    )  # fmt: skip
+
+
+def answers(stack, rows):
+    with torch.no_grad():
+        x = torch.as_tensor(load("digits-2x4", 3).x[rows], dtype=torch.float64)
+        return stack(x[None])[0].numpy()
+
+
+def started(folder):
+    (folder / "plan.toml").write_text(PLAN)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    program = ["--nproc-per-node=2", "-m", "dropkit.distributed", str(folder / "plan.toml")]
+    return subprocess.Popen(
+        [*command, *program, "--store", str(folder / "store"), "--device", "cpu"],
+        cwd=ROOT,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def children(pid):
+    return map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+
+
+def test_two_processes_killed_and_resumed_give_the_records_of_one(tmp_path):
+    with started(tmp_path) as processes:
+        while not list(tmp_path.glob("store/checkpoints/*.pt")):
+            assert processes.poll() is None, processes.stderr.read()
+            time.sleep(0.01)
+        # The trainers first: they would go on without the program that started them.
+        for pid in [*children(processes.pid), processes.pid]:
+            os.kill(pid, signal.SIGKILL)
+        processes.stderr.read()  # until all of them have ended
+    assert len(Store(tmp_path / "store")) < 2
+    with started(tmp_path) as processes:
+        _, errors = processes.communicate()
+    assert processes.returncode == 0, errors
+    trials = [trial for step in plan.read(tmp_path / "plan.toml").steps() for trial in step]
+    expected = study.run(trials, store=Store(tmp_path / "one"))
+    found = {record["key"]: result(record) for record in Store(tmp_path / "store")}
+    assert found == {record["key"]: result(record) for record in expected}
+    assert len(found) == 2
+    assert list(tmp_path.glob("store/checkpoints/*")) == []
+
+
+@pytest.mark.usefixtures("alone")
+class TestTrain:
+    @pytest.mark.parametrize("loss", ["ce", "cdbw"])
+    def test_as_the_training_of_one_process(self, tmp_path, loss):
+        data, recipe = load("digits-2x4", 3), replace(RECIPE, loss=loss)
+        found = answers(trained(tmp_path / "c.pt", recipe), data.test)
+        one = training.train(
+            "mlp", data.x, data.y, data.train[None, :201], recipe,
+            seeds=[3], num_classes=10, val=data.val[None],
+        )  # fmt: skip
+        expected = training.predict(one, data.x, data.test)[0]
+        np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
+
+    @pytest.mark.parametrize("loss", ["ce", "cdbw"])
+    def test_goes_on_from_its_last_epoch(self, tmp_path, monkeypatch, loss):
+        recipe, rows = replace(RECIPE, loss=loss), np.arange(50)
+        expected = answers(trained(tmp_path / "whole.pt", recipe), rows)
+        save, saved = checkpoint.save, []
+
+        def interrupted(file, content):
+            save(file, content)
+            saved.append(content["epoch"])
+            if saved == [1, 2]:
+                raise KeyboardInterrupt
+
+        monkeypatch.setattr(checkpoint, "save", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            trained(tmp_path / "c.pt", recipe)
+        np.testing.assert_array_equal(answers(trained(tmp_path / "c.pt", recipe), rows), expected)
+        assert saved == [1, 2, 3, 4]
+        trained(tmp_path / "c.pt", recipe)
+        assert saved == [1, 2, 3, 4]  # nothing is left to do
+
+    def test_a_damaged_checkpoint_begins_anew(self, tmp_path):
+        file = tmp_path / "c.pt"
+        expected = answers(trained(file), np.arange(50))
+        whole = bytearray(file.read_bytes())
+        whole[len(whole) // 2] ^= 1
+        for content in (whole, whole[:-20], b""):
+            file.write_bytes(content)
+            with pytest.warns(DamagedRecord, match="c.pt is damaged; training begins anew"):
+                np.testing.assert_array_equal(answers(trained(file), np.arange(50)), expected)
+
+    @pytest.mark.parametrize(
+        "other",
+        [{"seed": 4}, {"recipe": replace(RECIPE, lr=0.2)}, {"kept": np.arange(300)}],
+    )
+    def test_a_checkpoint_of_another_training(self, tmp_path, other):
+        trained(tmp_path / "c.pt")
+        with pytest.raises(ValueError, match="c.pt is of another training: delete it"):
+            trained(tmp_path / "c.pt", **other)
+
+    def test_what_it_cannot_do(self, tmp_path, monkeypatch):
+        with pytest.raises(ValueError, match="select must be 'last', got 'best'"):
+            trained(tmp_path / "c.pt", replace(RECIPE, select="best"))
+        monkeypatch.setattr(dist, "get_world_size", lambda: 40)
+        with pytest.raises(ValueError, match="201 samples in batches of 32 are too few"):
+            trained(tmp_path / "c.pt")
+
+    def test_recalls(self, tmp_path):
+        data = load("digits-2x4", 3)
+        stack, rows = trained(tmp_path / "c.pt"), data.test[data.y[data.test] != 4]
+        y = torch.as_tensor(data.y)
+        source = parallel.images.source(data.x, torch.float64, torch.device("cpu"))
+        found = parallel.recalls(stack, source, rows, y, y).numpy()
+        expected = metrics.class_recalls(data.y[rows], answers(stack, rows).argmax(-1), 10)
+        np.testing.assert_array_equal(found, expected)
+        assert np.isnan(found[4])
+
+
+@pytest.mark.usefixtures("alone")
+@pytest.mark.parametrize(
+    ("kind", "shape"), [(nn.BatchNorm1d, (6, 3)), (nn.BatchNorm2d, (4, 3, 5, 2))]
+)
+def test_shared_batch_norm_of_one_process_is_pytorchs(kind, shape):
+    torch.manual_seed(0)
+    plain, layer = kind(3).double(), kind(3).double()
+    layer.load_state_dict(plain.state_dict())
+    shared = parallel.SharedBatchNorm(layer)
+    goal = torch.randn(shape, dtype=torch.float64)
+    for training_mode in (True, True, False):
+        x = torch.randn(shape, dtype=torch.float64)
+        inputs, outputs = [x.clone().requires_grad_() for _ in range(2)], []
+        for norm, own in zip((plain, shared), inputs, strict=True):
+            norm.train(training_mode)
+            outputs.append(norm(own))
+            ((outputs[-1] - goal) ** 2).sum().backward()
+        torch.testing.assert_close(outputs[1], outputs[0])
+        torch.testing.assert_close(inputs[1].grad, inputs[0].grad)
+    for name, values in plain.state_dict().items():
+        torch.testing.assert_close(layer.state_dict()[name], values)
+    torch.testing.assert_close(layer.weight.grad, plain.weight.grad)
+
+
+def test_without_torchrun(tmp_path, capsys, monkeypatch):
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    (tmp_path / "plan.toml").write_text(PLAN)
+    assert distributed.main([str(tmp_path / "plan.toml"), "--device", "cpu"]) == 2
+    assert "start it by torchrun" in capsys.readouterr().err
+
+
+def test_a_checkpoint_is_never_executed(tmp_path):
+    class Payload:
+        def __reduce__(self):
+            return open, (str(tmp_path / "executed"), "w")
+
+    checkpoint.save(tmp_path / "c.pt", {"epoch": Payload()})
+    for content in (checkpoint.read(tmp_path / "c.pt"), pickle.dumps(Payload(), 2)):
+        with pytest.raises(pickle.UnpicklingError):
+            checkpoint.load(content)
+    assert not (tmp_path / "executed").exists()

@@ -1,0 +1,226 @@
+"""Studies under kills, full disks, other drivers and damage.
+
+After each fault no finished trial is lost, none is there twice, none is wrong, and the next call
+completes the study.
+"""
+
+import hashlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import warnings
+from contextlib import closing
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from dropkit import executors, merging, study, training
+from dropkit.records import StoreError, result
+from dropkit.store import DamagedRecord, ForeignRecord, Store
+from tests import works
+from tests.test_training import TINY
+from tests.test_trials import grid
+
+ROOT = Path(__file__).parents[1]
+TRIALS = grid(["random"], [0.2, 0.4, 0.6], 2, recipe=replace(TINY, epochs=10))  # three groups
+
+# A study that ends itself by SIGKILL when this many groups are stored, or in the middle of a write.
+DRIVER = f"""
+import os, signal, sys
+from dropkit import executors, study
+from dropkit.store import Store
+from dropkit.study import Trial
+from dropkit.recipes import Recipe
+
+folder, executor, fault = sys.argv[1:]
+write = os.write
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def half(descriptor, content):
+    write(descriptor, content[:-len(content) // 4])
+    os.fsync(descriptor)
+    die()
+
+class Driven(Store):
+    def add(self, *records):
+        super().add(*records)
+        if records and fault == "driver":
+            die()
+        if records and fault == "writer":
+            os.write = half  # at the next record
+
+if __name__ == "__main__":
+    executors.cores = lambda: 2
+    study.run({TRIALS!r}, store=Driven(folder), executor=executor)
+"""
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory):
+    """The records of a study that nothing happened to, by key, without when and where."""
+    records = study.run(TRIALS, store=Store(tmp_path_factory.mktemp("expected")))
+    return {record["key"]: result(record) for record in records}
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """The seeds and sizes that this process trains."""
+    seen, train = [], training.train
+
+    def noted(model, x, y, kept, recipe, *, seeds, **others):
+        seen.extend((len(row), seed) for row, seed in zip(kept, seeds, strict=True))
+        return train(model, x, y, kept, recipe, seeds=seeds, **others)
+
+    monkeypatch.setattr(training, "train", noted)
+    return seen
+
+
+def started(folder, executor, fault, script):
+    script.write_text(DRIVER)
+    return subprocess.Popen(
+        [sys.executable, script, folder, executor, fault],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def stored(folder):
+    """What is stored, by key; warnings of damage are the caller's."""
+    return {record["key"]: result(record) for record in Store(folder)}
+
+
+def completes(folder, expected, trained):
+    """The next call trains what is missing, that alone, and gives the right records."""
+    with warnings.catch_warnings(action="ignore", category=DamagedRecord):
+        finished = stored(folder)
+        assert finished.items() <= expected.items()  # none is wrong
+        del trained[:]
+        with closing(Store(folder)) as store:
+            records = study.run(TRIALS, store=store)
+        assert {record["key"]: result(record) for record in records} == expected
+        assert len(trained) == len(expected) - len(finished)
+        assert stored(folder) == expected
+        assert merging.conflicts([folder]) == []
+    lines = sum(file.read_bytes().count(b'"key"') for file in folder.glob("*.jsonl"))
+    return finished, lines
+
+
+def test_worker_killed_in_the_middle_of_training(in_workers, tmp_path, monkeypatch, expected):
+    def dangerous(work, jobs):
+        killed = partial(works.killed_in_the_middle, work, tmp_path)
+        yield from whole(killed, jobs)
+
+    whole = executors.EXECUTORS[in_workers]
+    monkeypatch.setitem(executors.EXECUTORS, in_workers, dangerous)
+    records = study.run(TRIALS, store=Store(tmp_path / "store"), executor=in_workers)
+    assert (tmp_path / "killed").exists()
+    assert {record["key"]: result(record) for record in records} == expected
+    assert stored(tmp_path / "store") == expected
+    (file,) = (tmp_path / "store").glob("*.jsonl")
+    assert len(file.read_text().splitlines()) == len(TRIALS)
+
+
+@pytest.mark.parametrize("fault", ["driver", "writer"])
+def test_driver_killed(request, in_workers, fault, tmp_path, expected, trained):
+    if in_workers == "ray":
+        ray = request.getfixturevalue("ray")
+        address = ray.get_runtime_context().gcs_address
+        request.getfixturevalue("monkeypatch").setenv("RAY_ADDRESS", address)
+    folder = tmp_path / "store"
+    with started(folder, in_workers, fault, tmp_path / "driver.py") as driver:
+        _, errors = driver.communicate()
+    assert driver.returncode == -signal.SIGKILL, errors
+    if fault == "writer":
+        with pytest.warns(DamagedRecord, match=re.escape(str(folder))):
+            Store(folder)
+    finished, lines = completes(folder, expected, trained)
+    assert 2 <= len(finished) <= 3  # the group before, and what was whole of the next
+    assert lines <= len(TRIALS) + 1  # the cut one is there twice
+
+
+def test_two_drivers_on_one_store(tmp_path, expected, trained):
+    folder = tmp_path / "store"
+    drivers = [started(folder, "local", "none", tmp_path / f"{i}.py") for i in range(2)]
+    for driver in drivers:
+        _, errors = driver.communicate()
+        assert driver.returncode == 0, errors
+    assert len(list(folder.glob("*.jsonl"))) == 2
+    finished, _ = completes(folder, expected, trained)
+    assert finished == expected
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 8 KiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=8k", "tmpfs", str(folder)]
+    try:
+        subprocess.run(command, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("mounting a file system is not allowed here")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_full_disk(small_disk, expected, trained):
+    folder = small_disk / "store"
+    folder.mkdir()
+    filler = small_disk / "filler"
+    filler.write_bytes(b"x" * 4096)  # a page is left: less than the records take
+    with (
+        closing(Store(folder)) as store,
+        pytest.raises(StoreError, match=f"cannot write to the store {folder}: .*No space left"),
+    ):
+        study.run(TRIALS, store=store)
+    with pytest.warns(DamagedRecord):
+        assert 2 <= len(stored(folder)) < 6
+    filler.unlink()
+    subprocess.run(["mount", "-o", "remount,size=64k", str(small_disk)], check=True)
+    completes(folder, expected, trained)
+
+
+def test_file_size_limit(tmp_path, expected, trained):
+    """As a quota does it, where no file system can be mounted."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    try:
+        with closing(Store(tmp_path)) as store, pytest.raises(StoreError, match="cannot write"):
+            study.run(TRIALS, store=store)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    with pytest.warns(DamagedRecord):
+        assert 2 <= len(stored(tmp_path)) < 6
+    completes(tmp_path, expected, trained)
+
+
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "other version"])
+def test_damaged_record(tmp_path, damage, expected, trained):
+    with closing(Store(tmp_path)) as store:
+        study.run(TRIALS, store=store)
+    (file,) = tmp_path.glob("*.jsonl")
+    lines = file.read_bytes().splitlines(keepends=True)
+    warning = DamagedRecord
+    if damage == "truncated":
+        lines[2] = lines[2][:-40] + b"\n"
+    elif damage == "flipped":
+        lines[2] = bytes([*lines[2][:90], lines[2][90] ^ 4, *lines[2][91:]])
+    else:
+        content = lines[2].split(b" ", 1)[1].strip().replace(b'{"class', b'{"form":2,"class', 1)
+        lines[2] = hashlib.sha256(content).hexdigest()[:12].encode() + b" " + content + b"\n"
+        warning = ForeignRecord
+    file.write_bytes(b"".join(lines))
+    with pytest.warns(warning, match=re.escape(f"line 3 of {file}")):
+        assert len(stored(tmp_path)) == 5
+    with warnings.catch_warnings(action="ignore", category=ForeignRecord):
+        finished, _ = completes(tmp_path, expected, trained)
+    assert len(finished) == 5

@@ -1,0 +1,123 @@
+"""The guide's experiments: same budget for every method, honest pairing, fits as stated."""
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+from sklearn.linear_model import LogisticRegression
+from torch.utils.data import DataLoader, Subset, TensorDataset
+
+import dropkit
+from dropkit import practice, practice_figures
+from dropkit.quotas import budget
+
+WINE = practice.CASES["wine, logistic"]
+DENSITIES = [0.3, 0.6]
+
+
+@pytest.fixture(scope="module")
+def wine():
+    return practice.compare(WINE, DENSITIES, seeds=3)
+
+
+@pytest.mark.parametrize("title", practice.CASES)
+def test_cases_are_the_data_sets_that_scikit_learn_ships(title):
+    X, y, classes = practice.load(practice.CASES[title])
+    expected = {"2": (1797, 8, 10), "8": (1797, 64, 10), "t": (569, 3, 2), "w": (178, 3, 3)}
+    assert (*X.shape, len(classes)) == expected[title[0]]
+    assert np.unique(y).tolist() == list(range(len(classes)))
+
+
+@pytest.mark.parametrize(
+    "sizes, density, expected",
+    [([50, 50], 0.5, [25, 25]), ([10, 90], 0.5, [10, 40]), ([30, 20, 5], 0.6, [14, 14, 5])],
+)
+def test_equal_counts_as_far_as_the_classes_reach(sizes, density, expected):
+    assert list(practice.equal_counts(np.array(sizes), density).values()) == expected
+
+
+def test_every_method_keeps_the_same_number_of_samples(wine):
+    for method in (practice.RANDOM, practice.BALANCED, practice.NEAR_MISS, practice.DROP):
+        for density in DENSITIES:
+            assert wine.kept[method][density] == pytest.approx([budget(89, density) / 89] * 3)
+
+
+def test_full_data_are_those_of_the_named_split(wine):
+    X, y, _ = practice.load(WINE)
+    X_train, X_test, y_train, y_test = practice.halves(X, y, seed=2)
+    guess = practice.classifier("logistic").fit(X_train, y_train).predict(X_test)
+    expected = [(guess[y_test == k] == k).mean() for k in range(3)]
+    assert wine.recalls[practice.FULL][1.0][2] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("method", [practice.RANDOM, practice.HARDNESS, practice.DROP])
+def test_fits_are_as_many_as_the_tables_say(method, monkeypatch):
+    X, y, _ = practice.load(WINE)
+    fits = []
+    fit = LogisticRegression.fit
+    monkeypatch.setattr(
+        LogisticRegression, "fit", lambda self, *data: fits.append(1) or fit(self, *data)
+    )
+    samplers = practice._samplers(WINE, X, y, seed=0)
+    measured = len(fits)  # once for all densities, by DRoP
+    data = samplers[method](0.5)
+    practice.classifier("logistic").fit(*data)
+    spent = len(fits) - (0 if method == practice.DROP else measured)
+    assert spent == practice.FITS[method]
+
+
+def test_differences_are_paired_by_seed(wine):
+    found = practice.differences(wine.recalls, practice.DROP, practice.FULL, 0.3)["worst"]
+    a, b = (
+        wine.recalls[practice.DROP][0.3].min(axis=1),
+        wine.recalls[practice.FULL][1.0].min(axis=1),
+    )
+    interval = stats.ttest_rel(a, b).confidence_interval()
+    assert found == pytest.approx((100 * (a - b).mean(), 100 * interval.low, 100 * interval.high))
+
+
+def test_trust_gives_densities_that_use_the_budget():
+    found = practice.trust(WINE, [2, 10], [0.0, 1.0], 0.5, seeds=2)
+    X, y, _ = practice.load(WINE)
+    _, _, y_train, _ = practice.halves(X, y, seed=0)
+    for by_count in found.quotas.values():
+        for densities in by_count.values():
+            assert densities[0] @ np.bincount(y_train) == pytest.approx(0.5 * len(y_train))
+    # The shrinking validation set changes nothing where there is none.
+    same = found.recalls[practice.CROSS]
+    assert (same[2] == same[10]).all()
+
+
+def test_figures_show_every_method_and_every_smoothing(wine):
+    methods = [practice.RANDOM, practice.DROP]
+    figure = practice_figures.tradeoffs({"wine": wine.recalls}, methods)
+    texts = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert sorted(texts) == sorted([*methods, practice.FULL])
+    drawn = figure.axes[1].containers[0].lines[0].get_ydata()
+    expected = [100 * wine.recalls[practice.RANDOM][d].min(axis=1).mean() for d in DENSITIES]
+    assert drawn == pytest.approx(expected)
+    found = practice.trust(WINE, [2, 10], [0.0, 1.0], 0.5, seeds=2)
+    figure = practice_figures.trusted(found.recalls)
+    texts = {text.get_text() for text in figure.legends[0].get_texts()}
+    assert texts == {"smoothing 0", "smoothing 1", practice.CROSS}
+
+
+def test_recalls_are_drawn_with_exact_binomial_intervals():
+    recalls, sizes = np.array([0.5, 1.0]), np.array([10, 4])
+    figure = practice_figures.uncertain_recalls({"x": (recalls, sizes, recalls)}, ["a", "b"])
+    segments = figure.axes[0].containers[0].lines[2][0].get_segments()
+    # Clopper and Pearson's ends are quantiles of beta distributions.
+    low, high = 100 * stats.beta.ppf(0.025, 5, 6), 100 * stats.beta.ppf(0.975, 6, 5)
+    assert segments[0][:, 1] == pytest.approx([low, high])
+    assert segments[1][:, 1] == pytest.approx([100 * stats.beta.ppf(0.025, 4, 1), 100])
+
+
+def test_indices_fit_whatever_selects_by_index():
+    """A 1-D array of distinct integers within the data: what Subset and datasets' select take."""
+    labels = np.repeat([0, 1, 2], [40, 30, 20])
+    kept = dropkit.prune("random+drop", labels, 0.5, recalls=[0.9, 0.6, 0.5], smoothing=1)
+    assert kept.ndim == 1 and kept.dtype == np.int64 and kept.flags.c_contiguous
+    assert kept[0] >= 0 and kept[-1] < labels.size and (np.diff(kept) > 0).all()
+    subset = Subset(TensorDataset(torch.from_numpy(labels)), kept)
+    loaded = torch.cat([batch for (batch,) in DataLoader(subset, batch_size=16)])
+    assert loaded.tolist() == labels[kept].tolist()

@@ -1,0 +1,116 @@
+"""Published records in the chapters: which are shown, what is said of them, differences."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from dropkit import published
+from dropkit.store import Store
+from tests.made_records import record
+
+SEEDS, DENSITIES = 3, (0.3, 0.5)
+
+
+def trained(protocol, density, seed, low, **given):
+    """A record on CIFAR whose recalls are `low` + seed %, and one class twice that."""
+    recalls = (low + 0.01 * seed, 2 * low)
+    model = given.pop("model", "mini")
+    made = record(protocol, density, seed, recalls, dataset="cifar10", model=model, **given)
+    made["provenance"] |= {"device": "A processor"}
+    made["key"] += f"{model}{given}"
+    return made | {"seconds": 1200.0}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    store = Store(tmp_path)
+    store.add(*(trained("full", 1.0, seed, 0.4) for seed in range(SEEDS)))
+    for density in DENSITIES:
+        store.add(*(trained("random", density, seed, 0.3) for seed in range(SEEDS)))
+        store.add(*(trained("random+drop", density, seed, 0.35) for seed in range(2)))
+    store.add(record("random", 0.5, 0))  # of the digits
+    store.add(trained("random", 0.5, 0, 0.2, imbalance=20.0))
+    store.close()
+    return tmp_path
+
+
+class TestEvidence:
+    def test_larger_scales_alone(self, folder):
+        found = published.evidence(["full", "random", "el2n"], folder=folder)
+        ((setting, cells),) = found.items()
+        assert (setting.scale, setting.dataset, setting.model) == ("mini", "cifar10", "mini")
+        assert list(cells) == ["full", "random"] and list(cells["random"]) == [0.3, 0.5]
+        assert set(cells["random"][0.3]) == set(range(SEEDS))
+
+    def test_tails_apart(self, folder):
+        ((setting, cells),) = published.evidence(["random"], tails=True, folder=folder).items()
+        assert setting.imbalance == 20 and set(cells["random"]) == {0.5}
+
+    def test_no_folder(self, tmp_path):
+        assert published.evidence(["random"], folder=tmp_path / "none") == {}
+
+
+class TestSourceRows:
+    def test_what_there_is_and_what_not(self, folder):
+        found = published.evidence(["full", "random", "random+drop"], folder=folder)
+        mini, paper = published.source_rows(found)
+        # 3 + 2 * (3 + 2) networks of 1,200 seconds.
+        assert mini[0] == "mini" and mini[2:] == [13, "2 to 3", "A processor", "4.3"]
+        assert paper[:2] == ["paper", "no records yet"]
+
+    def test_both_scales(self, folder):
+        Store(folder).add(trained("full", 1.0, 0, 0.5, model="vgg16"))
+        rows = published.source_rows(published.evidence(["full"], folder=folder))
+        assert [row[0] for row in rows] == ["mini", "paper"] and rows[1][2:4] == [1, 1]
+
+
+class TestDifferences:
+    def test_paired_by_the_seeds_both_have(self, folder):
+        found = published.evidence(["full", "random", "random+drop"], folder=folder)
+        first, second = published.difference_rows(found, [("random+drop", "full")])
+        assert [row[:3] for row in (first, second)] == [
+            ["Random+DRoP − Full data", "0.3", 2],
+            ["Random+DRoP − Full data", "0.5", 2],
+        ]
+        # Each seed's worst class differs by 5 points exactly.
+        assert first[4] == "-5.0 [-5.0, -5.0]"
+
+    def test_interval_is_students(self, folder):
+        store = Store(folder)
+        rng = np.random.default_rng(0)
+        drawn = rng.uniform(0.3, 0.4, SEEDS)
+        store.add(
+            *(
+                trained("el2n", 0.5, seed, low)
+                for seed, low in zip(range(SEEDS), drawn, strict=True)
+            )
+        )
+        found = published.evidence(["random", "el2n"], folder=folder)
+        (row,) = published.difference_rows(found, [("el2n", "random")])
+        gains = 100 * (drawn - 0.3)  # what a seed adds to the recall is in both
+        low, high = stats.ttest_1samp(gains, 0).confidence_interval()
+        assert row[4] == f"{gains.mean():+.1f} [{low:+.1f}, {high:+.1f}]"
+
+    def test_one_seed_has_no_interval(self, folder):
+        Store(folder).add(trained("full+cdbw", 1.0, 1, 0.45))
+        found = published.evidence(["full", "full+cdbw"], folder=folder)
+        (row,) = published.difference_rows(found, [("full+cdbw", "full")])
+        assert row[1:3] == ["1", 1] and row[4] == "+5.0"
+
+
+class TestFigure:
+    def test_a_row_a_setting(self, folder):
+        Store(folder).add(trained("full", 1.0, 0, 0.5, model="vgg16"))
+        figure = published.figure(published.evidence(["full", "random"], folder=folder))
+        titles = [ax.get_title(loc="left") for ax in figure.axes]
+        assert [title for title in titles if title] == ["cifar10, mini", "cifar10, vgg16"]
+
+    def test_without_records_it_says_so(self):
+        (ax,) = published.figure({}).axes
+        assert [text.get_text() for text in ax.texts] == ["no records yet"]
+
+    def test_quotas_by_counts(self, folder):
+        Store(folder).add(trained("random+drop", 0.5, 0, 0.2, imbalance=20.0, rule="counts"))
+        label = "random+drop, by counts"
+        figure = published.figure(published.evidence([label], tails=True, folder=folder))
+        assert figure.axes[0].lines[0].get_label() == "Random+DRoP, by counts"

@@ -1,0 +1,339 @@
+"""Verdicts of made-up records whose truth is known, and the catalogue of claims."""
+
+import math
+import re
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from dropkit import claims, claims_page, evidence
+from dropkit.claim_tests import beaten, better, close, each, level_of, loses_a_class, moves
+from dropkit.claim_trials import digits_trials
+from dropkit.metrics import Difference
+from dropkit.verdicts import (
+    ABSENT,
+    FAILS,
+    HOLDS,
+    NO_RECORDS,
+    PARTLY,
+    UNDECIDED,
+    Claim,
+    Effect,
+    verdict,
+)
+from tests.made_records import QUERY, grid, random_rows, record
+
+UP, DOWN, WIDE = Difference(2, 1, 3), Difference(-2, -3, -1), Difference(0, -1, 1)
+
+
+def effect(found, part="", above=0.0, below=math.inf):
+    return Effect("", found, 12, above, below, part)
+
+
+@pytest.mark.parametrize(
+    ("found", "above", "below", "expected"),
+    [
+        (UP, 0, math.inf, HOLDS),
+        (DOWN, 0, math.inf, FAILS),
+        (WIDE, 0, math.inf, UNDECIDED),
+        (UP, -math.inf, 4, HOLDS),
+        (UP, -math.inf, 0, FAILS),
+        (UP, 0, 2.5, UNDECIDED),
+        (UP, 5, 6, FAILS),
+        (Difference(3, math.nan, math.nan), 0, math.inf, UNDECIDED),
+    ],
+)
+def test_a_comparison_is_read_by_its_interval_and_range(found, above, below, expected):
+    assert effect(found, "", above, below).word == expected
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        ([UP, UP], HOLDS),
+        ([UP, WIDE], PARTLY),
+        ([UP, DOWN], PARTLY),
+        ([DOWN, WIDE], FAILS),
+        ([WIDE], UNDECIDED),
+        ([], NO_RECORDS),
+    ],
+)
+def test_all_comparisons_must_hold(found, expected):
+    assert verdict([effect(one) for one in found]).word == expected
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        ([(DOWN, "a"), (UP, "a")], HOLDS),
+        ([(DOWN, "a"), (DOWN, "a")], FAILS),
+        ([(DOWN, "a"), (WIDE, "a")], UNDECIDED),
+        ([(UP, "a"), (DOWN, "b")], PARTLY),
+        ([(DOWN, "a"), (WIDE, "b")], FAILS),
+    ],
+)
+def test_any_comparison_of_a_part_is_enough(found, expected):
+    assert verdict([effect(*one) for one in found], "any").word == expected
+
+
+def test_missing_comparisons_are_counted():
+    found = verdict([effect(UP), None, None])
+    assert (found.word, found.missing) == (HOLDS, 2)
+
+
+def shifted(rows, by, seed):
+    """Rows whose every class is about `by` better."""
+    return np.clip(rows + by + np.random.default_rng(seed).normal(0, 0.01, rows.shape), 0, 1)
+
+
+def cells(**shifts):
+    """Protocols at densities 0.3 and 0.7, `+0.1` better or so than random; full data as random."""
+    rows = random_rows(0)
+    records = grid(rows, "full", 1.0)
+    for density in (0.3, 0.7):
+        records += grid(rows, "random", density)
+        for name, by in shifts.items():
+            records += grid(shifted(rows, by, len(records)), name, density)
+    (found,) = evidence.arrange(records).values()
+    return found
+
+
+def words(test, found):
+    return [one and one.word for one in test(found)]
+
+
+def test_better_reads_both_ways_and_every_measure():
+    found = cells(el2n=0.1, grand=-0.1)
+    assert words(better("el2n", "random"), found) == [HOLDS, HOLDS]
+    assert words(better("grand", "random"), found) == [FAILS, FAILS]
+    assert words(better("el2n", ("random", "grand", "dynunc")), found) == [HOLDS] * 4 + [None] * 2
+    assert words(better("el2n", "full", over="each"), found) == [HOLDS] * 4
+    assert words(better("el2n", "random", ["average"], within=(0.8, 1)), found) == [None]
+
+
+def test_the_margin_says_how_far_the_first_may_stay_behind():
+    found = cells(el2n=-0.1)
+    assert words(better("el2n", "random", ["average"], margin=12), found) == [HOLDS]
+    assert words(better("el2n", "random", ["average"], margin=8), found) == [FAILS]
+
+
+def test_a_smaller_gap_is_better():
+    rows = random_rows(0)
+    narrow = rows.mean(1, keepdims=True) + 0.5 * (rows - rows.mean(1, keepdims=True))
+    (found,) = evidence.arrange(grid(rows) + grid(narrow, "el2n")).values()
+    assert words(better("el2n", "random", ["gap", "std"]), found) == [HOLDS, HOLDS]
+
+
+def test_some_widens_intervals_by_bonferroni():
+    found = cells(el2n=0.1)
+    one, two = (
+        better("el2n", "random", ["average"], over=over)(found) for over in ("each", "some")
+    )
+    assert len(one) == len(two) == 2
+    ratio = stats.t.ppf(1 - 0.025 / 2, 11) / stats.t.ppf(0.975, 11)
+    for narrow, wide in zip(one, two, strict=True):
+        widths = [e.found.high - e.found.low for e in (narrow, wide)]
+        assert widths[1] / widths[0] == pytest.approx(ratio)
+
+
+def test_moves_compares_densities_of_one_protocol():
+    rows = random_rows(0)
+    records = grid(rows, "random", 0.9) + grid(shifted(rows, 0.1, 1), "random", 0.3)
+    (found,) = evidence.arrange(records).values()
+    assert words(moves("random", (0.3,), 0.9), found) == [HOLDS, HOLDS]
+    assert words(moves("random", (0.9,), 0.3), found) == [FAILS, FAILS]
+    assert words(moves("random", (0.1,), 0.9), found) == [None, None]
+
+
+def test_close_wants_a_value_within_a_margin():
+    found = cells(el2n=0.1)
+    near = {"value": 10, "margin": 3, "at": [0.3]}
+    assert words(close("el2n", "random", ["average"], **near), found) == [HOLDS]
+    assert words(close("el2n", "random", ["average"], margin=3), found) == [FAILS, FAILS]
+
+
+def test_level_of_correlations():
+    full = [record("full", 1.0, s, (0.9, 0.8, 0.5)) for s in range(5)]
+    hard = [record("el2n", 0.5, s, (0.9, 0.8, 0.5), kept=[4, 5 + s % 2, 12]) for s in range(5)]
+    (found,) = evidence.arrange(full + hard).values()
+    assert words(level_of("el2n", "spares"), found) == [HOLDS]
+    assert words(level_of("el2n", "starves"), found) == [FAILS]
+
+
+@pytest.mark.parametrize(("lost", "expected"), [(20, HOLDS), (0, FAILS), (10, UNDECIDED)])
+def test_losing_a_class_is_counted_over_seeds(lost, expected):
+    rows = [record("dynunc", 0.1, s, kept=[0 if s < lost else 3, 5]) for s in range(20)]
+    (found,) = evidence.arrange(rows).values()
+    assert words(loses_a_class("dynunc", 0.1), found) == [expected]
+    assert words(loses_a_class("dynunc", 0.3), found) == [None]
+
+
+def test_a_best_method_is_not_beaten():
+    found = cells(el2n=0.1, grand=-0.1)
+    test = beaten(("random", "el2n", "grand"), "average")
+    parts = {one.part: one.word for one in test(found)}
+    assert parts == {"random": HOLDS, "el2n": FAILS, "grand": HOLDS}
+    assert verdict(test(found), "any").word == PARTLY
+    assert words(beaten(("random", "dynunc"), "average"), found) == [None, None]
+
+
+def test_each_puts_tests_together():
+    found = cells(el2n=0.1)
+    both = each(better("el2n", "random", ["average"]), better("random", "el2n", ["average"]))
+    assert words(both, found) == [HOLDS, FAILS]
+
+
+CLAIM = Claim("X1", "", "", better("el2n", "random", ["average"]))
+
+
+def test_a_claim_finds_the_records_of_its_scale_by_itself():
+    rows = random_rows(0, 4)
+    records = grid(rows, dataset="cifar10", model="mini")
+    records += grid(shifted(rows, 0.1, 0), "el2n", dataset="cifar10", model="mini")
+    assert CLAIM.check(records, "mini").word == HOLDS
+    assert CLAIM.check(records, "digits").word == NO_RECORDS
+    assert CLAIM.check(records, "paper").word == NO_RECORDS
+    assert CLAIM.check(evidence.arrange(records), "mini") == CLAIM.check(iter(records), "mini")
+
+
+def test_several_settings_of_a_scale_are_all_comparisons():
+    rows = random_rows(0, 4)
+    records = []
+    for dataset, by in (("cifar10", 0.1), ("cifar100", -0.1)):
+        records += grid(rows, dataset=dataset, model="mini")
+        records += grid(shifted(rows, by, 0), "el2n", dataset=dataset, model="mini")
+    found = CLAIM.check(records, "mini")
+    assert found.word == PARTLY
+    assert [one.text.split(":")[0] for one in found.effects] == ["cifar10, mini", "cifar100, mini"]
+
+
+def test_claims_about_tails_and_groups_see_only_those():
+    rows = random_rows(0)
+    for data, given in (("tail", {"imbalance": 5.0}), ("groups", {"dataset": "digits-on-photos"})):
+        claim = Claim("X2", "", "", better("el2n", "random"), data=data)
+        plain = grid(rows) + grid(rows, "el2n")
+        assert claim.check(plain).word == NO_RECORDS
+        special = grid(rows, **given) + grid(shifted(rows, 0.1, 0), "el2n", **given)
+        found = claim.check(plain + special)
+        assert found.word == HOLDS
+        assert ("worst group" in found.effects[0].text) == (data == "groups")
+
+
+def test_a_number_of_the_paper_is_tested_on_its_data_and_network_alone():
+    claim = Claim("X3", "", "", CLAIM.test, only="cifar100")
+    rows = random_rows(0, 4)
+    for dataset, model, scale, expected in (
+        ("cifar10", "vgg16", "paper", NO_RECORDS),
+        ("cifar100", "mini", "mini", NO_RECORDS),
+        ("cifar100", "vgg19", "paper", HOLDS),
+    ):
+        where = {"dataset": dataset, "model": model}
+        records = grid(rows, **where) + grid(shifted(rows, 0.1, 0), "el2n", **where)
+        assert claim.check(records, scale).word == expected
+
+
+def test_the_clean_digits_decide_nothing():
+    records = grid(random_rows(0), dataset="digits") + grid(
+        random_rows(1), "el2n", dataset="digits"
+    )
+    assert CLAIM.check(records).word == NO_RECORDS
+
+
+# The catalogue ----------------------------------------------------------------------------------
+
+
+def test_every_claim_has_a_name_a_place_and_a_decision():
+    keys = [claim.key for claim in claims.CLAIMS]
+    assert len(set(keys)) == len(keys) >= 35
+    for claim in claims.CLAIMS:
+        assert claim.text and claim.place, claim.key
+        if claim.source == "paper":
+            assert claim.test or claim.fact, claim.key
+            assert re.search(r"Abstract|Section|Appendi|Figure|Equation|Theorem", claim.place)
+        if not (claim.test or claim.fact):
+            assert claim.note, claim.key  # where one can see it
+            assert claim.check([]).word == ABSENT
+        assert not claim.text.endswith("."), claim.key
+
+
+def test_without_records_there_is_no_verdict():
+    for claim in claims.CLAIMS:
+        if claim.fact is None:
+            found = claim.check([], "paper")
+            assert found.word in (NO_RECORDS, ABSENT) and not found.effects
+
+
+def test_no_verdict_without_an_interval():
+    """Every comparison of a computation has finite ends."""
+    for claim in claims.CLAIMS:
+        if claim.fact:
+            for one in claim.check([]).effects:
+                assert np.isfinite(one.found).all(), (claim.key, one.text)
+                assert one.found.low <= one.found.value <= one.found.high
+
+
+def test_the_digits_trials_give_every_claim_its_comparisons():
+    """Made-up records of those trials: nothing that a claim asks for is missing at that scale."""
+    rng = np.random.default_rng(0)
+    records = []
+    for trial in digits_trials(3, 2):
+        config = trial.config
+        if config["recall_query"]:
+            config = config | {"recall_query": QUERY | config["recall_query"]}
+        k = 4 if trial.dataset == "digits-on-photos" else 10
+        made = {"recalls": rng.uniform(0.2, 1, k).tolist(), "class_sizes": [90] * k}
+        kept = rng.integers(1, 90, k).tolist()
+        records.append({"key": trial.key, "trial": config, "kept": kept, "provenance": {}} | made)
+    found = evidence.arrange(records)
+    for claim in claims.CLAIMS:
+        checked = claim.check(found)
+        assert checked.missing == 0, claim.key
+        assert checked.effects or claim.only or checked.word == ABSENT, claim.key
+
+
+def test_a_claim_with_a_known_answer_in_each_direction():
+    """D1 on records in which DRoP is 10 points better, and 10 points worse, at each density."""
+    (claim,) = [claim for claim in claims.CLAIMS if claim.key == "D1"]
+    rows = random_rows(0)
+    for by, expected in ((0.1, HOLDS), (-0.1, FAILS)):
+        records = []
+        for density in (0.3, 0.7):
+            records += grid(rows, "random", density)
+            better_rows = shifted(rows, by, 1)
+            records += grid(better_rows, "random+drop", density, recall_query=QUERY)
+        assert claim.check(records).word == expected
+
+
+# The page ---------------------------------------------------------------------------------------
+
+
+def test_rows_fit_their_headers_and_sum_up():
+    found = evidence.arrange(grid(random_rows(0)) + grid(random_rows(1), "el2n"))
+    sections = {"some": claims.CLAIMS[:3], "one": [CLAIM]}
+    verdicts = claims_page.check_all(sections, found)
+    summary = claims_page.summary_rows(sections, verdicts, "digits")
+    assert all(len(row) == len(claims_page.SUMMARY) for row in summary)
+    assert summary[-1][1] == 4 == sum(summary[-1][2:])
+    for row in claims_page.section_rows([CLAIM], verdicts):
+        assert len(row) == len(claims_page.SECTION)
+        assert row[-2:] == ["– **no records**"] * 2
+    for row in claims_page.evidence_rows([CLAIM], verdicts):
+        assert len(row) == len(claims_page.EVIDENCE)
+    (setting,) = claims_page.settings_rows(found)
+    assert setting[1:] == ["digits-2x4, mlp", 2, 24, 12]
+
+
+def test_cells_show_estimates_and_counts():
+    assert claims_page.cell(verdict([effect(UP)])) == "✓ **holds**; +2.00 [+1.00, +3.00]"
+    many = claims_page.cell(verdict([effect(UP), effect(DOWN), effect(WIDE)]))
+    assert many == "◐ **partly**, 1 of 3 hold, 1 contradicted; −2.0 to +2.0"
+
+
+@pytest.mark.parametrize(
+    ("above", "below", "expected"),
+    [(0.0, math.inf, "above 0"), (-2, math.inf, "above −2"), (-math.inf, 0.5, "below 0.5"),
+     (9.5, 10.5, "9.5 to 10.5")],
+)  # fmt: skip
+def test_wanted_ranges_in_words(above, below, expected):
+    assert claims_page.wanted(effect(UP, "", above, below)) == expected
