@@ -228,7 +228,8 @@ register("el2n", needs=("probs", "labels"))(lambda query: el2n(query.probs, quer
 register("grand", needs=("grad_norms",))(lambda query: query.grad_norms.mean(axis=0))
 register("forgetting", needs=("correct",), schedule="long")(lambda query: forgetting(query.correct))
 register("dynunc", needs=("target_probs",), schedule="long")(
-    lambda query: dynamic_uncertainty(query.target_probs)
+    # Of a run shorter than the window of 10, all its epochs are one window.
+    lambda query: dynamic_uncertainty(query.target_probs, min(10, len(query.target_probs)))
 )
 register("coreset", needs=("features",), schedule="long")(
     lambda query: k_center_scores(query.features)

@@ -267,3 +267,10 @@ def test_registration_refuses(name, needs, schedule, message):
 def test_importing_scores_does_not_import_torch():
     command = "import sys, dropkit.scores; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", command], check=False).returncode == 0
+
+
+def test_dynamic_uncertainty_of_a_run_shorter_than_its_window():
+    probs = np.random.default_rng(5).uniform(size=(6, 40)).astype(np.float32)
+    expected = [statistics.stdev(map(float, sample)) for sample in probs.T]
+    found = SCORES["dynunc"](scores.QueryRecord(target_probs=probs))
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
