@@ -188,7 +188,7 @@ class TestKept:
         assert all(0 <= recall <= 1 for recall in record["recalls"])
 
     def test_a_score_that_needs_more_epochs_than_there_are(self, tmp_path):
-        with pytest.raises(ValueError, match="window is 10 and the history has 1 epochs"):
+        with pytest.raises(ValueError, match="window is 1 and the history has 1 epochs"):
             study.run(grid(["dynunc"]), store=Store(tmp_path))
 
 
