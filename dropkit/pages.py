@@ -7,6 +7,7 @@ What differs between runs, such as the time, goes to ``.run`` in the pages' fold
 import argparse
 import json
 import logging
+import math
 import os
 import re
 import signal
@@ -119,7 +120,10 @@ def build(sources: Sequence[Path], to: Path, jobs: int) -> int:
             bar.update()
 
     with bar, ThreadPoolExecutor(jobs) as pool:
-        running = {pool.submit(execute, source, to, on_cell): source for source in sources}
+        running = {
+            pool.submit(execute, source, to, on_cell): source
+            for source in _slowest_first(sources, to)
+        }
         try:
             for future in _as_finished(running, bar):
                 source = running[future]
@@ -134,6 +138,16 @@ def build(sources: Sequence[Path], to: Path, jobs: int) -> int:
     if not failed and (notes := page_provenance.runs(to)):
         write_atomically(to / "status.md", page_provenance.status(notes).encode())
     return failed
+
+
+def _slowest_first(sources: Sequence[Path], to: Path) -> list[Path]:
+    """By the seconds of the last run, those never run first: none is left to the end alone."""
+    earlier = page_provenance.runs(to)
+
+    def seconds(source: Path) -> float:
+        return earlier[source.stem]["seconds"] if source.stem in earlier else math.inf
+
+    return sorted(sources, key=seconds, reverse=True)
 
 
 def _as_finished(futures: Collection[Future], bar: tqdm) -> Iterator[Future]:

@@ -1,5 +1,6 @@
 """Notebooks become pages whole or not at all, the same each time, and can be interrupted."""
 
+import hashlib
 import json
 import os
 import signal
@@ -13,6 +14,8 @@ import nbformat
 import psutil
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from dropkit.pages import _slowest_first
 
 PARAMETERS = "densities = [0.1, 0.5]\nseeds = 2"
 SETTINGS = "from dropkit import notebook\nsettings = notebook.settings(globals())"
@@ -168,3 +171,16 @@ def test_nothing_to_execute_is_said(tmp_path: Path, arguments, words: str) -> No
     _, terminal = process.communicate()
     assert process.returncode == 2
     assert words in terminal
+
+
+def test_the_slowest_of_the_last_run_is_begun_first(tmp_path: Path) -> None:
+    seconds = {"a": 3.0, "b": 70.5, "c": 12.0}
+    for name, taken in seconds.items():
+        page, notes = tmp_path / f"{name}.ipynb", tmp_path / ".run" / name
+        page.write_text(name)
+        notes.mkdir(parents=True)
+        run = {"page": hashlib.sha256(name.encode()).hexdigest(), "seconds": taken}
+        (notes / "page.json").write_text(json.dumps(run))
+    sources = [Path(f"{name}.ipynb") for name in "abcd"]  # d was never executed
+    ordered = _slowest_first(sources, tmp_path)
+    assert [source.stem for source in ordered] == ["d", "b", "c", "a"]
