@@ -6,6 +6,19 @@ from contextlib import contextmanager
 import torch
 
 
+def check(name: str) -> str:
+    """The name, if it is one that a machine may have.
+
+    Raises
+    ------
+    ValueError
+        For any other.
+    """
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", name):
+        raise ValueError(f"device must be auto, cpu, cuda, cuda:N or mps, got {name!r}")
+    return name
+
+
 def resolve(name: str) -> torch.device:
     """The device called "cpu", "cuda", "cuda:N" or "mps"; "auto" takes a GPU where there is one.
 
@@ -15,11 +28,9 @@ def resolve(name: str) -> torch.device:
         For another name, or a device that this machine does not have.
     """
     gpu, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
-    if name == "auto":
+    if check(name) == "auto":
         return torch.device("cuda" if gpu else "mps" if mps else "cpu")
     kind, _, number = name.partition(":")
-    if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", name):
-        raise ValueError(f"device must be auto, cpu, cuda, cuda:N or mps, got {name!r}")
     count = {"cpu": 1, "cuda": torch.cuda.device_count() if gpu else 0, "mps": int(mps)}[kind]
     if int(number or 0) >= count:
         found = f"{count} of that kind" if count else "none of that kind"

@@ -1,28 +1,30 @@
 """The trials of a plan, each trained by several GPUs: ``torchrun ... -m dropkit.distributed PLAN``.
 
 For networks that take one GPU too long, such as Table 1's ResNet-50 on ImageNet; many small trials
-are better spread by ``dropkit run --executor``. A killed run goes on from its last epoch.
+are better spread by ``dropkit run --executor``. Before the trials each process trains whole query
+networks, as they are short. A killed run goes on from its last epoch, or its last query network.
 """
 
 import argparse
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
-import numpy as np
 import torch
 import torch.distributed as dist
 from tqdm import tqdm
 
-from dropkit import images, parallel, plan, study
+from dropkit import executors, images, parallel, plan, preparation, queries, study
+from dropkit.preparation import Prepared
 from dropkit.store import Store
 from dropkit.training import DTYPES
 from dropkit.trials import Trial
 
-PATIENCE = timedelta(days=2)  # of the others while the first process alone trains query models
+PATIENCE = timedelta(days=2)  # with a process that trains one query network more than another
 
 
 @contextmanager
@@ -58,18 +60,42 @@ def run(trials: Sequence[Trial], store: Store, device: torch.device) -> None:
     """
     first = dist.get_rank() == 0
     # Asked of one process: another may read the folder a moment later, and see more.
-    names = parallel.shared_bytes(" ".join(t.key for t in study.missing(trials, store)).encode())
-    todo = set(names.decode().split())
+    todo = _of_first(lambda: study.missing(dict.fromkeys(trials), store))
+    _train_queries(todo, store, device)
+    prepared = _of_first(lambda: _prepare(todo, store, device))
     with tqdm(total=len(todo), desc="trials", unit="trial", disable=not first or None) as bar:
-        for trial in dict.fromkeys(trial for trial in trials if trial.key in todo):
-            _run(trial, store, device)
+        for one in prepared:
+            _run(one, store, device)
             bar.update()
 
 
-def _run(trial: Trial, store: Store, device: torch.device) -> None:
-    first, data = dist.get_rank() == 0, trial.data
-    jobs = study._jobs([trial], store, str(device)) if first else []
-    kept = parallel.shared_bytes(jobs[0].kept[0].astype(np.int64).tobytes() if first else b"")
+def _of_first(answer: Callable[[], Any]) -> Any:
+    """What the first process answers, in every process."""
+    found = [answer() if dist.get_rank() == 0 else None]
+    dist.broadcast_object_list(found)
+    return found[0]
+
+
+def _train_queries(trials: Sequence[Trial], store: Store, device: torch.device) -> None:
+    """Train every process's share of the query networks that the store lacks, and keep them there.
+
+    The first process trains what it does not find: processes on other machines may write to a
+    folder that is not its own.
+    """
+    asked = [query for trial in trials for query in trial.queries]
+    networks = _of_first(lambda: queries.lacking(asked, store))
+    networks.sort(key=lambda network: -network.query.recipe.epochs)
+    queries.train(networks[dist.get_rank() :: dist.get_world_size()], store, str(device))
+    dist.barrier()
+
+
+def _prepare(trials: Sequence[Trial], store: Store, device: torch.device) -> list[Prepared]:
+    with executors.local(str(device)) as workers:
+        return preparation.prepare(trials, store, workers)
+
+
+def _run(prepared: Prepared, store: Store, device: torch.device) -> None:
+    trial, data = prepared.trial, prepared.trial.data
     recipe = trial.recipe.at_density(trial.density)
     file = store.path / "checkpoints" / f"{trial.key}.pt"
     began = time.perf_counter()
@@ -77,7 +103,7 @@ def _run(trial: Trial, store: Store, device: torch.device) -> None:
         trial.model,
         data.x,
         data.y,
-        np.frombuffer(kept, np.int64).copy(),
+        prepared.kept,
         recipe,
         seed=trial.seed,
         num_classes=data.num_classes,
@@ -90,8 +116,8 @@ def _run(trial: Trial, store: Store, device: torch.device) -> None:
     source = images.source(data.x, DTYPES[recipe.precision], device)
     y, strata = (torch.as_tensor(values, device=device) for values in (data.y, data.strata))
     recalls = parallel.recalls(stack, source, data.test, y, strata).cpu().numpy()
-    if first:
-        store.add(*study._records(jobs[0], [data], recalls[None], seconds))
+    if dist.get_rank() == 0:
+        store.add(study.record(prepared, recalls, seconds, str(device)))
         file.unlink(missing_ok=True)
 
 

@@ -1,12 +1,14 @@
 """Do independent jobs here, in one process a core or GPU, or on a Ray cluster.
 
-An executor is a generator function: ``executor(work, jobs)`` yields ``work(job)`` of every job, in
-any order, each as soon as it is done. The first failure ends the run, once what the other workers
-were doing is yielded too. A worker that dies, killed or for want of memory, is no failure: its job
-is tried again.
+An executor is a context manager, ``executor(device)``, that gives ``Workers``; they are started at
+the first job, and go on until the context ends. ``workers.do(work, jobs)`` yields ``work(job)`` of
+every job, in any order, each as soon as it is done. The first failure ends it, once what the other
+workers were doing is yielded too. A worker that dies, killed or for want of memory, is no failure:
+its job is tried again.
 
-A job may state what it takes: ``job.cpus`` (default 1) and ``job.gpus`` (default 0), of which a
-Ray cluster also takes fractions.
+The device "cuda" is one GPU to ``local``; to ``processes`` it is every GPU of the machine, and to
+``on_ray`` of the cluster, one a worker. "cuda:N" is that GPU alone, and names none on a cluster.
+"auto" is "cuda" where there are GPUs.
 """
 
 import os
@@ -14,12 +16,14 @@ import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from itertools import pairwise
 from multiprocessing import connection, get_context, parent_process
-from typing import Any
+from typing import Any, NamedTuple
 
 Work = Callable[[Any], Any]
 Results = Generator[Any, None, None]
@@ -31,43 +35,106 @@ class ExecutorError(OSError):
     """An executor that is not there, or a job that its workers do not survive."""
 
 
-def local(work: Work, jobs: Sequence[Any]) -> Results:
-    """Do the jobs one after another in this process."""
+class Workers(NamedTuple):
+    """How many workers there are, the device that each has, and what lets them do jobs."""
+
+    count: int
+    device: str
+    do: Callable[[Work, Iterable[Any]], Results]
+
+
+def shares(units: Sequence[Any], most: int, workers: int) -> list[list[Any]]:
+    """Cut units of one kind into groups for workers to finish together: equal ones, `most` at most.
+
+    Groups below a quarter of `most` are left whole, for small stacks cost more a network.
+    """
+    fewest = -(-len(units) // most)
+    even = -(-fewest // workers) * workers
+    groups = max(fewest, min(even, len(units) // -(-most // 4)), 1)
+    bounds = [-(-len(units) * i // groups) for i in range(groups + 1)]
+    return [list(units[start:stop]) for start, stop in pairwise(bounds)]
+
+
+@contextmanager
+def local(device: str = "cpu") -> Iterator[Workers]:
+    """Do the jobs one after another in this process.
+
+    Raises
+    ------
+    ValueError
+        For a device that is not there.
+    """
+    from dropkit import devices  # here, for it imports torch, which takes seconds
+
+    yield Workers(1, str(devices.resolve(device)), _here)
+
+
+def _here(work: Work, jobs: Iterable[Any]) -> Results:
     for job in jobs:
         yield work(job)
 
 
-def processes(work: Work, jobs: Sequence[Any]) -> Results:
-    """Do the jobs in one process a core, or one a GPU if they take GPUs.
+@contextmanager
+def processes(device: str = "cpu") -> Iterator[Workers]:
+    """Do the jobs in one process a core, or one a GPU.
 
     Raises
     ------
+    ValueError
+        For a device that is not there.
     ExecutorError
-        If a job's workers died at every attempt.
+        From ``do``, if a job's workers died at every attempt.
     """
-    gpus = _gpus() if any(getattr(job, "gpus", 0) for job in jobs) else [None] * cores()
-    places = gpus[: len(jobs)]
+    from dropkit import devices
+
+    own = devices.resolve(device)
+    places = _places(own.type, own.index)
     if len(places) < 2:
-        yield from local(work, jobs)
+        with local(device) as workers:
+            yield workers
         return
+    with _pools(places) as submit:
+        # In a worker its GPU is the only one, and so the first.
+        yield Workers(len(places), own.type, partial(_spread, submit, places))
+
+
+def _places(kind: str, number: int | None) -> Sequence[str | None]:
+    """What CUDA_VISIBLE_DEVICES is to be in each worker, None where that is no matter."""
+    if kind == "cpu":
+        return [None] * cores()
+    if kind != "cuda" or number is not None:
+        return [None]
+    if visible := os.environ.get("CUDA_VISIBLE_DEVICES"):
+        return visible.split(",")
+    import torch
+
+    return [str(number) for number in range(torch.cuda.device_count())]
+
+
+def _spread(
+    submit: Callable[..., Future], places: Sequence[str | None], work: Work, jobs: Iterable[Any]
+) -> Results:
     waiting = deque((job, 1) for job in jobs)
+    if len(waiting) < 2 and places[0] is None:  # a GPU's memory is left to the workers
+        yield from _here(work, [job for job, _ in waiting])
+        return
+    idle = list(range(len(places)))
     running: dict[Future, tuple[int, Any, int]] = {}
-    failure: Exception | None = None
-    with _pools(places) as (submit, idle):
-        while running or (waiting and not failure):
-            while idle and waiting and not failure:
-                place, (job, attempt) = idle.pop(), waiting.popleft()
-                running[submit(place, work, job)] = place, job, attempt
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
-                place, job, attempt = running.pop(future)
-                idle.append(place)
-                error = future.exception()
-                if error is None:
-                    yield future.result()
-                elif isinstance(error, BrokenProcessPool) and attempt < ATTEMPTS:
-                    waiting.appendleft((job, attempt + 1))
-                else:
-                    failure = failure or _named(error, BrokenProcessPool)
+    failure: BaseException | None = None
+    while running or (waiting and not failure):
+        while idle and waiting and not failure:
+            place, (job, attempt) = idle.pop(), waiting.popleft()
+            running[submit(place, work, job)] = place, job, attempt
+        for future in wait(running, return_when=FIRST_COMPLETED).done:
+            place, job, attempt = running.pop(future)
+            idle.append(place)
+            error = future.exception()
+            if error is None:
+                yield future.result()
+            elif isinstance(error, BrokenProcessPool) and attempt < ATTEMPTS:
+                waiting.appendleft((job, attempt + 1))
+            else:
+                failure = failure or _named(error, BrokenProcessPool)
     if failure:
         raise failure
 
@@ -79,18 +146,9 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def _gpus() -> list[str]:
-    """What CUDA_VISIBLE_DEVICES calls each GPU that this process may use."""
-    if visible := os.environ.get("CUDA_VISIBLE_DEVICES"):
-        return visible.split(",")
-    import torch  # here, for it takes seconds, also of workers that do without
-
-    return [str(number) for number in range(torch.cuda.device_count())]
-
-
 @contextmanager
-def _pools(places: Sequence[str | None]) -> Iterator[tuple[Callable[..., Future], list[int]]]:
-    """A function that submits to the worker of a place, and the places: all idle.
+def _pools(places: Sequence[str | None]) -> Iterator[Callable[..., Future]]:
+    """A function that submits to the worker of a place, which starts at its first job.
 
     Each worker is a pool of its own: its death breaks no other, and shows which job it was doing.
     """
@@ -112,7 +170,7 @@ def _pools(places: Sequence[str | None]) -> Iterator[tuple[Callable[..., Future]
 
     pools = [start(place) for place in range(len(places))]
     try:
-        yield submit, list(range(len(places)))
+        yield submit
     finally:
         held.close()  # an interrupted run does not train on
         for pool in pools:
@@ -136,43 +194,77 @@ def _end_with_parent(leash: connection.Connection) -> None:
     os._exit(1)
 
 
-def on_ray(work: Work, jobs: Sequence[Any]) -> Results:
+@contextmanager
+def on_ray(device: str = "cpu") -> Iterator[Workers]:
     """Do the jobs on the Ray cluster of ``$RAY_ADDRESS``, or on one started here for their time.
 
     Raises
     ------
+    ValueError
+        For a numbered GPU, or a GPU where no machine of the cluster has one.
     ExecutorError
-        Without Ray, if no cluster answers, or if a job's workers died at every attempt.
+        Without Ray, if no cluster answers, or, from ``do``, if a job's workers died at every
+        attempt.
     """
-    with _cluster() as ray:
-        deaths = (
-            ray.exceptions.WorkerCrashedError,
-            ray.exceptions.NodeDiedError,
-            ray.exceptions.OutOfMemoryError,
+    from dropkit import devices
+
+    if devices.check(device).startswith("cuda:"):
+        raise ValueError(
+            f"device {device!r} is one GPU of one machine: on a Ray cluster ask for 'cuda', which "
+            "is one GPU a worker"
         )
-        # A function of its own, for Ray takes no other callable.
-        remote = ray.remote(max_retries=ATTEMPTS - 1)(lambda job: work(job))
-        waiting, running = deque(jobs), []
-        failure: Exception | None = None
-        try:
-            while running or (waiting and not failure):
-                # As many again wait in the cluster as it has cores: one that can grow sees them.
-                room = 2 * int(ray.cluster_resources().get("CPU", 1)) - len(running)
-                while room > 0 and waiting and not failure:
-                    job, room = waiting.popleft(), room - 1
-                    running.append(remote.options(**_needs(job)).remote(job))
-                (done, *_), running = ray.wait(running)
-                try:
-                    yield ray.get(done)
-                except ray.exceptions.RayTaskError as error:
-                    failure = failure or error.cause
-                except deaths as error:
-                    failure = failure or _named(error, deaths)
-        finally:
-            for unfinished in running:  # an interrupted run does not train on
-                ray.cancel(unfinished, force=True)
-        if failure:
-            raise failure
+    with _cluster() as ray:
+        gpus = int(ray.cluster_resources().get("GPU", 0))
+        if device == "cuda" and not gpus:
+            raise ValueError("device 'cuda' was asked for, and no machine of Ray's cluster has one")
+        if device == "auto":
+            device = "cuda" if gpus else "cpu"
+        needs = {"num_cpus": 1, "num_gpus": int(device == "cuda")}
+        count = gpus if device == "cuda" else int(ray.cluster_resources().get("CPU", 1))
+        yield Workers(max(1, count), device, partial(_on_cluster, ray, device, needs))
+
+
+def _on_cluster(
+    ray: Any, device: str, needs: dict[str, int], work: Work, jobs: Iterable[Any]
+) -> Results:
+    deaths = (
+        ray.exceptions.WorkerCrashedError,
+        ray.exceptions.NodeDiedError,
+        ray.exceptions.OutOfMemoryError,
+    )
+    # A function of its own, for Ray takes no other callable.
+    remote = ray.remote(max_retries=ATTEMPTS - 1, **needs)(lambda job: _there(work, device, job))
+    kind = "GPU" if needs["num_gpus"] else "CPU"
+    waiting, running = deque(jobs), []
+    failure: BaseException | None = None
+    try:
+        while running or (waiting and not failure):
+            # As many again wait in the cluster as it has places: one that can grow sees them.
+            room = 2 * int(ray.cluster_resources().get(kind, 1)) - len(running)
+            while room > 0 and waiting and not failure:
+                room -= 1
+                running.append(remote.remote(waiting.popleft()))
+            (done, *_), running = ray.wait(running)
+            try:
+                yield ray.get(done)
+            except ray.exceptions.RayTaskError as error:
+                failure = failure or error.cause
+            except deaths as error:
+                failure = failure or _named(error, deaths)
+    finally:
+        for unfinished in running:  # an interrupted run does not train on
+            ray.cancel(unfinished, force=True)
+    if failure:
+        raise failure
+
+
+def _there(work: Work, device: str, job: Any) -> Any:
+    """Do a job on a machine of a cluster, once it is known to have what the cluster says it has."""
+    if device != "cpu":
+        from dropkit import devices
+
+        devices.resolve(device)
+    return work(job)
 
 
 @contextmanager
@@ -200,10 +292,6 @@ def _cluster() -> Iterator[Any]:
         ray.shutdown()
 
 
-def _needs(job: Any) -> dict[str, float]:
-    return {"num_cpus": getattr(job, "cpus", 1), "num_gpus": getattr(job, "gpus", 0)}
-
-
 def _named(error: BaseException, deaths: type | tuple[type, ...]) -> BaseException:
     """The error, in words of ours if a worker's death is all it says."""
     if not isinstance(error, deaths):
@@ -213,7 +301,7 @@ def _named(error: BaseException, deaths: type | tuple[type, ...]) -> BaseExcepti
     )
 
 
-EXECUTORS: dict[str, Callable[[Work, Sequence[Any]], Results]] = {
+EXECUTORS: dict[str, Callable[[str], AbstractContextManager[Workers]]] = {
     "local": local,
     "processes": processes,
     "ray": on_ray,

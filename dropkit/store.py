@@ -187,6 +187,10 @@ class Store:
             warnings.warn(f"{file} is damaged and computed again: {error}", DamagedRecord, 2)
             return None
 
+    def discard_arrays(self, name: str) -> None:
+        """Delete the arrays kept under a key, if there are any."""
+        self._array_file(name).unlink(missing_ok=True)
+
     def array_names(self) -> list[str]:
         """The keys under which this folder keeps arrays."""
         names = (file.stem for file in (self.path / "queries").glob("*.npz"))

@@ -1,7 +1,9 @@
 """Settings shared by all tests."""
 
+import gc
 import os
 import secrets
+import warnings
 
 import pytest
 from hypothesis import settings
@@ -27,6 +29,7 @@ def ray():
             ray.init(
                 "local",
                 num_cpus=2,
+                num_gpus=1,  # by name alone: what jobs are granted is seen without one
                 object_store_memory=80 * 2**20,
                 include_dashboard=False,
                 log_to_driver=False,
@@ -34,9 +37,11 @@ def ray():
             )
             break
         except Exception:  # on a busy machine it may not start within its half minute
-            ray.shutdown()
             if attempt == 2:
                 raise
+        ray.shutdown()
+        with warnings.catch_warnings(action="ignore", category=ResourceWarning):
+            gc.collect()  # what was started says that it still runs
     yield ray
     ray.shutdown()
 

@@ -15,11 +15,12 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from dropkit import checkpoint, distributed, metrics, parallel, plan, study, training
+from dropkit import checkpoint, distributed, metrics, parallel, plan, queries, study, training
 from dropkit.datasets import load
 from dropkit.records import DamagedRecord, result
 from dropkit.store import Store
 from tests.test_training import TINY
+from tests.test_trials import grid
 
 ROOT = Path(__file__).parents[1]
 RECIPE = replace(TINY, epochs=4)
@@ -31,7 +32,7 @@ seeds = 1
 [recipe]
 epochs = 40
 [[stage]]
-protocols = ["random", "random+cdbw"]
+protocols = ["random", "random+cdbw", "el2n+drop"]
 """
 
 
@@ -86,7 +87,7 @@ def test_two_processes_killed_and_resumed_give_the_records_of_one(tmp_path):
         for pid in [*children(processes.pid), processes.pid]:
             os.kill(pid, signal.SIGKILL)
         processes.stderr.read()  # until all of them have ended
-    assert len(Store(tmp_path / "store")) < 2
+    assert len(Store(tmp_path / "store")) < 3
     with started(tmp_path) as processes:
         _, errors = processes.communicate()
     assert processes.returncode == 0, errors
@@ -94,8 +95,40 @@ def test_two_processes_killed_and_resumed_give_the_records_of_one(tmp_path):
     expected = study.run(trials, store=Store(tmp_path / "one"))
     found = {record["key"]: result(record) for record in Store(tmp_path / "store")}
     assert found == {record["key"]: result(record) for record in expected}
-    assert len(found) == 2
+    assert len(found) == 3
+    stores = [Store(tmp_path / name) for name in ("store", "one")]
+    (name,), _ = names = [store.array_names() for store in stores]
+    assert names[0] == names[1]  # nothing is left of the query's networks one by one
+    ours, one = (store.load_arrays(name) for store in stores)
+    assert ours.keys() == one.keys()
+    for array in one:
+        np.testing.assert_allclose(ours[array], one[array], rtol=1e-6, atol=1e-6)
     assert list(tmp_path.glob("store/checkpoints/*")) == []
+
+
+@pytest.mark.usefixtures("alone")
+def test_each_process_trains_its_share_of_the_query_networks(tmp_path, monkeypatch):
+    """As the second of two processes, and then as the first."""
+    trials = grid(["random+drop"], initialisations=5)
+    store = Store(tmp_path)
+    networks = queries.lacking([trials[0].recall_query], store)
+    monkeypatch.setattr(distributed, "_of_first", lambda answer: list(networks))
+    monkeypatch.setattr(dist, "get_world_size", lambda: 2)
+    seeds, train = [], training.train
+
+    def noted(*arguments, **others):
+        seeds.append(others["seeds"])
+        return train(*arguments, **others)
+
+    monkeypatch.setattr(training, "train", noted)
+    for rank, share in ((1, [[10_001], [10_003]]), (0, [[10_000], [10_002], [10_004]])):
+        monkeypatch.setattr(dist, "get_rank", lambda rank=rank: rank)
+        del seeds[:]
+        distributed._train_queries(trials, store, torch.device("cpu"))
+        assert seeds == share
+    del seeds[:]
+    study.run(trials, store=store)
+    assert seeds == [[0]]  # the trial's own
 
 
 @pytest.mark.usefixtures("alone")

@@ -9,9 +9,11 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
-from dropkit import executors, study
+from dropkit import executors, study, training
 from dropkit.executors import EXECUTORS, ExecutorError
 from dropkit.records import result
 from dropkit.store import Store
@@ -20,58 +22,68 @@ from tests.test_trials import grid
 from tests.works import Job
 
 ROOT = Path(__file__).parents[1]
+SQUARES = [0, 1, 4, 9, 16, 25]
 WITHOUT = "Ray is an extra: pip install 'dropkit[ray]'"
 
 
-def jobs(folder, count=6, **needs):
-    return [Job(number, folder, **needs) for number in range(count)]
+def jobs(folder, count=6):
+    return [Job(number, folder) for number in range(count)]
+
+
+def answers(executor, work, jobs, device="cpu"):
+    """What workers answer, in the order in which they do."""
+    with EXECUTORS[executor](device) as workers:
+        yield from workers.do(work, jobs)
 
 
 def collected(executor, work, jobs):
     """What is yielded, and the error that ends it."""
-    answers = []
+    found = []
     try:
-        for answer in EXECUTORS[executor](work, jobs):
-            answers.append(answer)
+        for answer in answers(executor, work, jobs):
+            found.append(answer)
     except (ExecutorError, ValueError) as error:
-        return answers, error
-    return answers, None
+        return found, error
+    return found, None
 
 
 class TestAnswers:
     def test_every_job_once(self, in_workers, tmp_path):
         for name in ("local", in_workers):
-            assert sorted(EXECUTORS[name](works.square, jobs(tmp_path))) == [0, 1, 4, 9, 16, 25]
-            assert list(EXECUTORS[name](works.square, [])) == []
+            assert sorted(answers(name, works.square, jobs(tmp_path))) == SQUARES
+            assert list(answers(name, works.square, [])) == []
+
+    def test_workers_are_there_for_more_than_one_list_of_jobs(self, in_workers, tmp_path):
+        with EXECUTORS[in_workers]() as workers:
+            first, second = (
+                {found["pid"] for found in workers.do(works.whereabouts, jobs(tmp_path))}
+                for _ in range(2)
+            )
+            assert sorted(workers.do(works.square, iter(jobs(tmp_path)))) == SQUARES
+        assert first == second and len(first) == workers.count == 2
+        assert os.getpid() not in first
 
     def test_a_failure_ends_the_run_after_what_was_in_flight(self, in_workers, tmp_path):
         for name in ("local", in_workers):
-            answers, error = collected(name, works.fail, jobs(tmp_path, 20))
+            found, error = collected(name, works.fail, jobs(tmp_path, 20))
             assert type(error) is ValueError and str(error) == "there is no square of 3"
-            assert {0, 1, 4} <= set(answers) and len(answers) < 19
+            assert {0, 1, 4} <= set(found) and len(found) < 19
 
 
 class TestDeaths:
     def test_a_job_is_tried_again(self, in_workers, tmp_path):
-        assert sorted(EXECUTORS[in_workers](works.die_twice, jobs(tmp_path))) == [
-            0,
-            1,
-            4,
-            9,
-            16,
-            25,
-        ]
+        assert sorted(answers(in_workers, works.die_twice, jobs(tmp_path))) == SQUARES
         assert len(list(tmp_path.iterdir())) == 3
 
     def test_but_not_for_ever(self, in_workers, tmp_path):
-        answers, error = collected(in_workers, works.die, jobs(tmp_path))
+        found, error = collected(in_workers, works.die, jobs(tmp_path))
         assert "a job's worker died at each of 4 attempts" in str(error)
         assert (tmp_path / "attempts").read_text() == "xxxx"
-        assert 9 not in answers and {0, 1, 4} <= set(answers)
+        assert 9 not in found and {0, 1, 4} <= set(found)
 
     def test_a_run_that_is_given_up_trains_no_further(self, in_workers, tmp_path):
-        with closing(EXECUTORS[in_workers](works.sleep, jobs(tmp_path, 2))) as answers:
-            assert next(answers) == 0
+        with closing(answers(in_workers, works.sleep, jobs(tmp_path, 2))) as found:
+            assert next(found) == 0
         (mark,) = tmp_path.glob("*.pid")
         ended(int(mark.stem))
 
@@ -97,30 +109,23 @@ class TestProcesses:
         monkeypatch.setattr(executors, "cores", lambda: 2)
 
     def test_as_many_processes_as_cores(self, tmp_path):
-        found = list(executors.processes(works.whereabouts, jobs(tmp_path)))
+        found = list(answers("processes", works.whereabouts, jobs(tmp_path)))
         assert len({answer["pid"] for answer in found} - {os.getpid()}) == 2
 
     def test_one_thread_in_each(self):
-        assert list(executors.processes(works.threads, jobs(None, 2))) == [1, 1]
-
-    def test_one_process_a_gpu(self, tmp_path, monkeypatch):
-        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,GPU-8f2")
-        monkeypatch.setattr(executors, "cores", lambda: 1)
-        found = list(executors.processes(works.whereabouts, jobs(tmp_path, gpus=1)))
-        assert {answer["gpus"] for answer in found} == {"3", "GPU-8f2"}
-        assert len({answer["pid"] for answer in found}) == 2
+        assert list(answers("processes", works.threads, jobs(None, 2))) == [1, 1]
 
     @pytest.mark.parametrize("cores, count", [(1, 4), (2, 1)])
     def test_one_core_or_one_job_needs_no_process(self, monkeypatch, cores, count):
         monkeypatch.setattr(executors, "cores", lambda: cores)
-        found = list(executors.processes(works.whereabouts, jobs(None, count)))
+        found = list(answers("processes", works.whereabouts, jobs(None, count)))
         assert [answer["pid"] for answer in found] == [os.getpid()] * count
 
     def test_a_worker_killed_between_jobs(self):
-        answers = executors.processes(works.whereabouts, jobs(None, 8))
-        found = [next(answers)]
+        rest = answers("processes", works.whereabouts, jobs(None, 8))
+        found = [next(rest)]
         os.kill(found[0]["pid"], signal.SIGKILL)
-        assert len([*found, *answers]) == 8
+        assert len([*found, *rest]) == 8
 
     def test_interrupted_at_the_terminal(self, tmp_path):
         code = (
@@ -128,7 +133,7 @@ class TestProcesses:
             "from tests import works\nexecutors.cores = lambda: 2\n"
             "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
             f"jobs = [works.Job(n, Path({str(tmp_path)!r})) for n in (1, 2)]\n"
-            "list(executors.processes(works.sleep, jobs))\n"
+            "with executors.processes() as workers:\n    list(workers.do(works.sleep, jobs))\n"
         )
         with subprocess.Popen(
             [sys.executable, "-c", code],
@@ -154,12 +159,101 @@ class TestProcesses:
         assert subprocess.run(command, check=True, capture_output=True).stdout == b"1\n"
 
 
+class TestGpus:
+    """What devices are to processes, on a machine that seems to have two GPUs."""
+
+    @pytest.fixture(autouse=True)
+    def machine(self, monkeypatch):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+        monkeypatch.setattr(executors, "cores", lambda: 4)
+
+    @pytest.mark.parametrize(
+        ("visible", "device", "expected"),
+        [
+            (None, "cuda", ("0", "1")),
+            ("3,GPU-8f2", "cuda", ("3", "GPU-8f2")),
+            ("3,GPU-8f2", "auto", ("3", "GPU-8f2")),
+        ],
+    )
+    def test_one_process_a_gpu(self, tmp_path, monkeypatch, visible, device, expected):
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+        if visible is not None:
+            monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+        with executors.processes(device) as workers:
+            found = list(workers.do(works.whereabouts, jobs(tmp_path)))
+        assert (workers.count, workers.device) == (2, "cuda")
+        assert {answer["gpus"] for answer in found} == set(expected)
+        assert len({answer["pid"] for answer in found} - {os.getpid()}) == 2
+
+    def test_one_job_leaves_the_gpus_to_workers(self):
+        (found,) = answers("processes", works.whereabouts, jobs(None, 1), "cuda")
+        assert found["pid"] != os.getpid()
+
+    @pytest.mark.parametrize("executor", ["local", "processes"])
+    def test_a_numbered_gpu_is_that_one_alone(self, executor):
+        with EXECUTORS[executor]("cuda:1") as workers:
+            assert (workers.count, workers.device) == (1, "cuda:1")
+            found = list(workers.do(works.whereabouts, jobs(None, 2)))
+        assert [answer["pid"] for answer in found] == [os.getpid()] * 2
+
+    @pytest.mark.parametrize("executor", ["local", "processes"])
+    def test_a_gpu_that_is_not_there(self, executor):
+        message = "device 'cuda:2' was asked for, and PyTorch finds 2 of that kind here"
+        with pytest.raises(ValueError, match=message), EXECUTORS[executor]("cuda:2"):
+            pass
+
+    def test_processor_although_there_are_gpus(self):
+        with executors.processes("cpu") as workers:
+            assert (workers.count, workers.device) == (4, "cpu")
+
+
 class TestRay:
+    @pytest.mark.parametrize(
+        ("resources", "device", "expected"),
+        [
+            ({"CPU": 8, "GPU": 3}, "auto", (3, "cuda")),
+            ({"CPU": 8, "GPU": 3}, "cuda", (3, "cuda")),
+            ({"CPU": 8, "GPU": 3}, "cpu", (8, "cpu")),
+            ({"CPU": 8}, "auto", (8, "cpu")),
+        ],
+    )
+    def test_devices_are_the_clusters(self, ray, monkeypatch, resources, device, expected):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: False)  # where the driver is
+        monkeypatch.setattr(ray, "cluster_resources", lambda: resources)
+        with executors.on_ray(device) as workers:
+            assert (workers.count, workers.device) == expected
+
+    def test_a_cluster_without_gpus(self, ray, monkeypatch):
+        monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 8})
+        message = "device 'cuda' was asked for, and no machine of Ray's cluster has one"
+        with pytest.raises(ValueError, match=message), executors.on_ray("cuda"):
+            pass
+
+    @pytest.mark.parametrize("device", ["cuda:0", "cuda:1"])
+    def test_a_cluster_numbers_no_gpus(self, monkeypatch, device):
+        monkeypatch.setitem(sys.modules, "ray", None)  # which is not asked
+        message = f"device '{device}' is one GPU of one machine: on a Ray cluster ask for 'cuda'"
+        with pytest.raises(ValueError, match=message), executors.on_ray(device):
+            pass
+
+    def test_a_job_is_granted_a_gpu(self, ray, monkeypatch):
+        """By the cluster; that PyTorch finds none is then said by the worker."""
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+        needs = {"num_cpus": 1, "num_gpus": 1}
+        found = list(executors._on_cluster(ray, "cpu", needs, works.whereabouts, jobs(None, 3)))
+        assert [answer["gpus"] for answer in found] == ["0", "0", "0"]
+        with executors.on_ray("auto") as workers:
+            assert workers.device == "cuda"
+            if not torch.cuda.is_available():
+                with pytest.raises(ValueError, match="PyTorch finds none of that kind here"):
+                    list(workers.do(works.square, jobs(None, 1)))
+
     def test_without_ray(self, monkeypatch):
         monkeypatch.setitem(sys.modules, "ray", None)
         message = r"executor 'ray' needs Ray: pip install 'dropkit\[ray\]'"
         with pytest.raises(ExecutorError, match=message):
-            list(executors.on_ray(works.square, []))
+            list(answers("ray", works.square, []))
 
     def test_no_such_cluster(self):
         pytest.importorskip("ray", reason=WITHOUT)
@@ -184,7 +278,8 @@ from tests import works
 executors.cores = lambda: 2
 try:
     jobs = [works.Job(i) for i in range(3)]
-    squares, data = zip(*executors.on_ray(works.square_and_data, jobs))
+    with executors.on_ray() as workers:
+        squares, data = zip(*workers.do(works.square_and_data, jobs))
     print(sorted(squares), *set(data))
 except executors.ExecutorError as error:
     print(error)
@@ -199,11 +294,19 @@ def driver(**environment):
     )
 
 
-def test_the_same_records_everywhere(in_workers, tmp_path):
-    trials = grid(["random", "random+drop"], [0.6], 2, smoothing=1.0)
-    ours, expected = (
-        study.run(trials, store=Store(tmp_path / executor), executor=executor)
-        for executor in (in_workers, "local")
-    )
+def test_the_same_records_everywhere(in_workers, tmp_path, monkeypatch):
+    trials = grid(["random", "el2n+drop"], [0.6], 2, smoothing=1.0)
+    local, other = Store(tmp_path / "local"), Store(tmp_path / in_workers)
+    expected = study.run(trials, store=local)
+    with monkeypatch.context() as here:
+        here.setattr(training, "STACK", 2)  # so that there is more than one job of each kind
+        here.setattr(training, "train", None)  # this process trains nothing, queries neither
+        ours = study.run(trials, store=other, executor=in_workers)
     assert list(map(result, ours)) == list(map(result, expected))
     assert len(ours) == len({record["key"] for record in ours}) == 4
+    assert len(local.array_names()) == 2 and local.array_names() == other.array_names()
+    for name in local.array_names():
+        first, second = local.load_arrays(name), other.load_arrays(name)
+        assert first.keys() == second.keys()
+        for array in first:
+            np.testing.assert_allclose(first[array], second[array], rtol=1e-6, atol=1e-6)

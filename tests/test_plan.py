@@ -65,6 +65,31 @@ class TestRead:
         assert len(found.steps([0])[0]) > 1
 
     @pytest.mark.parametrize(
+        ("name", "model", "figures"),
+        [
+            # Figures 10 to 12: all algorithms, and the variants of the strategies of Section 4.
+            ("cifar10-paper", "vgg16", ["el2n"]),
+            ("tinyimagenet-paper", "resnet18", ["grand", "forgetting"]),
+            ("imagenet-paper", "resnet50", ["el2n"]),
+        ],
+    )
+    def test_plans_of_table_1_have_the_protocols_of_its_figures(self, name, model, figures):
+        found = plan.read(name)
+        protocols = {protocol for stage in found.stages for protocol in stage["protocols"]}
+        algorithms = {"full", "random", "el2n", "grand", "forgetting", "dynunc", "coreset"}
+        variants = {f"{s}+drop" for s in figures} | {f"random+{s}q" for s in figures}
+        assert found.model == model and found.seeds == 3
+        assert protocols >= algorithms | variants | {"random+drop"}
+        densities = {density for stage in found.stages for density in stage["densities"]}
+        assert densities == {0.1, 0.3, 0.5, 0.7, 0.9}
+
+    def test_the_long_tail_has_the_imbalance_of_figure_8(self):
+        stages = plan.read("tinyimagenet-long-tail").stages
+        for protocol in ("full", "full+cdbw", "random+drop", "el2n"):
+            factors = {stage["imbalance"] for stage in stages if protocol in stage["protocols"]}
+            assert factors == {2, 5, 20}
+
+    @pytest.mark.parametrize(
         ("old", "new", "message"),
         [
             ("seeds = 2", "", "a plan needs seeds"),
@@ -112,10 +137,11 @@ class TestRun:
         monkeypatch.setattr(time, "monotonic", lambda: now[0])
         train = study._train
 
-        def slow(job):
-            seconds = sum(map(plan.cost, job.trials)) / 10
+        def slow(job, **others):
+            trials, records = train(job, **others)
+            seconds = sum(map(plan.cost, trials)) / 10
             now[0] += seconds
-            return [record | {"seconds": seconds / len(job.trials)} for record in train(job)]
+            return trials, [record | {"seconds": seconds / len(trials)} for record in records]
 
         monkeypatch.setattr(study, "_train", slow)
         store = Store(tmp_path / "store")

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from dropkit import models, queries, scores, training
 from dropkit.datasets import Data, load
-from dropkit.queries import Query, short_recipe
+from dropkit.queries import Network, Query, short_recipe
 from dropkit.store import DamagedRecord, Store
 from tests.test_training import TINY, table_1_recipe
 
@@ -105,7 +105,8 @@ class TestShort:
         found = queries.run(asked, Store(tmp_path))
         each = [network_seeds(q) for q in asked]
         # Perceptrons gain by training together, others do not.
-        assert calls == ([each[0] + each[1]] if model == "mlp" else each)
+        singly = [[seed] for seeds in each for seed in seeds]
+        assert calls == ([each[0] + each[1]] if model == "mlp" else singly)
         for q in asked:
             data, recorded = load("digits-2x4", q.seed), found[q]
             train, truth = data.train, data.y[data.train]
@@ -308,13 +309,13 @@ class TestMissing:
         ]
         assert len({q.key for q in others}) == len(others)
         queries.run(others, Store(tmp_path))
-        assert sorted(len(seeds) for seeds in calls) == [1, 1, 2, 2, 2, 2, 2, 2, 4]
+        assert sorted(len(seeds) for seeds in calls) == [1, 1, 1, 1, 2, 2, 2, 2, 2, 4]
 
 
 class TestGroups:
     @pytest.mark.parametrize(
         ("stack", "expected"),
-        [(60, [10]), (10, [10]), (9, [8, 2]), (4, [4, 4, 2]), (3, [2] * 5), (1, [2] * 5)],
+        [(60, [10]), (10, [10]), (9, [6, 4]), (4, [4, 4, 2]), (3, [2] * 5), (1, [1] * 10)],
     )
     def test_stacks_hold_whole_queries(self, tmp_path, calls, monkeypatch, stack, expected):
         monkeypatch.setattr(training, "STACK", stack)
@@ -339,6 +340,65 @@ class TestGroups:
             queries.run(asked, Store(tmp_path))
         kept = [q for q in asked if Store(tmp_path).load_arrays(q.key) is not None]
         assert kept == asked[:2]
+
+    @pytest.mark.parametrize(
+        ("stack", "count", "workers", "expected"),
+        [
+            # Whole queries of two, as many groups for each of the workers, but no small ones.
+            (60, 60, 1, [60, 60]),
+            (60, 60, 2, [60, 60]),
+            (60, 90, 2, [46, 46, 44, 44]),
+            (60, 30, 2, [30, 30]),
+            (60, 30, 8, [20, 20, 20]),
+            (60, 5, 2, [10]),
+            # Networks that gain nothing by company, one by one.
+            (1, 3, 2, [1] * 6),
+            (1, 3, 64, [1] * 6),
+        ],
+    )
+    def test_workers_finish_together(self, monkeypatch, stack, count, workers, expected):
+        monkeypatch.setattr(training, "STACK", stack)
+        asked = [Network(query(s), r) for s in range(count) for r in range(2)]
+        groups = queries._alike(asked, workers)
+        assert [len(group) for group in groups] == expected
+        assert sorted(sum(groups, []), key=asked.index) == asked
+
+    def test_the_longest_are_begun_first(self, monkeypatch):
+        monkeypatch.setattr(training, "STACK", 4)
+        long = query(0, recipe=replace(TINY, epochs=90), **LONG)
+        asked = [*(Network(query(s), r) for s in range(4) for r in range(2)), Network(long, 0)]
+        assert queries._alike(asked, 2)[0] == [Network(long, 0)]
+
+    def test_finished_networks_of_a_query_survive_an_interruption(self, tmp_path, monkeypatch):
+        """Where they are trained one by one."""
+        train, done = training.train, []
+
+        def interrupted(*args, **kwargs):
+            if len(done) == 3:
+                raise KeyboardInterrupt
+            done.extend(kwargs["seeds"])
+            return train(*args, **kwargs)
+
+        short = replace(TINY, epochs=1, batch=512)
+        asked = [query(s, recipe=short) for s in range(2)]
+        expected = queries.run(asked, Store(tmp_path / "whole"))
+        monkeypatch.setattr(training, "STACK", 1)
+        monkeypatch.setattr(training, "train", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            queries.run(asked, Store(tmp_path))
+        names = {asked[0].key, Network(asked[1], 0).name}
+        assert set(Store(tmp_path).array_names()) == names
+        monkeypatch.setattr(
+            training, "train", lambda *a, **k: done.extend(k["seeds"]) or train(*a, **k)
+        )
+        del done[:]
+        found = queries.run(asked, Store(tmp_path))
+        assert done == network_seeds(asked[1])[1:]
+        assert set(Store(tmp_path).array_names()) == {q.key for q in asked}
+        for q in asked:
+            for name in ("probs", "grad_norms", "recalls", "val_sizes"):
+                ours, theirs = (getattr(answers[q], name) for answers in (found, expected))
+                np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
 
 
 class TestShortRecipe:

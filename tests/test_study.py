@@ -128,6 +128,7 @@ class TestKept:
             recalls = trial.recall_query and queries.run([trial.recall_query], store)
             kept = study.keep(
                 trial,
+                data,
                 recalls and recalls[trial.recall_query],
                 ranked[strategy_of(trial)][[0, 4].index(trial.seed)] if trial.score_query else None,
             )
@@ -189,7 +190,8 @@ class TestKept:
 
     def test_a_score_that_needs_more_epochs_than_there_are(self, tmp_path):
         with pytest.raises(ValueError, match="window is 1 and the history has 1 epochs"):
-            study.run(grid(["dynunc"]), store=Store(tmp_path))
+            study.run(grid(["dynunc"], seeds=2), store=Store(tmp_path))
+        assert len(Store(tmp_path).array_names()) == 2  # what was trained is kept
 
 
 class TestRecords:
@@ -336,6 +338,19 @@ class TestRun:
         with pytest.raises(ValueError, match=r"density 0\.001 keeps 1 of .* at least 2"):
             study.run(trials, store=Store(tmp_path))
         assert calls == []  # no training is begun that would be lost
+
+    def test_a_class_that_cannot_be_tested(self, tmp_path, calls, monkeypatch):
+        data = load("digits-2x4", 0)
+        without = replace(data, test=data.test[data.y[data.test] != 7])
+        monkeypatch.setattr("dropkit.trials.load_imbalanced", lambda *_: without)
+        message = "digits-2x4 has no test samples of '7': a recall needs at least 1"
+        with pytest.raises(ValueError, match=message):
+            study.run(grid(["random+drop"]), store=Store(tmp_path))
+        assert calls == []
+
+    def test_unknown_device(self, tmp_path):
+        with pytest.raises(ValueError, match="device must be auto, cpu, cuda, .* got 'gpu'"):
+            study.run([], store=Store(tmp_path), device="gpu")
 
     def test_unknown_executor(self, tmp_path, calls):
         message = "executor must be one of local, processes, ray, got 'cluster'"

@@ -13,7 +13,6 @@ class Job(NamedTuple):
 
     number: int
     folder: Path | None = None
-    gpus: float = 0
 
 
 def square(job: Job) -> int:
@@ -75,7 +74,19 @@ def sleep(job: Job) -> int:
     return 0
 
 
-def killed_in_the_middle(work: Callable[[Any], Any], folder: Path, job: Any) -> Any:
+def stuck_on(work: Callable[[Any], Any], job: Any, *, node: str, folder: Path) -> Any:
+    """Do the work, once another machine of a Ray cluster, the node, hangs in the middle of it."""
+    import ray
+
+    if ray.get_runtime_context().get_node_id() == node:
+        (folder / "stuck").touch()
+        time.sleep(3600)
+    while not (folder / "stuck").exists():
+        time.sleep(0.05)
+    return work(job)
+
+
+def killed_in_the_middle(work: Callable[[Any], Any], job: Any, *, folder: Path) -> Any:
     """Do the work; the first process that is asked to is killed after 20 ms of it."""
     try:
         (folder / "killed").touch(exist_ok=False)

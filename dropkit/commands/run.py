@@ -23,7 +23,7 @@ def add(subparsers: argparse._SubParsersAction) -> None:
     command.add_argument("plan", metavar="PLAN", help="a file, or the name of a plan of dropkit's")
     command.add_argument("--store", metavar="FOLDER", help="default: $DROPKIT_STORE or ~/.cache")
     command.add_argument("--data", metavar="FOLDER", help="data sets; default: $DROPKIT_DATA")
-    command.add_argument("--device", default="auto", help="cpu, cuda, cuda:N, mps or auto")
+    command.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:N, mps")
     command.add_argument("--executor", default="local", help="local, processes or ray")
     command.add_argument("--address", help="of the Ray cluster; default: $RAY_ADDRESS")
     command.add_argument("--seeds", type=int, nargs="+", metavar="N", help="these seeds alone")
@@ -47,13 +47,12 @@ def run(options: argparse.Namespace) -> None:
     torch.set_num_threads(options.threads)
     found = plan.read(options.plan)
     store = Store(options.store)
-    device = devices.resolve(options.device)
     with devices.memory_named(f"{found.model} at a batch of {found.recipe.batch}"):
         done, total = plan.run(
             found,
             store=store,
             executor=options.executor,
-            device=str(device),
+            device=options.device,
             seeds=options.seeds,
             minutes=options.minutes,
         )

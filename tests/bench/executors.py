@@ -16,6 +16,7 @@ from tests.bench import Row
 
 JOBS = 1000
 LIMITS = {"local": 2.0, "processes": 2.0, "ray": 20.0}  # ms
+PROTOCOLS = ["random", "random+drop", "el2n"]
 DENSITIES, SEEDS = [0.1, 0.3, 0.5, 0.7, 0.9], 120
 
 
@@ -28,27 +29,27 @@ def rows() -> Iterator[Row]:
         yield Row(f"scheduling by {name}, a job", spent, "ms", f"≤ {limit:g} ms", spent <= limit)
     if cores() < 2:
         return
-    trials = len(DENSITIES) * SEEDS
+    trials = len(PROTOCOLS) * len(DENSITIES) * SEEDS
     one, two = _study("local"), _study("processes")
-    what = f"a digits study of {trials} networks: {cores()} processes against one"
+    what = f"a digits study of {trials} networks and their queries: {cores()} processes"
     yield Row(what, one / two, "×", "≥ 1.7 ×", one / two >= 1.7)
 
 
 def _scheduling(name: str) -> float:
     """Milliseconds a job that does nothing, from the first answer on, when workers are there."""
-    answers = EXECUTORS[name](works.square, [works.Job(number) for number in range(JOBS)])
-    next(answers)
-    start = time.perf_counter()
-    rest = sum(1 for _ in answers)
-    # The workers' end is in it, and shared by all jobs.
-    return 1000 * (time.perf_counter() - start) / rest
+    with EXECUTORS[name]("cpu") as workers:
+        answers = workers.do(works.square, [works.Job(number) for number in range(JOBS)])
+        next(answers)
+        start = time.perf_counter()
+        rest = sum(1 for _ in answers)
+        return 1000 * (time.perf_counter() - start) / rest
 
 
 def _study(executor: str) -> float:
     """Seconds of a study in a program of its own, its start included."""
     code = (
         "import sys\nfrom dropkit import study\nfrom dropkit.store import Store\n"
-        f"trials = study.grid('digits-2x4', protocols=['random'], densities={DENSITIES},"
+        f"trials = study.grid('digits-2x4', protocols={PROTOCOLS}, densities={DENSITIES},"
         f" seeds={SEEDS})\n"
         "study.run(trials, store=Store(sys.argv[1]), executor=sys.argv[2])\n"
     )
@@ -58,5 +59,5 @@ def _study(executor: str) -> float:
         start = time.perf_counter()
         subprocess.run(command, cwd=Path(__file__).parents[2], env=environment, check=True)
         seconds = time.perf_counter() - start
-        assert len(Store(folder)) == len(DENSITIES) * SEEDS
+        assert len(Store(folder)) == len(PROTOCOLS) * len(DENSITIES) * SEEDS
     return seconds
