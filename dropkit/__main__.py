@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dropkit import __version__
 
 # Modules of dropkit.commands, in the order in which --help lists them.
-COMMANDS = ("prune", "quotas", "scores", "run", "store")
+COMMANDS = ("prune", "quotas", "scores", "estimate", "run", "store")
 
 
 def parser() -> argparse.ArgumentParser:

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from dropkit.images import Images
+from dropkit.pools import halved
 
 # SHA-256 of pixels and labels (uint8) in this module's order, training images first.
 CHECKSUMS = {
@@ -57,10 +58,10 @@ Raw = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, tuple[str, ...]]
 def read(name: str, root: str | None) -> tuple[Images, np.ndarray, list[np.ndarray], tuple]:
     """Images, labels (N,), training, validation and test indices, and class names.
 
-    Of each class's test images the first half, in this module's order, is the validation split,
-    for every seed, as in the authors' released code. The data are looked for in `root` as NAME.npz,
-    in two packed parts NAME_part0.npz and NAME_part1.npz, or as torchvision keeps them; torchvision
-    downloads what is not there, to ``~/.cache/dropkit-data`` where `root` is None.
+    Half of the test images are the validation split, see ``pools.halved``. The data are looked for
+    in `root` as NAME.npz, in two packed parts NAME_part0.npz and NAME_part1.npz, or as torchvision
+    keeps them; torchvision downloads what is not there, to ``~/.cache/dropkit-data`` where `root`
+    is None.
 
     Raises
     ------
@@ -75,19 +76,13 @@ def read(name: str, root: str | None) -> tuple[Images, np.ndarray, list[np.ndarr
     labels = np.concatenate([y_train[train], y_test[test]]).astype(np.int64)
     if _digest(pixels, labels) != CHECKSUMS[name]:
         raise ValueError(f"{where} is damaged: its images are not those of {name}, fetch it again")
-    return Images(pixels, *NORMALISATION[name]), labels, _splits(labels, len(train)), classes
+    return Images(pixels, *NORMALISATION[name]), labels, halved(labels, len(train)), classes
 
 
 def coarse(labels: np.ndarray, classes: tuple[str, ...]) -> tuple[np.ndarray, tuple[str, ...]]:
     """CIFAR-100's labels and class names as superclasses."""
     members = {fine: k for k, names in enumerate(SUPERCLASSES.values()) for fine in names.split()}
     return np.array([members[fine] for fine in classes])[labels], tuple(SUPERCLASSES)
-
-
-def _splits(labels: np.ndarray, training: int) -> list[np.ndarray]:
-    test = np.arange(training, len(labels))
-    halves = [np.array_split(test[labels[test] == k], 2) for k in range(labels.max() + 1)]
-    return [np.arange(training), *map(np.concatenate, zip(*halves, strict=True))]
 
 
 def _digest(pixels: np.ndarray, labels: np.ndarray) -> str:

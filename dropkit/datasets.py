@@ -1,14 +1,18 @@
 """Load a data set as one pool of samples with train, validation and test indices into it."""
 
 import os
+import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from types import ModuleType
 
 import numpy as np
 
-from dropkit import backgrounds, cifar, waterbirds
+from dropkit import backgrounds, cifar, imagenet, tinyimagenet, waterbirds
+from dropkit.data_checks import check_groups, check_pool
 from dropkit.images import Images
+from dropkit.registry import fingerprint
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +54,7 @@ class Data:
 
     def __post_init__(self):
         if self.groups is not None:
-            _check_groups(self.groups, self.y, self.group_names, self.classes)
+            check_groups(self.groups, self.y, self.group_names, self.classes)
 
     @property
     def num_classes(self) -> int:
@@ -78,26 +82,7 @@ class Data:
         return np.bincount(self.strata[getattr(self, split)], minlength=self.num_strata)
 
 
-def _check_groups(
-    groups: np.ndarray, y: np.ndarray, names: tuple[str, ...], classes: tuple[str, ...]
-) -> None:
-    if groups.shape != y.shape or groups.dtype.kind not in "iu":
-        raise ValueError(
-            f"groups are {groups.dtype} of shape {groups.shape}: "
-            f"they must be integers of the labels' shape {y.shape}"
-        )
-    if groups.size and not 0 <= groups.min() <= groups.max() < len(names):
-        wrong = groups.min() if groups.min() < 0 else groups.max()
-        raise ValueError(f"group {wrong} has no name: expected 0..{len(names) - 1}")
-    seen = np.zeros((len(names), len(classes)), bool)
-    seen[groups, y] = True
-    for name, row in zip(names, seen, strict=True):
-        if row.sum() > 1:
-            first, second = (classes[k] for k in np.flatnonzero(row)[:2])
-            raise ValueError(
-                f"group {name!r} holds samples of class {first!r} and of class {second!r}: "
-                "groups must refine classes"
-            )
+Loader = Callable[[int, str | None], Data]  # from a seed and a folder that the user may name
 
 
 def load(name: str, seed: int = 0, root: str | None = None) -> Data:
@@ -135,7 +120,7 @@ def version(name: str, root: str | None = None) -> str:
         As ``load`` does.
     """
     if name != "waterbirds":
-        return ""
+        return _VERSIONS.get(name, "")
     table = waterbirds.read(root or os.environ.get("DROPKIT_DATA"))
     return f"metadata.csv {table.sha256[:16]}"
 
@@ -143,6 +128,54 @@ def version(name: str, root: str | None = None) -> str:
 def names() -> list[str]:
     """Names that ``load`` knows."""
     return sorted(_LOADERS)
+
+
+def register(name: str, loader: Loader, *, version: str | None = None) -> None:
+    """Let ``load`` and the studies know a data set of one's own.
+
+    Registering one's own name again replaces it. ``recipes.DEFAULTS[name]`` may name the model and
+    the recipe that it is trained with.
+
+    Parameters
+    ----------
+    name : str
+    loader : callable
+        From a seed and a folder (or None), as ``load`` takes them, to a Data.
+    version : str, optional
+        Tells trials on other draws of the data apart; default: a digest of the loader's source.
+
+    Raises
+    ------
+    ValueError
+        If the name is one of dropkit's own or has other characters than lower-case letters,
+        digits, dots and hyphens; and from ``load``, if the loader returns no sound Data.
+    """
+    if name in _BUNDLED or not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", name):
+        raise ValueError(
+            f"the data set name {name!r} cannot be used: it must be lower-case letters, digits, "
+            f"dots and hyphens, and none of {', '.join(sorted(_BUNDLED))}"
+        )
+
+    def checked(seed: int, root: str | None) -> Data:
+        data = loader(seed, root)
+        if not isinstance(data, Data):
+            raise ValueError(f"the loader of {name!r} returned {type(data).__name__}, not Data")
+        try:
+            return _sound(data)
+        except ValueError as error:
+            raise ValueError(f"the loader of {name!r}: {error}") from error
+
+    _LOADERS[name] = checked
+    _VERSIONS[name] = fingerprint(loader) if version is None else version
+
+
+def _sound(data: Data) -> Data:
+    """The data with labels and indices as training takes them; ValueError if they cannot be."""
+    if not isinstance(data.x, np.ndarray | Images):
+        raise ValueError(f"samples are {type(data.x).__name__}: they must be an array or Images")
+    splits = {split: np.asarray(getattr(data, split)) for split in ("train", "val", "test")}
+    check_pool(len(data.x), np.asarray(data.y), data.classes, splits)
+    return replace(data, y=np.asarray(data.y, dtype=np.int64), **splits)
 
 
 @lru_cache
@@ -170,7 +203,7 @@ def _stratified_split(labels: np.ndarray, seed: int) -> list[np.ndarray]:
     return [np.sort(np.concatenate(part)) for part in zip(*splits, strict=True)]
 
 
-def _digits(view: Callable[[np.ndarray], np.ndarray]) -> Callable[[int, str | None], Data]:
+def _digits(view: Callable[[np.ndarray], np.ndarray]) -> Loader:
     @lru_cache
     def pool() -> tuple[np.ndarray, np.ndarray]:
         images, labels = _digit_images()
@@ -205,11 +238,19 @@ def _digits_on_photos(seed: int, root: str | None) -> Data:
 
 def _waterbirds(seed: int, root: str | None) -> Data:
     table = waterbirds.read(root)
-    x = Images(np.moveaxis(waterbirds.images(table), 1, -1), *IMAGENET)
-    return Data(x, table.y, *table.splits, waterbirds.CLASSES, table.groups, waterbirds.GROUPS)
+    x, classes, names = waterbirds.images(table), waterbirds.CLASSES, waterbirds.GROUPS
+    return Data(x, table.y, *table.splits, classes, table.groups, names)
 
 
-def _cifar(name: str) -> Callable[[int, str | None], Data]:
+def _folders(module: ModuleType) -> Loader:
+    def loader(seed: int, root: str | None) -> Data:
+        listing = module.read(root)
+        return Data(module.images(listing), listing.y, *listing.splits, listing.classes)
+
+    return loader
+
+
+def _cifar(name: str) -> Loader:
     def loader(seed: int, root: str | None) -> Data:
         x, y, splits, classes = cifar.read(name, root)
         return Data(x, y, *splits, classes)
@@ -223,11 +264,7 @@ def _coarse_cifar100(seed: int, root: str | None) -> Data:
     return Data(x, y, *splits, classes)
 
 
-# Mean and deviation of ImageNet's channels, as torchvision's pretrained weights expect them.
-IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-
-
-_LOADERS: dict[str, Callable[[int, str | None], Data]] = {
+_LOADERS: dict[str, Loader] = {
     # A clean set: recalls near 1, where the literal DRoP rule deletes classes.
     "digits": _digits(lambda images: images),
     # A poor sensor: 8 x 8 pixels averaged to 2 x 4. Real pixels with a real class bias.
@@ -237,8 +274,13 @@ _LOADERS: dict[str, Callable[[int, str | None], Data]] = {
     # The background gives the label away in training, not in the test: groups, as in Waterbirds.
     "digits-on-photos": _digits_on_photos,
     "waterbirds": _waterbirds,
+    "tinyimagenet": _folders(tinyimagenet),
+    "imagenet": _folders(imagenet),
     "cifar10": _cifar("cifar10"),
     "cifar100": _cifar("cifar100"),
     # The 20 superclasses of CIFAR-100.
     "cifar100-coarse": _coarse_cifar100,
 }
+
+_BUNDLED = frozenset(_LOADERS)
+_VERSIONS: dict[str, str] = {}  # of data sets that a reader registered

@@ -110,14 +110,14 @@ def register(
         raise ValueError(f"schedule is {schedule!r}: it must be 'short' or 'long'")
 
     def add(function: Function) -> Function:
-        version = "" if name in _PAPERS else _fingerprint(function)
+        version = "" if name in _PAPERS else fingerprint(function)
         SCORES[name] = Score(name, function, needs, schedule, version)
         return function
 
     return add
 
 
-def _fingerprint(function: Function) -> str:
+def fingerprint(function: Callable) -> str:
     """Eight hexadecimal digits of a function's source, or of its bytecode where that is all."""
     try:
         text = inspect.getsource(function)

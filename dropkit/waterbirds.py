@@ -7,36 +7,33 @@ More than one draw of the data is in circulation; the checksum of the table tell
 import csv
 import hashlib
 import io
-import os
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 
 import numpy as np
 from PIL import Image
-from tqdm import tqdm
+
+from dropkit import decoding
+from dropkit.images import Images
 
 FOLDER = "waterbird_complete95_forest2water2"
 COLUMNS = ("img_id", "img_filename", "y", "split", "place", "place_filename")
 CLASSES = ("landbird", "waterbird")
 GROUPS = ("landbird on land", "landbird on water", "waterbird on land", "waterbird on water")
 SPLITS = ("training", "validation", "test")
-SHAPE = (3, 224, 224)
+SIDE = 224
 RESIZED = (256, 256)  # the published transform makes images square, whatever their aspect
-
-_BATCH = 64  # images between two writes: what an interrupted run loses
-_WORKERS = max(2, os.cpu_count() or 1)
 
 
 @dataclass(frozen=True)
 class Table:
     """The rows of ``metadata.csv``: image files, labels, split codes 0 to 2 and places, (N,) each.
 
-    ``sha256`` is that of the file and names the draw of the data.
+    Files are paths inside `folder`; ``sha256`` is that of the table and names the draw of the data.
     """
 
-    files: list[Path]
+    folder: Path
+    files: list[str]
     y: np.ndarray
     split: np.ndarray
     place: np.ndarray
@@ -63,7 +60,9 @@ def read(root: str | Path | None) -> Table:
         split code is outside 0 .. 2, an image lies outside the folder, or a split has no rows.
     """
     if not root:
-        raise ValueError(f"waterbirds is not bundled: root must name the folder that has {FOLDER}")
+        raise ValueError(
+            f"waterbirds is not bundled: let DROPKIT_DATA name the folder that has {FOLDER}"
+        )
     path = Path(root) / FOLDER / "metadata.csv"
     try:
         content = path.read_bytes()
@@ -81,13 +80,13 @@ def read(root: str | Path | None) -> Table:
     files, codes = [], []
     for line, row in enumerate(rows, start=2):
         file, *numbers = _row(header, row, f"{path}, line {line}")
-        files.append(path.parent / file)
+        files.append(file)
         codes.append(numbers)
     y, split, place = np.array(codes, dtype=np.int64).reshape(-1, 3).T
     for code, name in enumerate(SPLITS):
         if code not in split:
             raise ValueError(f"{path} has no row with split {code}, so no {name} samples")
-    return Table(files, y, split, place, hashlib.sha256(content).hexdigest())
+    return Table(path.parent, files, y, split, place, hashlib.sha256(content).hexdigest())
 
 
 def _row(header: list[str], row: list[str], where: str) -> tuple[str, int, int, int]:
@@ -109,84 +108,20 @@ def _row(header: list[str], row: list[str], where: str) -> tuple[str, int, int, 
     return file, *numbers
 
 
-def default_cache() -> Path:
-    """Where decoded images are kept: ``$DROPKIT_IMAGES``, else ``~/.cache/dropkit-images``."""
-    chosen = os.environ.get("DROPKIT_IMAGES")
-    return Path(chosen) if chosen else Path.home() / ".cache" / "dropkit-images"
-
-
-def images(table: Table, cache: str | Path | None = None) -> np.memmap:
-    """Return the images (N, 3, 224, 224) uint8, decoded once into a memory-mapped cache.
+def images(table: Table, cache: str | Path | None = None) -> Images:
+    """Return the images, 224 x 224 pixels, decoded once as ``decoding.decoded`` does.
 
     Each image is resized to 256 x 256 and cropped to its centre, as Sagawa et al. (2020) do; 150 kB
-    an image. An interrupted run goes on where it stopped. The cache belongs to one
-    ``metadata.csv``: an image file replaced under the same name is not noticed.
+    an image. The cache belongs to one ``metadata.csv``.
 
     Raises
     ------
     ValueError
         If an image is missing or cannot be decoded, or the cache is damaged or cannot be written.
     """
-    target = Path(cache or default_cache()) / f"waterbirds-224-{table.sha256[:16]}.npy"
-    if not target.exists():
-        try:
-            _fill(target, table)
-        except OSError as error:
-            raise ValueError(f"the decoded images cannot be kept in {target}: {error}") from error
-    try:
-        found = np.load(target, mmap_mode="r")
-    except (OSError, ValueError, EOFError) as error:
-        raise ValueError(f"the decoded images in {target} are damaged: delete the file") from error
-    if found.shape != (len(table.files), *SHAPE) or found.dtype != np.uint8:
-        raise ValueError(f"{target} holds other images ({found.dtype} {found.shape}): delete it")
-    return found
+    name = f"waterbirds-{table.sha256[:16]}"
+    return decoding.decoded(name, table.folder, table.files, _fit, SIDE, cache)
 
 
-def _fill(target: Path, table: Table) -> None:
-    """Decode all images, in order, into a file that gets its name when it is complete."""
-    lines = [f"metadata.csv, line {line}" for line in range(2, len(table.files) + 2)]
-    for line, file in zip(lines, table.files, strict=True):
-        if not file.is_file():
-            raise ValueError(f"{line}: the image {file} is missing")
-    header = _header(len(table.files))
-    size = int(np.prod(SHAPE))
-    part = target.with_suffix(".part")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part.touch()
-    # Every image has its place in the file: two processes at once write the same bytes.
-    with open(part, "r+b") as file, ThreadPoolExecutor(_WORKERS) as pool:
-        same = file.read(len(header)) == header
-        done = max(0, part.stat().st_size - len(header)) // size if same else 0
-        file.seek(0)
-        file.write(header)
-        file.seek(len(header) + done * size)
-        with tqdm(total=len(lines), initial=done, desc="decoding", unit="image") as bar:
-            for start in range(done, len(lines), _BATCH):
-                batch = slice(start, start + _BATCH)
-                for image in pool.map(_decoded, table.files[batch], lines[batch]):
-                    file.write(image)
-                    bar.update()
-                file.flush()
-        os.fsync(file.fileno())
-    with suppress(FileNotFoundError):  # the other process was first
-        os.replace(part, target)
-
-
-def _header(count: int) -> bytes:
-    """What an ``.npy`` file of `count` images begins with."""
-    head = io.BytesIO()
-    layout = {"descr": "|u1", "fortran_order": False, "shape": (count, *SHAPE)}
-    np.lib.format.write_array_header_1_0(head, layout)
-    return head.getvalue()
-
-
-def _decoded(file: Path, where: str) -> bytes:
-    try:
-        with Image.open(file) as image:
-            square = image.convert("RGB").resize(RESIZED, Image.Resampling.BILINEAR)
-    except Exception as error:  # Pillow's readers raise what they like
-        raise ValueError(f"{where}: the image {file} cannot be decoded: {error}") from error
-    margins = [(full - kept) // 2 for full, kept in zip(RESIZED, SHAPE[1:], strict=True)]
-    left, top = margins
-    centre = square.crop((left, top, left + SHAPE[2], top + SHAPE[1]))
-    return np.asarray(centre).transpose(2, 0, 1).tobytes()
+def _fit(image: Image.Image) -> Image.Image:
+    return decoding.centre(image.resize(RESIZED, Image.Resampling.BILINEAR), SIDE)

@@ -59,7 +59,8 @@ class TestImages:
 
     def test_names(self):
         cifar = ["cifar10", "cifar100", "cifar100-coarse"]
-        assert datasets.names() == [*cifar, *NAMES, "digits-on-photos", "waterbirds"]
+        others = ["digits-on-photos", "imagenet", "tinyimagenet", "waterbirds"]
+        assert datasets.names() == [*cifar, *NAMES, *others]
 
 
 class TestSplits:

@@ -48,16 +48,22 @@ class TestBatches:
         assert batch.shape == (5, 3, 9, 8)
         assert batch.is_contiguous(memory_format=torch.channels_last)
 
-    def test_a_memory_mapped_set_stays_on_disk(self, pool, tmp_path):
-        np.save(tmp_path / "pixels.npy", np.moveaxis(pool.pixels, -1, 1))
-        mapped = np.moveaxis(np.load(tmp_path / "pixels.npy", mmap_mode="r"), 1, -1)
-        source = images.source(Images(mapped, MEAN, STD), torch.float32, CPU)
-        rows = torch.tensor([[4, 0, 4]])
+    def test_a_memory_mapped_set_stays_on_disk_and_is_moved_alike(self, pool, tmp_path):
+        np.save(tmp_path / "pixels.npy", pool.pixels)
+        mapped = Images(np.load(tmp_path / "pixels.npy", mmap_mode="r"), MEAN, STD)
+        source = images.source(mapped, torch.float32, CPU)
         whole = images.source(pool, torch.float32, CPU)
         assert not source.resident and whole.resident
-        np.testing.assert_array_equal(source(rows), whole(rows))
-        with pytest.raises(ValueError, match="stay on disk are not augmented: use augment=False"):
-            source(rows, torch.zeros(1, 3, 3, dtype=torch.uint8))
+        rows = torch.tensor([[4, 0, 4, 6], [1, 1, 5, 2]])
+        moves = images.draw_moves(8, torch.Generator().manual_seed(0)).view(2, 4, 3)
+        for how in (None, moves):
+            found = source(rows, how)
+            np.testing.assert_array_equal(found, whole(rows, how))
+            assert found[0].is_contiguous(memory_format=torch.channels_last)
+        found = source(rows, moves)
+        for s, b in np.ndindex(2, 4):
+            expected = by_torchvision(pool.pixels[rows[s, b]], *moves[s, b].tolist())
+            np.testing.assert_allclose(found[s, b], expected, rtol=1e-5, atol=1e-5)
 
     def test_numbers_are_not_augmented(self):
         source = images.source(np.zeros((4, 2)), torch.float64, CPU)

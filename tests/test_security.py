@@ -15,7 +15,7 @@ import pytest
 import torch
 
 import dropkit
-from dropkit import datasets, merging, models, waterbirds
+from dropkit import datasets, imagenet, merging, models, tinyimagenet, waterbirds
 from dropkit.__main__ import main
 from dropkit.store import DamagedRecord, Store
 
@@ -141,9 +141,36 @@ class TestData:
         table = waterbirds.read(tmp_path)
         cache = tmp_path / "cache"
         cache.mkdir()
-        (cache / f"waterbirds-224-{table.sha256[:16]}.npy").write_bytes(harmful_npy(mark))
+        (cache / f"waterbirds-{table.sha256[:16]}-224x224x3.npy").write_bytes(harmful_npy(mark))
         with pytest.raises(ValueError, match="are damaged"):
             waterbirds.images(table, cache)
+
+    @pytest.mark.parametrize(
+        "name", ["../secret.JPEG", "/etc/passwd", "..", "a/../../b", "\\\\h\\s"]
+    )
+    @pytest.mark.parametrize("where", ["annotation", "class"])
+    def test_lists_of_tinyimagenet_name_nothing_outside(self, tmp_path, name, where):
+        folder = tmp_path / "data" / tinyimagenet.FOLDER
+        for place in ("train/n01443537/images", "val/images"):
+            (folder / place).mkdir(parents=True)
+        (tmp_path / "data" / "secret.JPEG").write_text("of the reader's own")
+        (folder / "wnids.txt").write_text(name if where == "class" else "n01443537")
+        row = f"{name}\tn01443537\n" if where == "annotation" else ""
+        (folder / "val" / "val_annotations.txt").write_text(row)
+        problem = "there is no image" if where == "annotation" else "not one folder for each line"
+        with pytest.raises(ValueError, match=problem):
+            datasets.load("tinyimagenet", root=str(tmp_path / "data"))
+
+    def test_a_file_of_a_class_folder_is_decoded_as_an_image(self, tmp_path, mark, monkeypatch):
+        monkeypatch.setenv("DROPKIT_IMAGES", str(tmp_path / "cache"))
+        for name, count in (("CLASSES", 1), ("TRAINING", 1), ("VALIDATION", 1)):
+            monkeypatch.setattr(imagenet, name, count)
+        for half in ("train", "val"):
+            folder = tmp_path / imagenet.FOLDER / half / "n01440764"
+            folder.mkdir(parents=True)
+            (folder / f"{half}.JPEG").write_bytes(pickle.dumps(Payload(mark)))
+        with pytest.raises(ValueError, match="train.JPEG cannot be decoded"):
+            datasets.load("imagenet", root=str(tmp_path))
 
     def test_files_of_the_command_line(self, tmp_path, mark, capsys):
         (tmp_path / "labels.npy").write_bytes(harmful_npy(mark))

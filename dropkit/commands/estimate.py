@@ -1,0 +1,66 @@
+"""``dropkit estimate``: what a plan will cost, before anything is trained."""
+
+import argparse
+
+DESCRIPTION = """\
+Say how many networks and images a plan trains on, and how long that takes.
+
+The speed is measured on this device for a few seconds, on random images in its memory, unless it is
+given. The data need not be there.
+
+examples:
+  dropkit estimate cifar100-paper --device cuda
+  dropkit estimate imagenet-paper --images-per-second 2470
+"""
+
+
+def add(subparsers: argparse._SubParsersAction) -> None:
+    """Register the command."""
+    command = subparsers.add_parser(
+        "estimate",
+        help="what a plan will cost",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument("plan", metavar="PLAN", help="a file, or the name of a plan of dropkit's")
+    command.add_argument("--data", metavar="FOLDER", help="data sets; default: $DROPKIT_DATA")
+    command.add_argument("--seeds", type=int, nargs="+", metavar="N", help="these seeds alone")
+    command.add_argument(
+        "--images-per-second", type=float, metavar="N", help="training speed; default: measured"
+    )
+    command.add_argument("--device", default="auto", help="cpu, cuda, cuda:N, mps or auto")
+    command.add_argument("--threads", type=int, default=1, help="of a processor (default 1)")
+    command.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Print the estimate."""
+    import os
+
+    import torch
+
+    from dropkit import devices, estimate, plan
+
+    if options.data:
+        os.environ["DROPKIT_DATA"] = options.data
+    speed = options.images_per_second
+    if speed is not None and not speed > 0:
+        raise ValueError(f"--images-per-second must be above 0, got {speed:g}")
+    found = plan.read(options.plan)
+    size = estimate.size(found.dataset)
+    cost = estimate.cost(sum(found.steps(options.seeds), []))
+    each = estimate.flops(found.model, size)
+    print(f"{found.model} on {found.dataset}")
+    print(f"trials      {cost.trials:,}, on {cost.trial_images:,} images, counted each time")
+    print(f"queries     {cost.queries:,}, on {cost.query_images:,} images; ", end="")
+    print(f"the largest records {cost.record / 1e9:.2f} GB")
+    print(f"arithmetic  {each / 1e9:.3g} GFLOP an image, {each * cost.images / 1e15:,.1f} PFLOP")
+    if speed is None:
+        device = devices.resolve(options.device)
+        torch.set_num_threads(options.threads)
+        with devices.memory_named(f"{found.model} at a batch of {found.recipe.batch}"):
+            speed = estimate.throughput(found.model, size, found.recipe, device)
+        print(f"measured    {speed:,.4g} images/s on {device}")
+    hours = cost.images / speed / 3600
+    print(f"time        {hours:,.1f} hours of one device at {speed:,.4g} images/s, ", end="")
+    print("without evaluation")

@@ -1,0 +1,81 @@
+"""How fast batches of ImageNet's size come from the decoded file, beside torchvision's loader."""
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch.utils.data import DataLoader
+from torchvision import datasets, transforms
+
+from dropkit import decoding, imagenet, images, pools
+from tests.bench import Row
+
+COUNT, BATCH, ROUNDS = 192, 64, 3
+SIZES = [(500, 375), (500, 333), (375, 500), (400, 300)]  # as ImageNet's are
+
+
+def rows() -> Iterator[Row]:
+    """Yield images a second of both sides, taken in turns, and their ratio.
+
+    Both decode, resize and crop to 224 x 224 pixels, shift by up to 4, flip and normalise; ours has
+    decoded before. The decoded file is in the system's memory: a disk may be slower.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        listing = _published(Path(folder))
+        side = imagenet.SIDE
+        names = listing.folder, listing.names
+        decoded = decoding.decoded("images", *names, imagenet._fit, side, Path(folder) / "cache")
+        source = images.source(decoded, torch.float32, torch.device("cpu"))
+        loader = _loader(listing.folder / "train")
+        sides = {"dropkit": lambda: _ours(source), "loader": lambda: [x for x, _ in loader]}
+        shapes = {name: {tuple(x.shape) for x in run()} for name, run in sides.items()}
+        assert shapes["dropkit"] == shapes["loader"] == {(BATCH, 3, side, side)}
+        rates = {name: max(_rate(run) for _ in range(ROUNDS)) for name, run in sides.items()}
+    yield Row("shifted, flipped 224 x 224 from disk", rates["dropkit"], "images/s", "-", True)
+    ratio = rates["dropkit"] / rates["loader"]
+    yield Row("the same against torchvision's ImageFolder", ratio, "×", "≥ 3 ×", ratio >= 3)
+
+
+def _rate(run: Callable[[], list]) -> float:
+    began = time.perf_counter()
+    run()
+    return COUNT / (time.perf_counter() - began)
+
+
+def _published(root: Path) -> pools.Listing:
+    """Generated JPEG files in the layout of ImageFolder, all in its training half."""
+    rng = np.random.default_rng(0)
+    part = {}
+    for i in range(COUNT):
+        coarse = rng.integers(0, 256, (40, 40, 3), dtype=np.uint8)
+        image = Image.fromarray(coarse).resize(SIZES[i % len(SIZES)], Image.Resampling.BICUBIC)
+        name = f"train/{i % 2}/{i}.JPEG"
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        image.save(root / name)
+        part[name] = str(i % 2)
+    return pools.arranged(root, [part, {}], {"0": "a", "1": "b"})
+
+
+def _ours(source: images.Batches) -> list[torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    order = torch.randperm(COUNT, generator=generator)
+    moves = images.draw_moves(COUNT, generator)
+    parts = zip(order.split(BATCH), moves.split(BATCH), strict=True)
+    return [source(rows[None], moved[None])[0] for rows, moved in parts]
+
+
+def _loader(folder: Path) -> DataLoader:
+    steps = [
+        transforms.Resize(imagenet.SHORT),
+        transforms.CenterCrop(imagenet.SIDE),
+        transforms.RandomCrop(imagenet.SIDE, padding=images.SHIFT),
+        transforms.RandomHorizontalFlip(),
+        transforms.ToTensor(),
+        transforms.Normalize(*decoding.IMAGENET),
+    ]
+    found = datasets.ImageFolder(str(folder), transforms.Compose(steps))
+    return DataLoader(found, BATCH, shuffle=True)
