@@ -7,6 +7,8 @@ HTML   := _build/html/index.html
 # One thread a process: the numbers must not depend on the cores, and pages run side by side.
 export OMP_NUM_THREADS := 1
 export DROPKIT_STORE ?= $(CURDIR)/.cache/store
+# Where this is set, as in many containers, every process compiles all that it imports anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: book test bench lock html pdf clean
 

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from dropkit.page_records import ENGINES
+
 Run = Mapping[str, Any]
 
 TITLE = "How this page was made"
@@ -77,8 +79,9 @@ def _facts(run: Run) -> str:
 def _origin(group: Mapping[str, Any]) -> str:
     """One sentence on the trials of one device."""
     days = group["first"] + f" to {group['last']}" * (group["last"] != group["first"])
+    engine = next(package for package in ENGINES if package in group)
     return (
-        f"{group['trials']:,} on {group['device']} with torch {group['torch']}, {days}, "
+        f"{group['trials']:,} on {group['device']} with {engine} {group[engine]}, {days}, "
         f"{group['seconds']:,.0f} s in all, by commit {', '.join(group['commits'])}"
     )
 
@@ -132,8 +135,8 @@ def _commands(page: str, run: Run | None, repository: str | None) -> str:
 def status(notes: Mapping[str, Run]) -> str:
     """Return the status page: every executed page in one table, and what they were made with."""
     rows = [
-        f"| [](./{page}.ipynb) | `{literal(run['parameters'])}` | {run['trials']:,} "
-        f"| {run['fresh']:,} | {run['seconds']:.0f} | {_minute(run)} |"
+        f"| [](./{page}.ipynb) | {run['trials']:,} | {run['fresh']:,} | {run['seconds']:.0f} "
+        f"| {_minute(run)} |"
         for page, run in notes.items()
     ]
     latest = max(notes.values(), key=lambda run: run["when"])["made with"]
@@ -144,11 +147,19 @@ def status(notes: Mapping[str, Run]) -> str:
             "What was executed to make this copy of the book, by `make book`. Trials that the",
             "store already held were not trained again, so the seconds of a first run are more.",
             "",
-            "| page | parameters | trials | trained now | seconds | executed (UTC) |",
-            "| :--- | :--- | ---: | ---: | ---: | :--- |",
+            "| page | trials | trained now | seconds | executed (UTC) |",
+            "| :--- | ---: | ---: | ---: | :--- |",
             *rows,
             "",
-            "| made with | version or value |",
+            "## Parameters",
+            "",
+            *(
+                f"[](./{page}.ipynb)\n: `{literal(run['parameters'])}`\n"
+                for page, run in notes.items()
+            ),
+            "## Made with",
+            "",
+            "| what | version or value |",
             "| :--- | :--- |",
             *(f"| {name} | {value} |" for name, value in latest.items() if name != "changed"),
             "",

@@ -16,6 +16,8 @@ from typing import Any
 from dropkit import store
 from dropkit.store import Record
 
+ENGINES = ("torch", "scikit-learn")  # what trains, as a record's provenance names it
+
 _used: dict[int, dict[str, Record]] = {}  # by the execution count of the cell that asked
 _fresh: set[str] = set()  # keys of the records that this process trained
 
@@ -91,21 +93,27 @@ def _code_changed() -> bool:
 
 
 def origins(records: Iterable[Record]) -> list[dict[str, Any]]:
-    """Return where records were trained, one entry a device and torch version, largest first."""
-    groups: dict[tuple[str, str], dict[str, Any]] = {}
+    """Return where records were trained, one entry a device and version, largest first.
+
+    The version is that of torch, or of the package in `ENGINES` that trained instead.
+    """
+    groups: dict[tuple[str, str, str], dict[str, Any]] = {}
     for record in records:
         made = record["provenance"]
         day = made["time"][:10]
+        engine = next(package for package in ENGINES if package in made)
         new = {"trials": 0, "seconds": 0.0, "first": day, "last": day, "commits": []}
-        group = groups.setdefault((made["device"], made["torch"]), new)
+        group = groups.setdefault((made["device"], engine, made[engine]), new)
         group["trials"] += 1
         group["seconds"] = round(group["seconds"] + record["seconds"], 3)
         group["first"], group["last"] = min(group["first"], day), max(group["last"], day)
         group["commits"] = sorted(
             {*group["commits"], made["commit"][:7] if made["commit"] else "none"}
         )
-    entries = [{"device": key[0], "torch": key[1]} | group for key, group in groups.items()]
-    return sorted(entries, key=lambda entry: (-entry["trials"], entry["device"], entry["torch"]))
+    ordered = sorted(groups.items(), key=lambda item: (-item[1]["trials"], item[0]))
+    return [
+        {"device": device, engine: version} | group for (device, engine, version), group in ordered
+    ]
 
 
 def behind(cells: Mapping[str, str], sources: Collection[str]) -> dict[str, list[str]]:

@@ -31,7 +31,7 @@ from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 from tqdm import tqdm
 
-from dropkit import page_provenance
+from dropkit import page_kernels, page_provenance
 from dropkit.notebook import parameters
 from dropkit.page_pictures import lighten, pictures
 from dropkit.page_records import behind
@@ -201,6 +201,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not sources:
         parser.error("there are no notebooks in notebooks/: run this in the repository's folder")
     os.environ.update(KERNEL_ENVIRONMENT)
+    if len(sources) > 1:  # a single kernel imports what it needs as fast
+        page_kernels.use()
     logging.getLogger("papermill").setLevel(logging.CRITICAL)  # build() says it
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

@@ -1,7 +1,8 @@
 """The guide's experiments: under-samplers on data that ship with scikit-learn, paired by seed."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -13,12 +14,14 @@ from sklearn.model_selection import train_test_split
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from tqdm import tqdm
 
-from dropkit import datasets
+from dropkit import datasets, fits
 from dropkit.figures import Curves
 from dropkit.metrics import Difference, class_recalls, paired_difference
 from dropkit.quotas import Floats, Ints, budget, class_counts, variance_densities
 from dropkit.sampler import DRoPSampler
+from dropkit.store import Record, Store
 
 
 class Case(NamedTuple):
@@ -41,7 +44,8 @@ CASES = {
 FULL, WEIGHTED, RANDOM = "Full data", "Full data, class weights", "Random"
 BALANCED, NEAR_MISS, HARDNESS = "RandomUnderSampler", "NearMiss", "InstanceHardnessThreshold"
 DROP, DROP_10 = "DRoPSampler", "DRoPSampler, smoothing=10"
-CROSS = "cross-validated"
+SAMPLERS = (RANDOM, BALANCED, NEAR_MISS, HARDNESS, DROP, DROP_10)
+CROSS, VALIDATED = "cross-validated", "validated"
 # Fits of a classifier until the final one is there, at one density.
 FITS = {
     FULL: 1,
@@ -55,21 +59,15 @@ FITS = {
 }
 
 
-Results = dict[str, dict[float, list]]  # method -> density, or another setting -> one entry a seed
-
-
 class Comparison(NamedTuple):
-    """Recalls (seeds, classes) on the test half, and the fractions really kept (seeds,)."""
+    """Recalls (seeds, classes) on test samples, and the fractions really kept (seeds,).
+
+    By method, and by density or, where recalls are measured on few samples a class, by their
+    number.
+    """
 
     recalls: Curves
     kept: Mapping[str, Mapping[float, Floats]]
-
-
-class Trust(NamedTuple):
-    """The same by validation samples a class in place of the density, with class densities."""
-
-    recalls: Curves
-    quotas: Mapping[str, Mapping[float, Floats]]
 
 
 def load(case: Case) -> tuple[Floats, Ints, tuple[str, ...]]:
@@ -98,72 +96,136 @@ def equal_counts(sizes: Ints, density: float) -> dict[int, int]:
     return dict(enumerate(class_counts(sizes, densities, total=total).tolist()))
 
 
-def compare(case: Case, densities: Sequence[float], seeds: int) -> Comparison:
+def compare(case: Case, densities: Sequence[float], seeds: int, *, store: Store) -> Comparison:
     """Train on halves pruned by each method, and measure recalls on the other halves.
 
     Each seed draws its own stratified halves. All methods are asked for the same number of samples;
     those of imbalanced-learn share it out equally. DRoP's recalls come from five-fold
-    cross-validation of the same classifier on the training half, once for all densities.
+    cross-validation of the same classifier on the training half, once for all densities. Only
+    what the store lacks is trained.
     """
-    recalls: Results = {}
-    kept: Results = {}
-    X, y, classes = load(case)
-    for seed in range(seeds):
-        X_train, X_test, y_train, y_test = halves(X, y, seed)
-        chosen = {(FULL, 1.0): ((X_train, y_train), {})}
-        if case.classifier == "logistic":
-            chosen[WEIGHTED, 1.0] = (X_train, y_train), {"class_weight": "balanced"}
-        samplers = _samplers(case, X_train, y_train, seed)
-        for density in densities:
-            chosen |= {(name, density): (pick(density), {}) for name, pick in samplers.items()}
-        for (method, density), (data, settings) in chosen.items():
-            model = classifier(case.classifier, **settings).fit(*data)
-            found = class_recalls(y_test, model.predict(X_test), len(classes))
-            recalls.setdefault(method, {}).setdefault(density, []).append(found)
-            kept.setdefault(method, {}).setdefault(density, []).append(len(data[1]) / len(y_train))
-    return Comparison(_stacked(recalls), _stacked(kept))
+    whole = [FULL, WEIGHTED] if case.classifier == "logistic" else [FULL]
+    cells = [(method, 1.0) for method in whole]
+    cells += product(SAMPLERS, map(float, densities))
+    asked = [{"method": method, "density": density} for method, density in cells]
+    records = _records("compare", case, asked, seeds, store, _compared)
+    return _arranged(cells, records)
 
 
 def trust(
-    case: Case, per_class: Sequence[int], smoothings: Sequence[float], density: float, seeds: int
-) -> Trust:
+    case: Case,
+    per_class: Sequence[int],
+    smoothings: Sequence[float],
+    density: float,
+    seeds: int,
+    *,
+    store: Store,
+) -> Comparison:
     """Prune with recalls measured on few validation samples a class, at several smoothings.
 
     Half of the data are for training, a quarter each for validation and test. The training half
-    and the test quarter of a seed stay the same while its validation set shrinks. `CROSS` takes
-    no validation samples: five-fold cross-validation on the training half.
+    and the test quarter of a seed stay the same while its validation set shrinks. `RANDOM` and
+    `CROSS`, five-fold cross-validation on the training half, take no validation samples: they
+    are the same for each number of them. Only what the store lacks is trained.
     """
-    recalls: Results = {}
-    quotas: Results = {}
-    X, y, classes = load(case)
-    for seed in range(seeds):
-        X_train, X_rest, y_train, y_rest = halves(X, y, seed)
-        X_val, X_test, y_val, y_test = halves(X_rest, y_rest, seed)
-        fitted = classifier(case.classifier).fit(X_train, y_train)
+    without = list(product((RANDOM, CROSS), [0], [0.0]))
+    settings = [*without, *product([VALIDATED], per_class, map(float, smoothings))]
+    names = ("method", "per_class", "smoothing")
+    asked = [{"density": float(density), **dict(zip(names, s, strict=True))} for s in settings]
+    found = _records("trust", case, asked, seeds, store, _trusted)
+    cells, places = [], []
+    for place, (method, count, smoothing) in enumerate(settings):
+        label = method if method != VALIDATED else f"smoothing {smoothing:g}"
+        for each in [count] if method == VALIDATED else per_class:
+            cells.append((label, each))
+            places.append(place)
+    return _arranged(cells, [[records[place] for place in places] for records in found])
 
-        def recall(data: tuple) -> Floats:
-            model = classifier(case.classifier).fit(*data)
-            return class_recalls(y_test, model.predict(X_test), len(classes))  # noqa: B023
 
-        def drop(**settings: object) -> Floats:
-            sampler = DRoPSampler(density, minimum=0, random_state=seed, **settings)  # noqa: B023
-            found = recall(sampler.fit_resample(X_train, y_train))  # noqa: B023
-            return found, sampler.densities_
+Data = tuple[Floats, Ints]
+Measure = Callable[[Case, Data, int, Sequence[fits.Settings]], Iterator[fits.Measured]]
 
-        plain = recall(_random(X_train, y_train, seed)(density))
-        crossed, _ = drop(estimator=classifier(case.classifier))
-        for count in per_class:
-            few = np.concatenate([np.flatnonzero(y_val == k)[:count] for k in range(len(classes))])
-            recalls.setdefault(RANDOM, {}).setdefault(count, []).append(plain)
-            recalls.setdefault(CROSS, {}).setdefault(count, []).append(crossed)
-            for smoothing in smoothings:
-                found, densities = drop(
-                    estimator=fitted, validation=(X_val[few], y_val[few]), smoothing=smoothing
-                )
-                label = f"smoothing {smoothing:g}"
-                recalls.setdefault(label, {}).setdefault(count, []).append(found)
-                quotas.setdefault(label, {}).setdefault(count, []).append(densities)
-    return Trust(_stacked(recalls), _stacked(quotas))
+
+def _records(
+    experiment: str,
+    case: Case,
+    asked: Sequence[fits.Settings],
+    seeds: int,
+    store: Store,
+    measure: Measure,
+) -> list[list[Record]]:
+    """Return for each seed the records of what is asked, in that order."""
+    X, y, _ = load(case)
+    shared = {"experiment": experiment, **case._asdict(), "inputs": fits.digest(X, y)}
+    return [
+        fits.recorded(
+            [shared | {"seed": seed} | each for each in asked],
+            partial(measure, case, (X, y), seed),
+            store,
+        )
+        for seed in tqdm(range(seeds), desc=f"{experiment}: {case.data}", unit="split")
+    ]
+
+
+def _compared(
+    case: Case, data: Data, seed: int, wanted: Sequence[fits.Settings]
+) -> Iterator[fits.Measured]:
+    X_train, X_test, y_train, y_test = halves(*data, seed)
+    samplers = _samplers(case, X_train, y_train, seed)
+    for fit in wanted:
+        weights = {"class_weight": "balanced"} if fit["method"] == WEIGHTED else {}
+        kept = samplers[fit["method"]](fit["density"])
+        model = classifier(case.classifier, **weights).fit(*kept)
+        yield _outcome(model, (X_train, y_train), kept, (X_test, y_test))
+
+
+def _trusted(
+    case: Case, data: Data, seed: int, wanted: Sequence[fits.Settings]
+) -> Iterator[fits.Measured]:
+    X_train, X_rest, y_train, y_rest = halves(*data, seed)
+    X_val, X_test, y_val, y_test = halves(X_rest, y_rest, seed)
+    fitted = classifier(case.classifier).fit(X_train, y_train)
+    for fit in wanted:
+        if fit["method"] == RANDOM:
+            kept = _random(X_train, y_train, seed)(fit["density"])
+        else:
+            source = {"estimator": classifier(case.classifier)}
+            if fit["method"] == VALIDATED:
+                few = first_of_each(y_val, fit["per_class"])
+                source = {"estimator": fitted, "validation": (X_val[few], y_val[few])}
+                source["smoothing"] = fit["smoothing"]
+            sampler = DRoPSampler(fit["density"], minimum=0, random_state=seed, **source)
+            kept = sampler.fit_resample(X_train, y_train)
+        model = classifier(case.classifier).fit(*kept)
+        yield _outcome(model, (X_train, y_train), kept, (X_test, y_test))
+
+
+def _outcome(model: BaseEstimator, train: Data, kept: Data, test: Data) -> fits.Measured:
+    """What is recorded of a fitted classifier: test recalls, and class sizes before and after."""
+    sizes = np.bincount(train[1])
+    return {
+        "recalls": class_recalls(test[1], model.predict(test[0]), len(sizes)),
+        "class_sizes": sizes,
+        "kept": np.bincount(kept[1], minlength=len(sizes)),
+    }
+
+
+def _arranged(
+    cells: Sequence[tuple[str, float]], records: Sequence[Sequence[Record]]
+) -> Comparison:
+    """The records of each seed, in the order of the cells, by method and setting."""
+    found = Comparison({}, {})
+    for place, (method, setting) in enumerate(cells):
+        rows = [of_seed[place] for of_seed in records]
+        kept = [sum(row["kept"]) / sum(row["class_sizes"]) for row in rows]
+        found.recalls.setdefault(method, {})[setting] = np.array([row["recalls"] for row in rows])
+        found.kept.setdefault(method, {})[setting] = np.array(kept)
+    return found
+
+
+def first_of_each(labels: Ints, count: int) -> Ints:
+    """Return the indices of the first `count` samples of every class 0 .. K-1."""
+    return np.concatenate([np.flatnonzero(labels == k)[:count] for k in range(labels.max() + 1)])
 
 
 def differences(recalls: Curves, first: str, second: str, density: float) -> dict[str, Difference]:
@@ -195,7 +257,7 @@ def _random(X: Floats, y: Ints, seed: int) -> Callable[[float], tuple]:
 
 
 def _samplers(case: Case, X: Floats, y: Ints, seed: int) -> dict[str, Callable[[float], tuple]]:
-    """Return what keeps a part of the data at a density, by method."""
+    """Return what keeps a part of the data at a density, by method; of two methods, all."""
     sizes = np.bincount(y)
     model = classifier(case.classifier)
     measured = DRoPSampler(estimator=model, random_state=seed).fit(X, y)
@@ -209,17 +271,11 @@ def _samplers(case: Case, X: Floats, y: Ints, seed: int) -> dict[str, Callable[[
         return sampler(sampling_strategy=counts, **settings).fit_resample(X, y)
 
     return {
+        **dict.fromkeys((FULL, WEIGHTED), lambda density: (X, y)),
         RANDOM: _random(X, y, seed),
         BALANCED: partial(sampled, RandomUnderSampler, random_state=seed),
         NEAR_MISS: partial(sampled, NearMiss),
         HARDNESS: partial(sampled, InstanceHardnessThreshold, estimator=model, random_state=seed),
         DROP: drop,
         DROP_10: partial(drop, smoothing=10),
-    }
-
-
-def _stacked(results: Results) -> dict[str, dict[float, Floats]]:
-    return {
-        method: {setting: np.array(each) for setting, each in by_setting.items()}
-        for method, by_setting in results.items()
     }

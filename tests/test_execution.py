@@ -1,6 +1,7 @@
 """Notebooks become pages whole or not at all, the same each time, and can be interrupted."""
 
 import hashlib
+import importlib.util
 import json
 import os
 import signal
@@ -15,6 +16,7 @@ import psutil
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+from dropkit import page_kernels
 from dropkit.pages import _slowest_first
 
 PARAMETERS = "densities = [0.1, 0.5]\nseeds = 2"
@@ -133,17 +135,22 @@ def test_papermill_command_takes_parameters_or_says_what_is_wrong(
         assert "dropkit/notebook.py" not in done.stderr  # no stack of the notebook's machinery
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "how, forked", [(signal.SIGINT, False), (signal.SIGINT, True), (signal.SIGKILL, True)]
+)
 def test_interrupted_run_leaves_no_page_and_no_kernel(
-    tmp_path: Path, interruptible: None, how: signal.Signals
+    tmp_path: Path, interruptible: None, how: signal.Signals, forked: bool
 ) -> None:
     started = tmp_path / "started"
     code = f"""\
 import os, pathlib, time
 pathlib.Path({str(started)!r}).write_text(str(os.getpid()))
 time.sleep(600)"""
-    process = pages(tmp_path, write_notebook(tmp_path / "long.ipynb", ["print(1)", code]))
-    wait_until(lambda: started.exists() and started.read_text())
+    # Of two notebooks the kernels are forked, and of one they are not.
+    others = [write_notebook(tmp_path / "other.ipynb", ["1 / 0"])] if forked else []
+    long = write_notebook(tmp_path / "long.ipynb", ["print(1)", code])
+    process = pages(tmp_path, long, *others)
+    wait_until(lambda: started.exists() and started.read_text(), seconds=120)
     kernel = psutil.Process(int(started.read_text()))
     os.kill(process.pid, how)
     _, terminal = process.communicate(timeout=30)
@@ -153,6 +160,32 @@ time.sleep(600)"""
         assert process.returncode == 130
         assert terminal.splitlines()[-1].startswith("interrupted; what is finished is kept")
         assert "Traceback" not in terminal
+
+
+def test_a_forked_kernel_starts_with_nothing_of_another(tmp_path: Path) -> None:
+    """Same page as from an interpreter of its own; names, seeds and environments are not shared."""
+    code = """\
+import os, random, sys
+import numpy as np
+from dropkit import store
+print("left" in globals(), len(store.watchers), os.environ["OMP_NUM_THREADS"], os.getcwd())
+left = np.random.default_rng(0).random()
+print(left, "__mp_main__" in str(__name__), sys.argv[0].endswith(("launcher", "launcher.py")))"""
+    names = ["first", "second"]
+    sources = [write_notebook(tmp_path / f"{name}.ipynb", [code]) for name in names]
+    process = pages(tmp_path, *sources)
+    _, terminal = process.communicate()
+    assert process.returncode == 0, terminal
+    assert "semaphore" not in terminal and "NOTE" not in terminal
+    forked = [(tmp_path / "book" / f"{name}.ipynb").read_bytes() for name in names]
+    process = pages(tmp_path, sources[0])
+    process.communicate()
+    assert forked == 2 * [(tmp_path / "book" / "first.ipynb").read_bytes()]
+
+
+@pytest.mark.parametrize("module", page_kernels.IMPORTED)
+def test_what_kernels_import_beforehand_exists(module: str) -> None:
+    assert importlib.util.find_spec(module)  # another name would be passed over in silence
 
 
 def wait_until(condition, seconds: float = 30) -> None:

@@ -10,14 +10,25 @@ from torch.utils.data import DataLoader, Subset, TensorDataset
 import dropkit
 from dropkit import practice, practice_figures
 from dropkit.quotas import budget
+from dropkit.store import Store
 
 WINE = practice.CASES["wine, logistic"]
 DENSITIES = [0.3, 0.6]
 
 
 @pytest.fixture(scope="module")
-def wine():
-    return practice.compare(WINE, DENSITIES, seeds=3)
+def store(tmp_path_factory):
+    return Store(tmp_path_factory.mktemp("store"))
+
+
+@pytest.fixture(scope="module")
+def wine(store):
+    return practice.compare(WINE, DENSITIES, seeds=3, store=store)
+
+
+@pytest.fixture(scope="module")
+def trust(store):
+    return practice.trust(WINE, [2, 10], [0.0, 1.0], 0.5, seeds=2, store=store)
 
 
 @pytest.mark.parametrize("title", practice.CASES)
@@ -47,7 +58,7 @@ def test_full_data_are_those_of_the_named_split(wine):
     X_train, X_test, y_train, y_test = practice.halves(X, y, seed=2)
     guess = practice.classifier("logistic").fit(X_train, y_train).predict(X_test)
     expected = [(guess[y_test == k] == k).mean() for k in range(3)]
-    assert wine.recalls[practice.FULL][1.0][2] == pytest.approx(expected)
+    assert wine.recalls[practice.FULL][1.0][2] == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize("method", [practice.RANDOM, practice.HARDNESS, practice.DROP])
@@ -76,19 +87,34 @@ def test_differences_are_paired_by_seed(wine):
     assert found == pytest.approx((100 * (a - b).mean(), 100 * interval.low, 100 * interval.high))
 
 
-def test_trust_gives_densities_that_use_the_budget():
-    found = practice.trust(WINE, [2, 10], [0.0, 1.0], 0.5, seeds=2)
-    X, y, _ = practice.load(WINE)
-    _, _, y_train, _ = practice.halves(X, y, seed=0)
-    for by_count in found.quotas.values():
-        for densities in by_count.values():
-            assert densities[0] @ np.bincount(y_train) == pytest.approx(0.5 * len(y_train))
+def test_trust_uses_the_budget_and_needs_no_validation_where_it_cross_validates(trust):
+    for by_count in trust.kept.values():
+        for fractions in by_count.values():
+            assert fractions == pytest.approx([budget(89, 0.5) / 89] * 2)
     # The shrinking validation set changes nothing where there is none.
-    same = found.recalls[practice.CROSS]
-    assert (same[2] == same[10]).all()
+    for method in (practice.RANDOM, practice.CROSS):
+        assert (trust.recalls[method][2] == trust.recalls[method][10]).all()
 
 
-def test_figures_show_every_method_and_every_smoothing(wine):
+def test_trust_measures_what_its_settings_say(trust):
+    """The same by hand, for one seed, one number of validation samples and one smoothing."""
+    X, y, _ = practice.load(WINE)
+    X_train, X_rest, y_train, y_rest = practice.halves(X, y, seed=1)
+    X_val, X_test, y_val, y_test = practice.halves(X_rest, y_rest, seed=1)
+    few = [i for i in range(len(y_val)) if (y_val[:i] == y_val[i]).sum() < 2]
+    assert sorted(few) == sorted(practice.first_of_each(y_val, 2).tolist())
+    guess = practice.classifier("logistic").fit(X_train, y_train).predict(X_val[few])
+    errors = np.array([(guess[y_val[few] == k] != k).sum() for k in range(3)])
+    recalls, sizes = 1 - errors / 2, [2, 2, 2]
+    kept = dropkit.prune(
+        "random+drop", y_train, 0.5, recalls=recalls, val_sizes=sizes, smoothing=1.0, seed=1
+    )
+    model = practice.classifier("logistic").fit(X_train[kept], y_train[kept])
+    expected = [(model.predict(X_test)[y_test == k] == k).mean() for k in range(3)]
+    assert trust.recalls["smoothing 1"][2][1] == pytest.approx(expected, abs=1e-6)
+
+
+def test_figures_show_every_method_and_every_smoothing(wine, trust):
     methods = [practice.RANDOM, practice.DROP]
     figure = practice_figures.tradeoffs({"wine": wine.recalls}, methods)
     texts = [text.get_text() for text in figure.legends[0].get_texts()]
@@ -96,8 +122,7 @@ def test_figures_show_every_method_and_every_smoothing(wine):
     drawn = figure.axes[1].containers[0].lines[0].get_ydata()
     expected = [100 * wine.recalls[practice.RANDOM][d].min(axis=1).mean() for d in DENSITIES]
     assert drawn == pytest.approx(expected)
-    found = practice.trust(WINE, [2, 10], [0.0, 1.0], 0.5, seeds=2)
-    figure = practice_figures.trusted(found.recalls)
+    figure = practice_figures.trusted(trust.recalls)
     texts = {text.get_text() for text in figure.legends[0].get_texts()}
     assert texts == {"smoothing 0", "smoothing 1", practice.CROSS}
 

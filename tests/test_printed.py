@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dropkit import printed
+from dropkit import printed, quotas
 
 
 def residual(sizes, recalls, density, densities):
@@ -59,16 +59,43 @@ def test_rounding_can_keep_it_from_ending():
     assert printed.NEVER in outcomes and printed.ENDS in outcomes
 
 
-def test_skipping_starves_the_class_after_a_full_one():
-    """Three classes; in round one class 0 fills and is taken from the list that is walked along.
+def test_released_counts_pass_over_the_class_after_a_full_one():
+    """Four classes of 100, 85 and 100 and a small one, worked out by hand.
 
-    Worked out: N = 100 each, weights .6 .2 .2, d = .6, so E = 180 and 1/Z = 180/100 = 1.8.
-    Class 0 would get 1.08 and is cut to 1, its 8 samples return; class 1 is skipped; class 2 gets
-    .36. Round two has E = 180 − 100 − 36 = 44 for the weights .2 .2: 1/Z = 44/40 = 1.1, so both
-    get .22: class 1 ends at .22 and class 2 at .58, in place of .4 each.
+    Weights .9 .4 .4 .3 of 20 and 300 in all: 300 / 2 = 150 a unit, so 135, 60, 60, 45. The first
+    class (20) is full and hands on 115; the second round shares it by .4 .4 .3: 41.8, 41.8, 31.4,
+    rounded down 41, 41, 31. Class 1 (85) would hold 101 and is full; class 2, after it, is passed
+    over; class 3 holds 76. 115 − 41 + 16 − 31 = 59 are left for .4 and .3: 33 and 25. Class 2 ends
+    at 93, class 3 (100) at 101, full, 1 + 1 left. The last round gives class 2 both: 95.
     """
-    sizes, recalls = [100, 100, 100], [0.4, 0.8, 0.8]
-    plain = printed.algorithm_1(sizes, recalls, 0.6)
-    skipped = printed.algorithm_1(sizes, recalls, 0.6, skipping=True)
-    assert plain.densities == pytest.approx([1, 0.4, 0.4])
-    assert skipped.densities == pytest.approx([1, 0.22, 0.58])
+    sizes, recalls = [20, 85, 100, 100], [0.1, 0.6, 0.6, 0.7]
+    assert printed.released_counts(sizes, recalls, 300).tolist() == [20, 85, 95, 100]
+    # By the rule itself class 2, recognised worse than class 3, keeps no less: 195 are left for
+    # .4 and .3, which would be 111 and 84, so class 2 is full and class 3 takes 95.
+    exact = np.array(sizes) * quotas.drop_densities(sizes, recalls, 300 / 305, rule="counts")
+    assert exact == pytest.approx([20, 85, 100, 95])
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 500), st.floats(0, 0.95)), min_size=1, max_size=12),
+    st.floats(0.05, 0.95),
+)
+def test_released_counts_stay_within_the_classes_and_the_budget(classes, density):
+    sizes, recalls = map(np.array, zip(*classes, strict=True))
+    total = int(density * sizes.sum())
+    if total == 0:
+        return
+    counts = printed.released_counts(sizes, recalls, total)
+    assert (counts >= 0).all() and (counts <= sizes).all()
+    assert counts.sum() <= total
+    wanted = total * (1 - recalls) / (1 - recalls).sum()
+    if (wanted <= sizes).all():  # no class is full: shares, rounded down once or twice
+        assert (counts <= wanted + 1e-9).all() and (counts > wanted - 2.001).all()
+
+
+@pytest.mark.parametrize(
+    "sizes, recalls, total", [([10, 10], [1.0, 1.0], 10), ([10, 10], [1.0, 0.5], 15)]
+)
+def test_released_counts_stop_where_no_weight_is_left(sizes, recalls, total):
+    with pytest.raises(ValueError, match="recall 1"):
+        printed.released_counts(sizes, recalls, total)
