@@ -79,11 +79,17 @@ _MARKS = {"higher": "▲", "lower": "▼", "not separated": "·"}
 
 
 def points(difference: Difference) -> str:
-    """A difference and its interval in accuracy points, such as "+3.1 [+1.0, +5.2]"."""
-    return f"{difference.value:+.1f} [{difference.low:+.1f}, {difference.high:+.1f}]"
+    """A difference and its interval in accuracy points, such as "+3.1 [−1.0, +7.2]"."""
+    return f"{signed(difference.value)} [{signed(difference.low)}, {signed(difference.high)}]"
+
+
+def signed(value: float) -> str:
+    """A number of points with its sign, which is never that of a rounded zero."""
+    return f"{value:+z.1f}".replace("-", "−")
 
 
 def marks(curves: Curves, first: str, second: str, estimate: str) -> str:
     """Verdicts on `first` above `second`, a mark a density: ▲ higher, ▼ lower, · not separated."""
     found = compare(curves, first, second).values()
-    return " ".join(_MARKS[verdict(row[estimate])] for row in found)
+    # No-break spaces: a row of marks is read against the row of densities.
+    return "\N{NO-BREAK SPACE}".join(_MARKS[verdict(row[estimate])] for row in found)

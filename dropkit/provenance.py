@@ -24,17 +24,19 @@ def provenance(device: str = "cpu") -> dict[str, str | None]:
 
 @functools.cache
 def _commit() -> str | None:
+    here = Path(__file__)
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(
+            ["git", *arguments], cwd=here.parent, capture_output=True, text=True, check=True
+        ).stdout.strip()
+
     try:
-        answer = subprocess.run(
-            ["git", "rev-parse", "HEAD"],
-            cwd=Path(__file__).parent,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        # An environment installed inside another project's checkout is not of its commits.
+        git("ls-files", "--error-unmatch", here.name)
+        return git("rev-parse", "HEAD")
     except (OSError, subprocess.CalledProcessError):
         return None
-    return answer.stdout.strip()
 
 
 def accelerator(device: str) -> str:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 import dropkit
 from dropkit import figures
-from dropkit.claims import points
+from dropkit.claims import points, signed
 from dropkit.evidence import Cells, Evidence, Setting, arrange, contrast, density_of
 from dropkit.figures import Curves, name
 from dropkit.store import Store
@@ -99,7 +99,6 @@ def _difference(cells: Cells, first: str, second: str, density: float) -> list[l
     if None in found:
         return []
     shown = [
-        points(difference) if seeds > 1 else f"{difference.value:+.1f}"
-        for difference, seeds in found
+        points(difference) if seeds > 1 else signed(difference.value) for difference, seeds in found
     ]
     return [[f"{name(first)} − {name(second)}", f"{density:g}", found[0][1], *shown]]

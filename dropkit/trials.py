@@ -135,10 +135,17 @@ def grid(
     Raises
     ------
     ValueError
-        For an unknown name or a density outside (0, 1].
+        For an unknown name, a density outside (0, 1], or a recipe with another loss than "ce": it
+        is the protocol that says where CDB-W comes in.
     """
     model, default_recipe = recipes.defaults(dataset, model)
     recipe = recipe or default_recipe
+    for given in filter(None, (recipe, query)):
+        if given.loss != "ce":
+            raise ValueError(
+                f"a grid's recipe has loss {given.loss!r}: leave it 'ce' and name the loss in the "
+                "protocol, as in 'full+cdbw'"
+            )
     query = queries.plain(query) if query else queries.short_recipe(recipe)
     inputs = "; ".join(filter(None, [datasets.version(dataset), models.version(model)]))
     wanted = range(seeds) if isinstance(seeds, int | np.integer) else seeds

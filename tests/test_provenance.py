@@ -49,7 +49,12 @@ def test_commit_is_that_of_the_checkout(elsewhere):
         subprocess.run(["git", *who, *arguments], cwd=elsewhere, check=True, capture_output=True)
 
     git("init", "--initial-branch=main")
-    git("commit", "--allow-empty", "--message=first")
+    git("commit", "--allow-empty", "--message=another project's")
+    (elsewhere / "provenance.py").touch()
+    assert provenance()["commit"] is None
+    module._commit.cache_clear()
+    git("add", "provenance.py")
+    git("commit", "--message=ours")
     written = (elsewhere / ".git" / "refs" / "heads" / "main").read_text().strip()
     assert len(written) in (40, 64)
     assert provenance()["commit"] == written

@@ -73,7 +73,7 @@ class TestDifferences:
             ["Random+DRoP − Full data", "0.5", 2],
         ]
         # Each seed's worst class differs by 5 points exactly.
-        assert first[4] == "-5.0 [-5.0, -5.0]"
+        assert first[4] == "−5.0 [−5.0, −5.0]"
 
     def test_interval_is_students(self, folder):
         store = Store(folder)
@@ -89,7 +89,7 @@ class TestDifferences:
         (row,) = published.difference_rows(found, [("el2n", "random")])
         gains = 100 * (drawn - 0.3)  # what a seed adds to the recall is in both
         low, high = stats.ttest_1samp(gains, 0).confidence_interval()
-        assert row[4] == f"{gains.mean():+.1f} [{low:+.1f}, {high:+.1f}]"
+        assert row[4] == f"{gains.mean():+.1f} [{low:+.1f}, {high:+.1f}]".replace("-", "−")
 
     def test_one_seed_has_no_interval(self, folder):
         Store(folder).add(trained("full+cdbw", 1.0, 1, 0.45))

@@ -197,6 +197,16 @@ class TestQueries:
             for query, plain in zip(trial.queries, found[0].queries, strict=True):
                 assert replace(query, recipe=replace(query.recipe, loss="ce")) == plain
 
+    @pytest.mark.parametrize("given", ["recipe", "query"])
+    def test_a_loss_is_the_protocols_to_name(self, given):
+        with pytest.raises(ValueError, match="'cdbw': leave it 'ce' .* protocol"):
+            grid(["random"], **{given: replace(SHORT, loss="cdbw")})
+
+    def test_whole_numbers_are_the_same_recipe(self):
+        whole = Recipe(8, 32, 1, 0, momentum=0, drops=[1], drop_factor=1)
+        same = Recipe(8, 32, 1.0, 0.0, momentum=0.0, drops=(1.0,), drop_factor=1.0)
+        assert grid(["full"], recipe=whole)[0].key == grid(["full"], recipe=same)[0].key
+
 
 PROTOCOLS = ["full", "random", "random+drop", "el2n", "el2n+drop", "random+el2nq", "ssp+drop"]
 FIELDS = {
