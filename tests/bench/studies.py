@@ -38,9 +38,11 @@ CHAPTERS = ["04-cdbw", "05-imbalance", "06-waterbirds"]
 
 def rows() -> Iterator[Row]:
     """Yield CPU seconds and peak memory of each study, on one thread, and seconds of chapters."""
-    with tempfile.TemporaryDirectory() as pages:
-        notebooks = [f"notebooks/{chapter}.ipynb" for chapter in CHAPTERS]
-        seconds, _ = _cost(["-m", "dropkit.pages", *notebooks, "--to", pages])
+    seconds = 0.0
+    for chapter in CHAPTERS:  # one by one: a forked kernel's seconds are not its parent's
+        with tempfile.TemporaryDirectory() as pages:
+            notebook = f"notebooks/{chapter}.ipynb"
+            seconds += _cost(["-m", "dropkit.pages", notebook, "--to", pages])[0]
     what = f"chapters {', '.join(CHAPTERS)} as they stand, kernels and pictures included"
     yield Row(what, seconds, "CPU s", "≤ 150 s", seconds <= 150)
     for what, code, target in STUDIES:
