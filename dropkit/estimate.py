@@ -95,11 +95,7 @@ def cost(trials: Iterable[Trial]) -> Cost:
     return Cost(
         len(trials),
         len(queries),
-        sum(
-            round(trial.density * _samples(trial.dataset, trial.imbalance))
-            * trial.recipe.at_density(trial.density).epochs
-            for trial in trials
-        ),
+        sum(trial.images(_samples(trial.dataset, trial.imbalance)) for trial in trials),
         sum(
             _samples(query.dataset, query.imbalance) * query.recipe.epochs * query.initialisations
             for query in queries

@@ -162,8 +162,7 @@ def run(
 
 def cost(trial: Trial) -> int:
     """Images that a trial trains on, counted each time."""
-    kept = round(trial.density * len(trial.data.train))
-    return kept * trial.recipe.at_density(trial.density).epochs
+    return trial.images(len(trial.data.train))
 
 
 class _Clock:

@@ -64,6 +64,10 @@ class Trial:
     def key(self) -> str:
         return key({"engine": training.ENGINE, "trial": self.config})
 
+    def images(self, samples: int) -> int:
+        """Images that it trains on, counted each time, of a training set of so many samples."""
+        return round(self.density * samples) * self.recipe.at_density(self.density).epochs
+
     @property
     def queries(self) -> list[Query]:
         """The queries that have to run before it."""

@@ -2,6 +2,8 @@
 
 import argparse
 
+from dropkit.commands.run import add_plan
+
 DESCRIPTION = """\
 Say how many networks and images a plan trains on, and how long that takes.
 
@@ -22,14 +24,10 @@ def add(subparsers: argparse._SubParsersAction) -> None:
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    command.add_argument("plan", metavar="PLAN", help="a file, or the name of a plan of dropkit's")
-    command.add_argument("--data", metavar="FOLDER", help="data sets; default: $DROPKIT_DATA")
-    command.add_argument("--seeds", type=int, nargs="+", metavar="N", help="these seeds alone")
+    add_plan(command)
     command.add_argument(
         "--images-per-second", type=float, metavar="N", help="training speed; default: measured"
     )
-    command.add_argument("--device", default="auto", help="cpu, cuda, cuda:N, mps or auto")
-    command.add_argument("--threads", type=int, default=1, help="of a processor (default 1)")
     command.set_defaults(run=run)
 
 

@@ -20,16 +20,21 @@ def add(subparsers: argparse._SubParsersAction) -> None:
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    command.add_argument("plan", metavar="PLAN", help="a file, or the name of a plan of dropkit's")
+    add_plan(command)
     command.add_argument("--store", metavar="FOLDER", help="default: $DROPKIT_STORE or ~/.cache")
-    command.add_argument("--data", metavar="FOLDER", help="data sets; default: $DROPKIT_DATA")
-    command.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:N, mps")
     command.add_argument("--executor", default="local", help="local, processes or ray")
     command.add_argument("--address", help="of the Ray cluster; default: $RAY_ADDRESS")
-    command.add_argument("--seeds", type=int, nargs="+", metavar="N", help="these seeds alone")
     command.add_argument("--minutes", type=float, help="begin nothing that would take longer")
-    command.add_argument("--threads", type=int, default=1, help="of a processor (default 1)")
     command.set_defaults(run=run)
+
+
+def add_plan(command: argparse.ArgumentParser) -> None:
+    """Add what says which plan, on which data, seeds and device."""
+    command.add_argument("plan", metavar="PLAN", help="a file, or the name of a plan of dropkit's")
+    command.add_argument("--data", metavar="FOLDER", help="data sets; default: $DROPKIT_DATA")
+    command.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:N, mps")
+    command.add_argument("--seeds", type=int, nargs="+", metavar="N", help="these seeds alone")
+    command.add_argument("--threads", type=int, default=1, help="of a processor (default 1)")
 
 
 def run(options: argparse.Namespace) -> None:
