@@ -119,10 +119,7 @@ def version(name: str, root: str | None = None) -> str:
     ValueError
         As ``load`` does.
     """
-    if name != "waterbirds":
-        return _VERSIONS.get(name, "")
-    table = waterbirds.read(root or os.environ.get("DROPKIT_DATA"))
-    return f"metadata.csv {table.sha256[:16]}"
+    return _VERSIONS[name](root or os.environ.get("DROPKIT_DATA")) if name in _VERSIONS else ""
 
 
 def names() -> list[str]:
@@ -165,8 +162,9 @@ def register(name: str, loader: Loader, *, version: str | None = None) -> None:
         except ValueError as error:
             raise ValueError(f"the loader of {name!r}: {error}") from error
 
+    named = fingerprint(loader) if version is None else version
     _LOADERS[name] = checked
-    _VERSIONS[name] = fingerprint(loader) if version is None else version
+    _VERSIONS[name] = lambda root: named
 
 
 def _sound(data: Data) -> Data:
@@ -283,4 +281,7 @@ _LOADERS: dict[str, Loader] = {
 }
 
 _BUNDLED = frozenset(_LOADERS)
-_VERSIONS: dict[str, str] = {}  # of data sets that a reader registered
+# By the folder that the user may name; of sets of which more than one draw goes by the name.
+_VERSIONS: dict[str, Callable[[str | None], str]] = {
+    "waterbirds": lambda root: f"metadata.csv {waterbirds.read(root).sha256[:16]}"
+}
