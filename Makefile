@@ -33,7 +33,7 @@ book/status.md:
 	@printf '# Status of the pages\n\nThese pages were executed elsewhere; `make book` executes them here.\n' > $@
 
 test: html
-	@$(BIN)/python -m pytest tests book -n 2 --dist loadfile --nbval -p tests.nbval_plugin
+	@$(BIN)/python -m pytest tests book -n 2 --dist loadfile --nbval
 
 bench: $(VENV)/.stamp
 	@$(BIN)/python -m tests.bench $(TOPICS)

@@ -39,6 +39,7 @@ from dropkit.store import write_atomically
 
 # In the kernels: no progress bars in the pages, and numbers that do not depend on the cores.
 KERNEL_ENVIRONMENT = {"TQDM_DISABLE": "1", "OMP_NUM_THREADS": "1"}
+PATIENCE = 600  # seconds, with a kernel that starts or answers on a busy machine
 
 
 # The last cell of each run, which the page does not show.
@@ -63,6 +64,8 @@ def execute(source: Path, to: Path, on_cell: Callable[[], None]) -> float:
         run,
         None,  # papermill would leave a page with red banners where a notebook fails
         progress_bar=False,
+        start_timeout=PATIENCE,
+        iopub_timeout=PATIENCE,
         shutdown_kernel="immediate",  # else some kernels log an interrupt as they end
         on_cell_executed=lambda **_: on_cell(),
     )

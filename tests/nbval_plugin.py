@@ -1,4 +1,4 @@
-"""How the executed pages are compared with a fresh run; loaded by ``-p tests.nbval_plugin``.
+"""How the executed pages are compared with a fresh run; loaded by the repository's `conftest.py`.
 
 Texts, tables and glued numbers are compared exactly. Pictures are not: fonts and processors draw
 them differently in ways that nobody sees.
@@ -6,11 +6,20 @@ them differently in ways that nobody sees.
 
 import os
 
-from dropkit.pages import KERNEL_ENVIRONMENT
+import pytest
+
+from dropkit.pages import KERNEL_ENVIRONMENT, PATIENCE
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     os.environ.update(KERNEL_ENVIRONMENT)
+    config.option.nbval_kernel_startup_timeout = PATIENCE
+    config.option.nbval_cell_timeout = 24 * 3600  # CI has limits of its own
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    if hasattr(item, "output_timeout"):
+        item.output_timeout = PATIENCE
 
 
 def pytest_collectstart(collector) -> None:

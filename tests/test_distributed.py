@@ -2,21 +2,23 @@
 
 import os
 import pickle
-import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import torch
 import torch.distributed as dist
 from torch import nn
 
-from dropkit import checkpoint, distributed, metrics, parallel, plan, queries, study, training
+from dropkit import checkpoint, distributed, metrics, parallel, plan, query_models, study, training
 from dropkit.datasets import load
+from dropkit.images import Images
 from dropkit.records import DamagedRecord, result
 from dropkit.store import Store
 from tests.test_training import TINY
@@ -60,35 +62,57 @@ def answers(stack, rows):
         return stack(x[None])[0].numpy()
 
 
-def started(folder):
+# The same program, which stops for good in the second of the trials.
+STOPPED = """
+import sys, time
+from pathlib import Path
+from dropkit import checkpoint, distributed
+
+saved, save = [], checkpoint.save
+
+def stopping(file, content):
+    save(file, content)
+    saved.append(content["epoch"])
+    if saved.count(10) == 2:
+        Path(__file__).with_name("stopped").touch()
+        time.sleep(3600)
+
+checkpoint.save = stopping
+sys.exit(distributed.main())
+"""
+
+
+def started(folder, *program):
     (folder / "plan.toml").write_text(PLAN)
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    program = ["--nproc-per-node=2", "-m", "dropkit.distributed", str(folder / "plan.toml")]
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    arguments = [str(folder / "plan.toml"), "--store", str(folder / "store"), "--device", "cpu"]
     return subprocess.Popen(
-        [*command, *program, "--store", str(folder / "store"), "--device", "cpu"],
+        [*command, *program, *arguments],
         cwd=ROOT,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
     )
 
 
-def children(pid):
-    return map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
-
-
 def test_two_processes_killed_and_resumed_give_the_records_of_one(tmp_path):
-    with started(tmp_path) as processes:
-        while not list(tmp_path.glob("store/checkpoints/*.pt")):
+    (tmp_path / "stopped.py").write_text(STOPPED)
+    with started(tmp_path, str(tmp_path / "stopped.py")) as processes:
+        while not (tmp_path / "stopped").exists():
             assert processes.poll() is None, processes.stderr.read()
-            time.sleep(0.01)
-        # The trainers first: they would go on without the program that started them.
-        for pid in [*children(processes.pid), processes.pid]:
-            os.kill(pid, signal.SIGKILL)
+            time.sleep(0.05)
+        # All at once: the trainers would go on without the program that started them, which would
+        # end them in its own way.
+        program = psutil.Process(processes.pid)
+        program.suspend()
+        for process in [*program.children(recursive=True), program]:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
         processes.stderr.read()  # until all of them have ended
-    assert len(Store(tmp_path / "store")) < 3
-    with started(tmp_path) as processes:
+    assert len(Store(tmp_path / "store")) == 1
+    assert len(list(tmp_path.glob("store/checkpoints/*.pt"))) == 1
+    with started(tmp_path, "-m", "dropkit.distributed") as processes:
         _, errors = processes.communicate()
     assert processes.returncode == 0, errors
     trials = [trial for step in plan.read(tmp_path / "plan.toml").steps() for trial in step]
@@ -111,7 +135,7 @@ def test_each_process_trains_its_share_of_the_query_networks(tmp_path, monkeypat
     """As the second of two processes, and then as the first."""
     trials = grid(["random+drop"], initialisations=5)
     store = Store(tmp_path)
-    networks = queries.lacking([trials[0].recall_query], store)
+    networks = query_models.lacking([trials[0].recall_query], store)
     monkeypatch.setattr(distributed, "_of_first", lambda answer: list(networks))
     monkeypatch.setattr(dist, "get_world_size", lambda: 2)
     seeds, train = [], training.train
@@ -143,6 +167,24 @@ class TestTrain:
         )  # fmt: skip
         expected = training.predict(one, data.x, data.test)[0]
         np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
+
+    def test_images_on_disk_as_the_same_in_memory(self, tmp_path):
+        pixels = np.random.default_rng(0).integers(256, size=(40, 8, 8, 3), dtype=np.uint8)
+        np.save(tmp_path / "pixels.npy", pixels)
+        labels = np.arange(40) % 2
+        recipe = replace(RECIPE, batch=8, augment=True, loss="cdbw", precision="float32")
+        stacks = [
+            parallel.train(
+                "mini", Images(held, (0.5,) * 3, (0.25,) * 3), labels, np.arange(30), recipe,
+                seed=3, num_classes=2, strata=labels, val=np.arange(30, 40),
+                file=tmp_path / name, device=torch.device("cpu"),
+            ).state_dict()
+            for name, held in [
+                ("memory.pt", pixels), ("disk.pt", np.load(tmp_path / "pixels.npy", mmap_mode="r"))
+            ]
+        ]  # fmt: skip
+        for name, weights in stacks[0].items():
+            assert torch.equal(stacks[1][name], weights), name
 
     @pytest.mark.parametrize("loss", ["ce", "cdbw"])
     def test_goes_on_from_its_last_epoch(self, tmp_path, monkeypatch, loss):

@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 import torch
 
-from dropkit import executors, study, training
-from dropkit.executors import EXECUTORS, ExecutorError
+from dropkit import cluster, executors, study, training
+from dropkit.executors import ExecutorError
 from dropkit.records import result
 from dropkit.store import Store
+from dropkit.study import EXECUTORS
 from tests import works
 from tests.test_trials import grid
 from tests.works import Job
@@ -65,9 +66,10 @@ class TestAnswers:
 
     def test_a_failure_ends_the_run_after_what_was_in_flight(self, in_workers, tmp_path):
         for name in ("local", in_workers):
-            found, error = collected(name, works.fail, jobs(tmp_path, 20))
+            # So many that even a failure that is known half a minute late leaves some undone.
+            found, error = collected(name, works.fail, jobs(tmp_path, 200))
             assert type(error) is ValueError and str(error) == "there is no square of 3"
-            assert {0, 1, 4} <= set(found) and len(found) < 19
+            assert {0, 1, 4} <= set(found) and len(found) < 199
 
 
 class TestDeaths:
@@ -88,7 +90,7 @@ class TestDeaths:
         ended(int(mark.stem))
 
 
-def ended(pid, patience=30):
+def ended(pid, patience=300):
     """Wait until a process has ended; fail after the patience in seconds."""
     deadline = time.monotonic() + patience
     while running(pid):
@@ -221,29 +223,29 @@ class TestRay:
     def test_devices_are_the_clusters(self, ray, monkeypatch, resources, device, expected):
         monkeypatch.setattr(torch.cuda, "is_available", lambda: False)  # where the driver is
         monkeypatch.setattr(ray, "cluster_resources", lambda: resources)
-        with executors.on_ray(device) as workers:
+        with cluster.on_ray(device) as workers:
             assert (workers.count, workers.device) == expected
 
     def test_a_cluster_without_gpus(self, ray, monkeypatch):
         monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 8})
         message = "device 'cuda' was asked for, and no machine of Ray's cluster has one"
-        with pytest.raises(ValueError, match=message), executors.on_ray("cuda"):
+        with pytest.raises(ValueError, match=message), cluster.on_ray("cuda"):
             pass
 
     @pytest.mark.parametrize("device", ["cuda:0", "cuda:1"])
     def test_a_cluster_numbers_no_gpus(self, monkeypatch, device):
         monkeypatch.setitem(sys.modules, "ray", None)  # which is not asked
         message = f"device '{device}' is one GPU of one machine: on a Ray cluster ask for 'cuda'"
-        with pytest.raises(ValueError, match=message), executors.on_ray(device):
+        with pytest.raises(ValueError, match=message), cluster.on_ray(device):
             pass
 
     def test_a_job_is_granted_a_gpu(self, ray, monkeypatch):
         """By the cluster; that PyTorch finds none is then said by the worker."""
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
         needs = {"num_cpus": 1, "num_gpus": 1}
-        found = list(executors._on_cluster(ray, "cpu", needs, works.whereabouts, jobs(None, 3)))
+        found = list(cluster._on_cluster(ray, "cpu", needs, works.whereabouts, jobs(None, 3)))
         assert [answer["gpus"] for answer in found] == ["0", "0", "0"]
-        with executors.on_ray("auto") as workers:
+        with cluster.on_ray("auto") as workers:
             assert workers.device == "cuda"
             if not torch.cuda.is_available():
                 with pytest.raises(ValueError, match="PyTorch finds none of that kind here"):
@@ -273,12 +275,12 @@ class TestRay:
 
 
 DRIVER = """
-from dropkit import executors
+from dropkit import cluster, executors
 from tests import works
 executors.cores = lambda: 2
 try:
     jobs = [works.Job(i) for i in range(3)]
-    with executors.on_ray() as workers:
+    with cluster.on_ray() as workers:
         squares, data = zip(*workers.do(works.square_and_data, jobs))
     print(sorted(squares), *set(data))
 except executors.ExecutorError as error:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from dropkit import executors, merging, study, training
+from dropkit import merging, study, training
 from dropkit.records import StoreError, result
 from dropkit.store import DamagedRecord, ForeignRecord, Store
 from tests import works
@@ -29,9 +29,11 @@ from tests.test_trials import grid
 ROOT = Path(__file__).parents[1]
 TRIALS = grid(["random"], [0.2, 0.4, 0.6], 2, recipe=replace(TINY, epochs=10))  # three groups
 
-# A study that ends itself by SIGKILL when this many groups are stored, or in the middle of a write.
+# A study that ends itself by SIGKILL when one group is stored, or in the middle of the next write;
+# of two together neither begins before both have read the folder, or one might find it all done.
 DRIVER = f"""
-import os, signal, sys
+import os, signal, sys, time
+from pathlib import Path
 from dropkit import executors, study
 from dropkit.store import Store
 from dropkit.study import Trial
@@ -58,7 +60,12 @@ class Driven(Store):
 
 if __name__ == "__main__":
     executors.cores = lambda: 2
-    study.run({TRIALS!r}, store=Driven(folder), executor=executor)
+    store, patience = Driven(folder), 6000
+    Path(folder).with_name(f"{{os.getpid()}}.read").touch()
+    while fault == "together" and patience and len(list(Path(folder).parent.glob("*.read"))) < 2:
+        patience -= 1
+        time.sleep(0.05)
+    study.run({TRIALS!r}, store=store, executor=executor)
 """
 
 
@@ -121,8 +128,8 @@ def test_worker_killed_in_the_middle_of_training(in_workers, tmp_path, monkeypat
             killed = partial(works.killed_in_the_middle, folder=tmp_path)
             yield workers._replace(do=lambda work, jobs: workers.do(partial(killed, work), jobs))
 
-    whole = executors.EXECUTORS[in_workers]
-    monkeypatch.setitem(executors.EXECUTORS, in_workers, dangerous)
+    whole = study.EXECUTORS[in_workers]
+    monkeypatch.setitem(study.EXECUTORS, in_workers, dangerous)
     records = study.run(TRIALS, store=Store(tmp_path / "store"), executor=in_workers)
     assert (tmp_path / "killed").exists()
     assert {record["key"]: result(record) for record in records} == expected
@@ -141,7 +148,7 @@ from pathlib import Path
 import ray
 from ray.cluster_utils import Cluster
 
-from dropkit import executors, study
+from dropkit import study
 from dropkit.store import Store
 from dropkit.study import Trial
 from dropkit.recipes import Recipe
@@ -153,7 +160,7 @@ lost = cluster.add_node(**small)
 cluster.wait_for_nodes()
 ray.init(cluster.address, log_to_driver=False, logging_level="ERROR")
 stuck = partial(works.stuck_on, node=lost.node_id, folder=folder)
-on_ray = executors.EXECUTORS["ray"]
+on_ray = study.EXECUTORS["ray"]
 
 @contextmanager
 def watched(device):
@@ -165,7 +172,7 @@ def end():
         time.sleep(0.05)
     cluster.remove_node(lost, allow_graceful=False)
 
-executors.EXECUTORS["ray"] = watched
+study.EXECUTORS["ray"] = watched
 threading.Thread(target=end).start()
 study.run({TRIALS!r}, store=Store(folder / "store"), executor="ray")
 print("machines left:", len(cluster.list_all_nodes()))
@@ -212,7 +219,7 @@ def test_driver_killed(request, in_workers, fault, tmp_path, expected, trained):
 
 def test_two_drivers_on_one_store(tmp_path, expected, trained):
     folder = tmp_path / "store"
-    drivers = [started(folder, "local", "none", tmp_path / f"{i}.py") for i in range(2)]
+    drivers = [started(folder, "local", "together", tmp_path / f"{i}.py") for i in range(2)]
     for driver in drivers:
         _, errors = driver.communicate()
         assert driver.returncode == 0, errors

@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 import torch
 
-from dropkit import pruning, queries, scores, study, training
+from dropkit import pruning, query_models, scores, study, training
 from dropkit.datasets import load
 from dropkit.store import Store, StoreError
-from tests.test_queries import alone, network_seeds, outputs, plain_recalls
+from tests.test_query_models import alone, network_seeds, outputs, plain_recalls
 from tests.test_training import TINY
 from tests.test_trials import SCHEDULES, SHORT, grid
 
@@ -125,7 +125,7 @@ class TestKept:
             assert sum(record["kept"]) == int(trial.density * len(data.train) + 0.5)
             if trial.protocol.startswith("cdbw+"):
                 continue
-            recalls = trial.recall_query and queries.run([trial.recall_query], store)
+            recalls = trial.recall_query and query_models.run([trial.recall_query], store)
             kept = study.keep(
                 trial,
                 data,
@@ -400,7 +400,7 @@ def killed_run(folder):
         workers = parent.stdout.readline().split()
         parent.kill()
         try:
-            parent.communicate(timeout=30)  # the workers hold the pipe as long as they live
+            parent.communicate(timeout=300)  # the workers hold the pipe as long as they live
         except subprocess.TimeoutExpired:
             for worker in workers:
                 os.kill(int(worker), signal.SIGKILL)
