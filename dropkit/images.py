@@ -50,9 +50,10 @@ class Arrays:
     resident = True
 
     def __init__(self, x: np.ndarray, dtype: torch.dtype, device: torch.device):
+        self.home = device
         self.x = torch.as_tensor(x, dtype=dtype, device=device)
 
-    def __call__(self, rows: Tensor, moves: Tensor | None = None) -> Tensor:
+    def __call__(self, rows: Tensor, moves: Tensor | None = None, read: None = None) -> Tensor:
         if moves is not None:
             raise ValueError("only images are augmented: the recipe must have augment=False")
         return self.x[rows]
@@ -62,7 +63,8 @@ class Batches:
     """Images as normalised float32 batches: rows (S, b) to (S, b, C, H, W), channels-last memory.
 
     `moves` (S, b, 3) cut each image out of a black border of 4 pixels, at a row and a column
-    0 .. 8, and mirror it where the third is 1: shifts by up to 4 pixels, and flips.
+    0 .. 8, and mirror it where the third is 1: shifts by up to 4 pixels, and flips. `read` is what
+    ``read`` returned for these rows, where that was done ahead.
     """
 
     batch = 500  # samples evaluated at once
@@ -70,7 +72,7 @@ class Batches:
     def __init__(self, images: Images, device: torch.device):
         self.device = device
         self.size = images.shape[2:]
-        self.pixels = images.pixels
+        self.pixels = np.asarray(images.pixels)  # a view: parts of a memmap take longer to make
         self.padded = _padded(images, device) if _fits(images.pixels, device) else None
         scale = 255 * torch.tensor([images.mean, images.std], device=device)
         # Repeated for a row of pixels: a processor is slow at runs of three numbers.
@@ -81,21 +83,40 @@ class Batches:
         """Whether the device holds the whole set."""
         return self.padded is not None
 
-    def __call__(self, rows: Tensor, moves: Tensor | None = None) -> Tensor:
-        if self.padded is None:
-            found = self._read(rows, moves)
-        else:
+    @property
+    def home(self) -> torch.device:
+        """Where rows are looked up: a processor reads what the device does not hold."""
+        return self.device if self.resident else torch.device("cpu")
+
+    def __call__(
+        self, rows: Tensor, moves: Tensor | None = None, read: Tensor | None = None
+    ) -> Tensor:
+        if self.padded is not None:
             found = self._crops(self.padded, rows, moves)
+        else:
+            found = self._cut(self.read(rows.cpu()) if read is None else read, moves)
         return found.float().sub_(self.mean).div_(self.std).movedim(-1, 2)
 
-    def _read(self, rows: Tensor, moves: Tensor | None) -> Tensor:
-        """Bytes (S, b, H, W, C) from disk; only these images are padded, on the device."""
-        found = torch.from_numpy(np.ascontiguousarray(self.pixels[rows.cpu().numpy()]))
-        found = found.to(self.device, non_blocking=True)
+    def room(self, rows: Tensor) -> Tensor:
+        """Memory for the bytes (S, b, H, W, C) of these rows, which a GPU copies by itself."""
+        shape = (*rows.shape, *self.pixels.shape[1:])
+        return torch.empty(shape, dtype=torch.uint8, pin_memory=self.device.type == "cuda")
+
+    def read(self, rows: Tensor, room: Tensor | None = None) -> Tensor:
+        """Bytes (S, b, H, W, C) from disk, of rows on the CPU."""
+        room = self.room(rows) if room is None else room
+        # One by one: a copy of the images asked for, whatever their strides, and no other.
+        for place, row in zip(room.flatten(0, 1).numpy(), rows.flatten().tolist(), strict=True):
+            place[...] = self.pixels[row]
+        return room
+
+    def _cut(self, found: Tensor, moves: Tensor | None) -> Tensor:
+        """Bytes (S, b, H, W, C) that were read; only these images are padded, on the device."""
+        found = found.to(self.device, non_blocking=self.device.type == "cuda")
         if moves is None:
             return found
         padded = F.pad(found.flatten(0, 1), (0, 0) + 4 * (SHIFT,))
-        places = torch.arange(rows.numel(), device=self.device).view(rows.shape)
+        places = torch.arange(len(padded), device=self.device).view(found.shape[:2])
         return self._crops(padded, places, moves)
 
     def _crops(self, padded: Tensor, rows: Tensor, moves: Tensor | None) -> Tensor:
@@ -119,6 +140,7 @@ def draw_moves(size: int, generator: torch.Generator) -> Tensor:
 
 def source(x: np.ndarray | Images, dtype: torch.dtype, device: torch.device) -> Arrays | Batches:
     """What gives the samples of a pool by their rows, on a device."""
+    device = torch.empty(0, device=device).device  # "cuda" and "cuda:0" are one, and hold one copy
     return _batches(x, device) if isinstance(x, Images) else Arrays(x, dtype, device)
 
 

@@ -5,6 +5,7 @@ Gradients, batch statistics and hits are summed over the processes: the result i
 """
 
 from collections.abc import Callable
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
 
-from dropkit import checkpoint, images, models
+from dropkit import checkpoint, images, models, reading
 from dropkit.recipes import Recipe
 from dropkit.records import checksum, key
 from dropkit.stacks import Stack
@@ -126,7 +127,7 @@ def train(
     run = _epoch(stack, source, y, strata, weights, optimizer, batches)
     for epoch in range(_restore(file, name, **state), recipe.epochs):
         optimizer.param_groups[0]["lr"] = recipe.learning_rate(epoch)
-        order = torch.as_tensor(kept)[torch.randperm(size, generator=streams[0])].to(device)
+        order = torch.as_tensor(kept)[torch.randperm(size, generator=streams[0])]
         moves = images.draw_moves(size, streams[1]).to(device) if recipe.augment else None
         run(order, moves)
         if recipe.loss == "cdbw":
@@ -151,18 +152,20 @@ def _epoch(
 
     def run(order: Tensor, moves: Tensor | None) -> None:
         stack.train()
-        bounds = np.linspace(0, len(order), batches + 1).astype(int)
-        for start, stop in pairwise(bounds):
-            part = slice(start + rank, stop, world)
-            rows = order[part]
-            logits = parallel(source(rows[None], None if moves is None else moves[part][None]))[0]
-            # Every process knows the whole batch: no word of the others is needed for its sum.
-            total = weights[strata[order[start:stop]]].sum()
-            shares = weights[strata[rows]] / torch.where(total > 0, total, 1)
-            losses = F.cross_entropy(logits, y[rows], reduction="none")
-            optimizer.zero_grad()
-            (world * (losses * shares).sum()).backward()  # gradients are averaged
-            optimizer.step()
+        bounds = list(pairwise(np.linspace(0, len(order), batches + 1).astype(int)))
+        mine = [slice(start + rank, stop, world) for start, stop in bounds]
+        with closing(reading.ahead(source, [order[None, part] for part in mine])) as found:
+            order = order.to(y.device)
+            for (start, stop), part, read in zip(bounds, mine, found, strict=True):
+                rows, moved = order[part], None if moves is None else moves[part][None]
+                logits = parallel(source(rows[None], moved, read))[0]
+                # Every process knows the whole batch: no word of the others is needed for its sum.
+                total = weights[strata[order[start:stop]]].sum()
+                shares = weights[strata[rows]] / torch.where(total > 0, total, 1)
+                losses = F.cross_entropy(logits, y[rows], reduction="none")
+                optimizer.zero_grad()
+                (world * (losses * shares).sum()).backward()  # gradients are averaged
+                optimizer.step()
         stack.eval()
 
     return run
@@ -171,12 +174,15 @@ def _epoch(
 @torch.no_grad()
 def recalls(stack: Stack, source: Source, rows: np.ndarray, y: Tensor, strata: Tensor) -> Tensor:
     """Recalls (G,) on rows of the pool, every process answering its share; NaN without samples."""
-    mine = torch.as_tensor(rows[dist.get_rank() :: dist.get_world_size()], device=y.device)
+    mine = torch.as_tensor(rows[dist.get_rank() :: dist.get_world_size()])
+    size = source.batch or max(1, len(mine))
+    parts = mine[None].to(source.home).split(size, 1)
     counts = torch.zeros(2, int(strata.max()) + 1, dtype=torch.float64, device=y.device)
-    for part in mine.split(source.batch or max(1, len(mine))):
-        right = stack(source(part[None]))[0].argmax(-1) == y[part]
-        for row, values in zip(counts, (right, torch.ones_like(right)), strict=True):
-            row.scatter_add_(0, strata[part], values.double())
+    with closing(reading.ahead(source, parts)) as found:
+        for rows, part, read in zip(mine.to(y.device).split(size), parts, found, strict=True):
+            right = stack(source(part, read=read))[0].argmax(-1) == y[rows]
+            for row, values in zip(counts, (right, torch.ones_like(right)), strict=True):
+                row.scatter_add_(0, strata[rows], values.double())
     dist.all_reduce(counts)
     return counts[0] / counts[1]
 

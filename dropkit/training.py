@@ -2,11 +2,11 @@
 
 One loop for processors and GPUs. An epoch's order, shifts and flips are drawn on the processor,
 from streams of each network's own, so that a seed names them on any device; within an epoch nothing
-waits for the device.
+waits for the device, unless it falls behind the reading of images that it does not hold.
 """
 
 from collections.abc import Callable, Sequence
-from itertools import pairwise
+from contextlib import closing
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.optim.sgd import sgd
 
-from dropkit import images, models
+from dropkit import images, models, reading
 from dropkit.graphs import graphed
 from dropkit.images import Images
 from dropkit.recipes import Recipe
@@ -88,6 +88,8 @@ def train(
     if recipe.validates and val is None:
         raise ValueError("CDB-W and the best epoch are measured on a validation split: pass val=")
     device, dtype = torch.device(device), DTYPES[recipe.precision]
+    if device.type == "cuda":
+        torch.backends.cudnn.deterministic = True  # a seed fixes the result there too
     networks = [
         models.initialise(models.build(model, num_classes, x.shape[1:]).to(dtype), seed)
         for seed in seeds
@@ -149,9 +151,9 @@ class _Step:
         rate = self.recipe.learning_rate(epoch)
         self.rate = self.rate.fill_(rate) if isinstance(self.rate, Tensor) else rate
 
-    def __call__(self, rows: Tensor, moves: Tensor | None) -> Tensor:
+    def __call__(self, rows: Tensor, moves: Tensor | None, read: Tensor | None) -> Tensor:
         """Train on the pool's rows (S, b), moved by (S, b, 3); their logits (S, b, K)."""
-        logits = self.stack(self.source(rows, moves))
+        logits = self.stack(self.source(rows, moves, read))
         weights = None if self.weights is None else self.weights.gather(1, self.strata[rows])
         for parameter in self.parameters:
             parameter.grad = None
@@ -184,20 +186,21 @@ def _fit(
     size = kept.shape[1]
     # Batches of nearly equal size, two at least: batch norm cannot take a batch of one sample.
     batches = min(-(-size // recipe.batch), size // 2)
-    bounds = np.linspace(0, size, batches + 1).astype(int)
+    sizes = np.diff(np.linspace(0, size, batches + 1).astype(int)).tolist()
     step.stack.train()
     for epoch in range(recipe.epochs):
         step.begin(epoch)
         order = torch.stack([torch.randperm(size, generator=g) for g in orders])
-        rows, moves = kept.gather(1, order).to(device), None
+        rows, moves = kept.gather(1, order), [None] * batches
         if recipe.augment:
-            moves = torch.stack([images.draw_moves(size, g) for g in moving]).to(device)
-        order = order.to(device)
-        for start, stop in pairwise(bounds):
-            batch = slice(start, stop)
-            logits = run(rows[:, batch], moves if moves is None else moves[:, batch])
-            if observe is not None:
-                observe(epoch, order[:, batch], logits)
+            drawn = torch.stack([images.draw_moves(size, g) for g in moving])
+            moves = drawn.to(device).split(sizes, 1)
+        with closing(reading.ahead(step.source, rows.split(sizes, 1))) as found:
+            order, rows = (each.to(device).split(sizes, 1) for each in (order, rows))
+            for positions, *batch in zip(order, rows, moves, found, strict=True):
+                logits = run(*batch)
+                if observe is not None:
+                    observe(epoch, positions, logits)
         end_epoch(epoch)
 
 
@@ -221,7 +224,12 @@ def _recalls(
 ) -> Tensor:
     """Recalls (S, G) of the networks on rows of the pool; NaN for a stratum without any."""
     # In small batches, which stay in the processor's cache; and max, for argmax is slow there.
-    answers = [stack(source(part)).max(-1).indices for part in rows.split(source.batch or 32, 1)]
+    parts = rows.to(source.home).split(source.batch or 32, 1)
+    with closing(reading.ahead(source, parts)) as found:
+        answers = [
+            stack(source(part, read=read)).max(-1).indices
+            for part, read in zip(parts, found, strict=True)
+        ]
     hits = (torch.cat(answers, dim=1) == y[rows]).to(next(stack.parameters()).dtype)
     zeros = torch.zeros(len(rows), num_strata, dtype=hits.dtype, device=hits.device)
     sizes = zeros.scatter_add(1, strata[rows], torch.ones_like(hits))
@@ -239,8 +247,10 @@ def predict(
     """
     weights = next(stack.parameters())
     indices = np.broadcast_to(indices, (stack.size, np.shape(indices)[-1]))
-    rows = torch.tensor(indices, device=weights.device)
     source = images.source(x, weights.dtype, weights.device)
+    rows = torch.tensor(indices, device=source.home)
     answer = stack.features if features else stack
-    parts = [answer(source(part)) for part in rows.split(source.batch or rows.shape[1], dim=1)]
-    return torch.cat(parts, dim=1).cpu().numpy()
+    parts = rows.split(source.batch or rows.shape[1], dim=1)
+    with closing(reading.ahead(source, parts)) as found:
+        answers = [answer(source(part, read=read)) for part, read in zip(parts, found, strict=True)]
+    return torch.cat(answers, dim=1).cpu().numpy()
