@@ -49,7 +49,10 @@ def memory_named(what: str):
     """
     try:
         yield
-    except torch.OutOfMemoryError as error:
+    except RuntimeError as error:
+        # A graph whose recording fails ends in an error of its own, which hides the first.
+        if not any(isinstance(e, torch.OutOfMemoryError) for e in (error, error.__context__)):
+            raise
         raise MemoryError(
             f"the GPU has too little memory for {what}: "
             "lower the recipe's batch, or run fewer workers on one GPU"

@@ -11,22 +11,26 @@ EAGER = 3  # steps before a recording, in which libraries choose kernels and all
 def graphed(step: Callable[..., Tensor], device: torch.device) -> Callable[..., Tensor]:
     """`step` itself on a CPU; on a GPU the same function, replayed from a graph for each shape.
 
-    All of its arguments are tensors or None, and whatever else it reads stays where it is.
+    All of its arguments are tensors or None, and whatever else it reads stays where it is. What it
+    returned is overwritten by the next call of that shape.
     """
     if device.type != "cuda":
         return step
+    stream = torch.cuda.Stream(device)  # of this GPU, which need not be the current one
     graphs: dict[tuple, _Graph] = {}
 
     def run(*inputs: Tensor | None) -> Tensor:
         shape = tuple(None if tensor is None else tensor.shape for tensor in inputs)
-        return graphs.setdefault(shape, _Graph(step))(*inputs)
+        if shape not in graphs:
+            graphs[shape] = _Graph(step, stream)
+        return graphs[shape](*inputs)
 
     return run
 
 
 class _Graph:
-    def __init__(self, step: Callable[..., Tensor]):
-        self.step, self.calls, self.graph = step, 0, None
+    def __init__(self, step: Callable[..., Tensor], stream: torch.cuda.Stream):
+        self.step, self.stream, self.calls, self.graph = step, stream, 0, None
 
     def __call__(self, *inputs: Tensor | None) -> Tensor:
         self.calls += 1
@@ -35,7 +39,7 @@ class _Graph:
         if self.graph is None:
             self.inputs = [None if tensor is None else tensor.clone() for tensor in inputs]
             self.graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(self.graph):  # records, does not run
+            with torch.cuda.graph(self.graph, stream=self.stream):  # records, does not run
                 self.output = self.step(*self.inputs)
         for own, given in zip(self.inputs, inputs, strict=True):
             if own is not None:
@@ -44,10 +48,10 @@ class _Graph:
         return self.output
 
     def _aside(self, *inputs: Tensor | None) -> Tensor:
-        """A real step, on another stream, as PyTorch asks for ahead of a recording."""
-        stream = torch.cuda.Stream()
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
+        """A real step, on the stream of the recording, as PyTorch asks for ahead of one."""
+        main = torch.cuda.current_stream(self.stream.device)
+        self.stream.wait_stream(main)
+        with torch.cuda.stream(self.stream):
             output = self.step(*inputs)
-        torch.cuda.current_stream().wait_stream(stream)
+        main.wait_stream(self.stream)
         return output

@@ -91,7 +91,8 @@ class Stack(nn.Module):
     def _run(self, x: Tensor, layers: slice) -> Tensor:
         if not self.mixed:
             return self._answers(x, layers)
-        with torch.autocast(x.device.type, torch.bfloat16):
+        # No cache of weights cast outside: a recorded step would read it for ever.
+        with torch.autocast(x.device.type, torch.bfloat16, cache_enabled=False):
             return self._answers(x, layers).to(x.dtype)
 
     def _answers(self, x: Tensor, layers: slice) -> Tensor:

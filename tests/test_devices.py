@@ -48,9 +48,29 @@ class TestResolve:
             devices.resolve(name)
 
 
-def test_memory_is_named():
-    with (
-        pytest.raises(MemoryError, match="too little memory for vgg19 at a batch of 128: lower"),
-        devices.memory_named("vgg19 at a batch of 128"),
-    ):
-        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB")
+class TestMemory:
+    message = "too little memory for vgg19 at a batch of 128: lower"
+
+    def test_it_is_named(self):
+        with (
+            pytest.raises(MemoryError, match=self.message),
+            devices.memory_named("vgg19 at a batch of 128"),
+        ):
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB")
+
+    def test_it_is_named_behind_the_error_of_a_recording(self):
+        with (
+            pytest.raises(MemoryError, match=self.message),
+            devices.memory_named("vgg19 at a batch of 128"),
+        ):
+            try:
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB")
+            finally:
+                raise RuntimeError("operation failed due to a previous error during capture")
+
+    def test_other_errors_are_left(self):
+        with (
+            pytest.raises(RuntimeError, match="mat1 and mat2"),
+            devices.memory_named("vgg19 at a batch of 128"),
+        ):
+            raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
