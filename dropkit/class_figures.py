@@ -13,20 +13,16 @@ from scipy import stats
 
 from dropkit import datasets
 from dropkit.datasets import Data
-from dropkit.figures import canvas, half_width, name
+from dropkit.figures import canvas, half_width, name, words
 
 
 def views(names: Sequence[str]) -> Figure:
     """One image of each class, a row for each data set."""
     sets = [datasets.load(each) for each in names]
-    columns = max(data.num_classes for data in sets)
-    figure, axes = canvas(len(sets), columns, height=0.8)
-    for row, data in zip(axes, sets, strict=True):
-        for k, ax in enumerate(row[: data.num_classes]):
-            image = data.x[np.flatnonzero(data.y == k)[0]]
-            ax.imshow(np.moveaxis(image, 0, -1), cmap="gray_r", aspect="auto")
-    for ax in axes.flat:
-        ax.axis("off")
+    figure, axes = canvas(len(sets), height=0.8)
+    for ax, data in zip(axes[:, 0], sets, strict=True):
+        first = [np.flatnonzero(data.y == k)[0] for k in range(data.num_classes)]
+        _side_by_side(ax, [np.moveaxis(data.x[i], 0, -1) for i in first], cmap="gray_r")
     return figure
 
 
@@ -165,6 +161,8 @@ def density_correlation(
 
 def score_correlations(scores: Mapping[str, np.ndarray]) -> Figure:
     """Spearman's rank correlation between scores (n,) or (S, n), averaged over seeds."""
+    if not scores:
+        return words("no scores among the protocols")
     table = correlation_table(scores)
     figure, axes = canvas(width=4.6, height=3.6)
     ax = axes[0, 0]
@@ -183,7 +181,8 @@ def correlation_table(scores: Mapping[str, np.ndarray]) -> np.ndarray:
     """Spearman's rank correlations between scores, (S, n) each, averaged over seeds."""
     stacked = np.stack([np.atleast_2d(values) for values in scores.values()])
     ranks = stats.rankdata(stacked, axis=-1)
-    return np.mean([np.corrcoef(ranks[:, s]) for s in range(ranks.shape[1])], axis=0)
+    by_seed = [np.corrcoef(ranks[:, s]) for s in range(ranks.shape[1])]
+    return np.atleast_2d(np.mean(by_seed, axis=0))  # of one score corrcoef makes a number
 
 
 def lowest_and_highest(
@@ -193,16 +192,15 @@ def lowest_and_highest(
 
     `images` (n, C, H, W) and one seed's scores (n,); a row a strategy, removed on the left.
     """
-    figure, axes = canvas(len(scores), 2 * count + 1, height=0.65)
-    for row, (strategy, values) in zip(axes, scores.items(), strict=True):
+    if not scores:
+        return words("no scores among the protocols")
+    figure, axes = canvas(len(scores), height=0.5)
+    for ax, (strategy, values) in zip(axes[:, 0], scores.items(), strict=True):
         order = np.argsort(values, kind="stable")
         shown = [*order[:count], None, *order[::-1][:count]]
-        for ax, index in zip(row, shown, strict=True):
-            ax.axis("off")
-            if index is not None:
-                ax.imshow(np.moveaxis(images[index], 0, -1), cmap="gray_r", aspect="auto")
-        label = row[0].set_title(name(strategy), loc="left", fontsize=8, pad=2)
-        label.set_in_layout(False)  # a long name must not widen its column
+        tiles = [None if i is None else np.moveaxis(images[i], 0, -1) for i in shown]
+        _side_by_side(ax, tiles, cmap="gray_r")
+        ax.set_title(name(strategy), loc="left", fontsize=8, pad=2)
     return figure
 
 
@@ -211,19 +209,33 @@ def group_examples(data: Data, count: int = 8) -> Figure:
 
     Images are uint8 or floats in [-1, 1]; where the data have no groups the rows are classes.
     """
-    figure, axes = canvas(data.num_strata, count, height=1.15)
+    figure, axes = canvas(data.num_strata, height=1.05)
     strata = data.strata[data.train]
-    for g, row in enumerate(axes):
+    for g, ax in enumerate(axes[:, 0]):
         members = data.train[strata == g]
         # Spread over the group: neighbours are often of one species.
-        shown = members[:: max(1, len(members) // count)]
-        for ax, index in zip(row, shown, strict=False):
-            ax.imshow(_picture(data.x[index]), cmap="gray", vmin=0, vmax=1)
-        for ax in row:
-            ax.axis("off")
-        title = f"{data.strata_names[g]}\n{len(members):,} in training"
-        row[0].set_title(title, loc="left", fontsize=8, pad=2)
+        shown = members[:: max(1, len(members) // count)][:count]
+        tiles = [_picture(data.x[index]) for index in shown]
+        tiles += [None] * (count - len(tiles))
+        _side_by_side(ax, tiles, cmap="gray", vmin=0, vmax=1)
+        title = f"{data.strata_names[g]}, {len(members):,} in training"
+        ax.set_title(title, loc="left", fontsize=8, pad=2)
     return figure
+
+
+def _side_by_side(ax: Axes, tiles: Sequence[np.ndarray | None], **style) -> None:
+    """Draw images as squares in one row; None leaves a gap.
+
+    An axes for each image would take longer to lay out than all else on its page.
+    """
+    for place, tile in enumerate(tiles):
+        if tile is not None:
+            extent = (1.1 * place, 1.1 * place + 1, 0, 1)
+            # The pixels themselves, where that is not more than their copies at the page's size.
+            drawn = "none" if len(tile) <= 32 else "auto"
+            ax.imshow(tile, extent=extent, interpolation=drawn, **style)
+    ax.set(xlim=(0, 1.1 * len(tiles) - 0.1), ylim=(0, 1))
+    ax.axis("off")
 
 
 def _picture(image: np.ndarray) -> np.ndarray:

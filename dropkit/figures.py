@@ -57,6 +57,8 @@ STYLE = {
     "legend.frameon": False,
 }
 
+WIDEST = 8.4  # inches; a wider figure would be made smaller on a desktop, its labels with it
+
 METRICS: dict[str, tuple[str, Callable[[np.ndarray], np.ndarray]]] = {
     "average": ("average accuracy (%)", lambda recalls: metrics.bias(recalls).average),
     "worst": ("worst-class accuracy (%)", lambda recalls: metrics.bias(recalls).worst),
@@ -73,6 +75,19 @@ def canvas(
         figure = Figure(figsize=(width, height * rows), layout="constrained")
         axes = figure.subplots(rows, columns, squeeze=False)
     return figure, axes
+
+
+def words(text: str) -> Figure:
+    """Return a figure that says why there is none."""
+    figure, axes = canvas(height=1.2)
+    axes[0, 0].axis("off")
+    axes[0, 0].text(0.5, 0.5, text, ha="center", va="center")
+    return figure
+
+
+def _width(columns: int) -> float:
+    """Inches of a figure with so many panels side by side."""
+    return min(3.0 * columns + 1.0, WIDEST)
 
 
 def name(protocol: str) -> str:
@@ -119,7 +134,7 @@ def tradeoff(curves: Curves, against: Sequence[str] = ("density", "worst")) -> F
     (the paper's are minimum and maximum of three seeds). Points on a curve are densities.
     """
     columns = 2 if len(against) == 4 else len(against)
-    figure, axes = canvas(len(against) // columns, columns, width=3.0 * columns + 1.0, height=3.0)
+    figure, axes = canvas(len(against) // columns, columns, width=_width(columns), height=3.0)
     for ax, metric in zip(axes.flat, against, strict=True):
         _average_against(ax, curves, metric)
     for ax in axes[:, 0]:
@@ -130,7 +145,7 @@ def tradeoff(curves: Curves, against: Sequence[str] = ("density", "worst")) -> F
 
 def tradeoffs(rows: Mapping[str, Curves], against: Sequence[str]) -> Figure:
     """Rows of ``tradeoff``, each under its title: Figures 5 and 11 with one strategy a row."""
-    figure, axes = canvas(len(rows), len(against), width=3.0 * len(against) + 1.0, height=2.8)
+    figure, axes = canvas(len(rows), len(against), width=_width(len(against)), height=2.8)
     for row, (title, curves) in zip(axes, rows.items(), strict=True):
         for ax, metric in zip(row, against, strict=True):
             _average_against(ax, curves, metric)
@@ -190,7 +205,7 @@ def _means(by_density: Mapping[float, np.ndarray], metric: str) -> tuple[list, l
 
 def against_density(curves: Curves, chosen: Sequence[str] = ("worst", "gap", "std")) -> Figure:
     """Each metric against density, with 95 % intervals of the mean over seeds."""
-    figure, axes = canvas(1, len(chosen), width=3.0 * len(chosen) + 1.0, height=3.0)
+    figure, axes = canvas(1, len(chosen), width=_width(len(chosen)), height=3.0)
     for ax, metric in zip(axes[0], chosen, strict=True):
         for protocol, by_density in curves.items():
             _band(ax, protocol, by_density, metric)

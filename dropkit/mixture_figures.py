@@ -58,9 +58,12 @@ def figure_4a(ratios: Mapping[float, tuple[Floats, Floats, Floats]]) -> Figure:
     ``ratios`` maps each separation of the means to what `mixture_summary.risk_ratios` returns.
     Ratios beyond four decades lie outside the frame.
     """
-    figure, axes = canvas(1, len(ratios), height=2.1)
+    columns = min(2, len(ratios))
+    figure, axes = canvas(-(-len(ratios) // columns), columns, width=5.6, height=2.4)
     figure.set_dpi(200)  # of the dots, which would be too heavy as vectors
-    for ax, (separation, (risks, optimal, widths)) in zip(axes[0], ratios.items(), strict=True):
+    for ax in axes.flat[len(ratios) :]:
+        ax.remove()
+    for ax, (separation, (risks, optimal, widths)) in zip(axes.flat, ratios.items(), strict=False):
         finite = np.isfinite(risks)
         dots = ax.scatter(
             optimal[finite],
@@ -77,9 +80,9 @@ def figure_4a(ratios: Mapping[float, tuple[Floats, Floats, Floats]]) -> Figure:
         ax.set_title(f"separation {separation:g}\nrank corr. {rank:.2f}", size=9)
         ax.set(xlim=(-4, 4), ylim=(-4, 4), aspect="equal", xticks=(-4, -2, 0, 2, 4))
         ax.set_yticks(ax.get_xticks())
-    axes[0, 0].set_ylabel("$\\log_{10}\\;R_0(t^*)/R_1(t^*)$")
+    figure.supylabel("$\\log_{10}\\;R_0(t^*)/R_1(t^*)$", size=9)
     figure.supxlabel(r"optimal ratio, $\log_{10}\;\varphi_1\sigma_0/(\varphi_0\sigma_1)$", size=9)
-    figure.colorbar(dots, ax=axes[0], label=r"$\log_{10}\;\sigma_1/\sigma_0$", shrink=0.7)
+    figure.colorbar(dots, ax=figure.axes, label=r"$\log_{10}\;\sigma_1/\sigma_0$", shrink=0.7)
     return figure
 
 

@@ -8,11 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy import stats
 
+from dropkit.checks import Floats, Ints
 from dropkit.claims import compare
 from dropkit.figures import Curves, canvas
 from dropkit.metrics import bias
 from dropkit.practice import BALANCED, CROSS, DROP, DROP_10, FULL, HARDNESS, NEAR_MISS, RANDOM
-from dropkit.quotas import Floats, Ints
 
 LOOKS = {
     RANDOM: ("#707070", "o", "-"),

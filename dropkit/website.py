@@ -1,7 +1,7 @@
 """What every page of the rendered book gets: a Sphinx extension that ``_config.yml`` loads.
 
-Chapters end with where they come from, their figures name the records behind them; a book whose
-repository is known gets buttons that open a chapter in Colab or Binder.
+Chapters end with where they come from, their figures name the records behind them and can be read
+on a phone; a book whose repository is known gets buttons that open a chapter in Colab or Binder.
 """
 
 import json
@@ -11,12 +11,15 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
 import dropkit
 from dropkit import page_provenance, page_weight
 
+# Of a drawing, whose sizes matplotlib gives in points.
+_WIDTH = re.compile(r'<svg [^>]*width="([\d.]+)pt"')
 # The branch whose notebooks install what they need; the publishing workflow writes it.
 LAUNCH_BRANCH = "launch"
 
@@ -25,6 +28,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     """Connect this extension to Sphinx."""
     app.connect("config-inited", _name_the_source)
     app.connect("source-read", _end_with_provenance)
+    app.connect("doctree-resolved", _frame_drawings)
     app.connect("html-page-context", _mend)
     app.connect("build-finished", _thin)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
@@ -91,6 +95,24 @@ def with_provenance(
     last = {"cell_type": "markdown", "id": "provenance", "metadata": {}, "source": text}
     notebook["cells"].append(last)
     return notebook
+
+
+def _frame_drawings(app: Sphinx, doctree: nodes.document, page: str) -> None:
+    """Put each figure's drawing into a frame that knows its width and scrolls on a narrow screen.
+
+    A point of the drawing is never less than a pixel, so that its labels can be read.
+    """
+    if app.builder.format != "html":
+        return
+    for figure in [*doctree.findall(nodes.figure)]:
+        image = figure[0]
+        file = Path(app.srcdir, image.get("uri", ""))
+        if file.suffix != ".svg" or not file.is_file():
+            continue
+        if width := _WIDTH.search(file.read_text(encoding="utf-8")):
+            frame = f'<div class="drawing" style="--points: {width[1]}px">'
+            start, end = (nodes.raw("", tag, format="html") for tag in (frame, "</div>"))
+            figure[:1] = [start, image, end]
 
 
 def _mend(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object) -> None:

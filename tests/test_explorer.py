@@ -37,6 +37,7 @@ def open_page(browser, tmp_path):
 
     def opened(html, *, width=1000, **settings):
         context = browser.new_context(viewport={"width": width, "height": 800}, **settings)
+        context.set_default_timeout(300_000)  # milliseconds: a busy machine is waited for
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda message: complaints.append(message.text))

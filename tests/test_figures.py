@@ -124,11 +124,25 @@ def test_correlation_table_is_spearmans():
     assert table == pytest.approx(np.array([[1, expected], [expected, 1]]))
 
 
+def test_one_score_or_none_is_no_error():
+    alone = {"el2n": np.arange(6.0)[None]}
+    assert class_figures.correlation_table(alone).tolist() == [[1]]
+    (image,) = class_figures.score_correlations(alone).axes[0].get_images()
+    assert image.get_array().shape == (1, 1)
+    for figure in (
+        class_figures.score_correlations({}),
+        class_figures.lowest_and_highest(np.zeros((6, 1, 2, 2)), {}),
+    ):
+        (text,) = figure.axes[0].texts
+        assert text.get_text() == "no scores among the protocols"
+
+
 def test_lowest_and_highest_shows_the_extremes():
     images = np.arange(6.0).reshape(6, 1, 1, 1) * np.ones((6, 1, 2, 2))
     scores = {"el2n": np.array([5, 0, 3, 1, 4, 2])}
     figure = class_figures.lowest_and_highest(images, scores, count=2)
-    shown = [ax.get_images()[0].get_array().max() for ax in figure.axes if ax.get_images()]
+    (row,) = figure.axes
+    shown = [image.get_array().max() for image in row.get_images()]
     assert shown == [1, 3, 0, 4]  # lowest 0, 1 at indices 1, 3; highest 5, 4 at indices 0, 4
 
 
@@ -142,11 +156,12 @@ def test_group_examples_show_each_group(dtype):
     names = ("land", "water", "air")
     train, test = np.arange(1502), np.arange(1502, 1506)
     data = Data(x, groups, train, test, test, names, groups, names)
-    axes = np.reshape(class_figures.group_examples(data, count=3).axes, (3, 3))
-    titles = [row[0].get_title(loc="left") for row in axes]
-    assert titles == ["land\n1,500 in training", "water\n2 in training", "air\n0 in training"]
-    for row, shade, count in zip(axes, (0.2, 0.6, None), (3, 2, 0), strict=True):
-        shown = [image.get_array() for ax in row for image in ax.get_images()]
+    rows = class_figures.group_examples(data, count=3).axes
+    titles = [row.get_title(loc="left") for row in rows]
+    assert titles == ["land, 1,500 in training", "water, 2 in training", "air, 0 in training"]
+    assert len({row.get_xlim() for row in rows}) == 1  # images of one size in each row
+    for row, shade, count in zip(rows, (0.2, 0.6, None), (3, 2, 0), strict=True):
+        shown = [image.get_array() for image in row.get_images()]
         assert len(shown) == count
         for picture in shown:
             np.testing.assert_allclose(picture, np.full((2, 2, 3), shade), atol=1e-6)

@@ -89,6 +89,7 @@ def test_light_pictures_look_the_same(tmp_path: Path) -> None:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         for svg in (heavy, light):
             tab = browser.new_page(viewport={"width": 400, "height": 320})
+            tab.set_default_timeout(300_000)  # milliseconds: a busy machine is waited for
             tab.set_content(
                 f'<img src="data:image/svg+xml;base64,{b64encode(svg.encode()).decode()}">'
             )
