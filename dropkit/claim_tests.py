@@ -6,6 +6,7 @@ from typing import Literal
 
 from dropkit.evidence import MEASURES, Cells, Place, contrast, density_of, shared_densities
 from dropkit.figures import name
+from dropkit.metrics import Difference
 from dropkit.verdicts import FAILS, HOLDS, UNDECIDED, Effect, Test, share
 
 WORST = ("worst", "pooled")
@@ -79,10 +80,13 @@ def _compared(
 def beaten(methods: Sequence[str], measure: str) -> Test:
     """For the rule "any": each method is behind another one at some density (Bonferroni).
 
-    Of a method's comparisons with all others at all densities the most telling one is given.
+    Of a method's comparisons with all others at all densities the most telling one is given; none
+    where a method was not run, for then the others need not be behind any.
     """
 
     def test(cells: Cells) -> list[Effect | None]:
+        if not set(methods) <= set(cells):
+            return [None for _ in methods]
         effects: list[Effect | None] = []
         for method in methods:
             rivals = [
@@ -125,6 +129,22 @@ def moves(
                     text += MEASURES[measure].name
                     places = [(protocol, density)], [(protocol, than_at)]
                     effects.append(_effect(cells, *places, measure, text))
+        return effects
+
+    return test
+
+
+def costs_more(first: str, second: str, low: float, high: float, by: Sequence[str] = WORST) -> Test:
+    """Test that `first` − `second` is larger at density `low` than at `high`, seed by seed."""
+
+    def test(cells: Cells) -> list[Effect | None]:
+        plus, minus = [(first, low), (second, high)], [(second, low), (first, high)]
+        effects = []
+        for measure in by:
+            text = f"{_name(first)} − {_name(second)}, {MEASURES[measure].name}, "
+            text += f"d = {low:g} − d = {high:g}"
+            half = _effect(cells, plus, minus, measure, text)  # a contrast is a mean over places
+            effects.append(half and half._replace(found=Difference(*(2 * x for x in half.found))))
         return effects
 
     return test

@@ -1,5 +1,6 @@
 """Verdicts as rows for ``notebook.table``: by section, in numbers, and the evidence behind them."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -63,15 +64,17 @@ def section_rows(section: Sequence[Claim], verdicts: Verdicts) -> list[list]:
 def cell(verdict: Verdict) -> str:
     """A verdict in a few words, with its estimates: each of up to two, the range of more.
 
-    Such as "◐ **partly**, 5 of 10 hold, 1 contradicted; −3.2 to +9.4".
+    Such as "◐ **partly**, 5 of 10 hold, 1 contradicted, 2 not run; −3.2 to +9.4".
     """
     text = f"{MARKS[verdict.word]} **{verdict.word}**"
     effects = verdict.effects
+    lacking = f", {verdict.missing} not run" if effects and verdict.missing else ""
     if len(effects) <= 2:
-        return "; ".join([text, *map(estimate, effects)])
+        return "; ".join([text + lacking, *map(estimate, effects)])
     words = Counter(effect.word for effect in effects)
     text += f", {words[HOLDS]} of {len(effects)} hold"
     text += f", {words[FAILS]} contradicted" if words[FAILS] else ""
+    text += lacking
     values = [effect.found.value for effect in effects]
     return _minus(f"{text}; {min(values):+.1f} to {max(values):+.1f}")
 
@@ -96,10 +99,15 @@ def evidence_rows(section: Sequence[Claim], verdicts: Verdicts) -> list[list]:
 
 
 def estimate(effect: Effect) -> str:
-    """An estimate and its interval, such as "+3.10 [+1.00, +5.20]"; exact ones stand alone."""
+    """An estimate and its interval, such as "+3.10 [+1.00, +5.20]"; exact ones stand alone.
+
+    A single seed has no interval, which is said.
+    """
     value, low, high = effect.found
     if low == high:
         return _minus(f"{value:.4g}")
+    if math.isnan(low):
+        return _minus(f"{value:+.2f}, no interval")
     return _minus(f"{value:+.2f} [{low:+.2f}, {high:+.2f}]")
 
 

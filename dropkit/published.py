@@ -64,10 +64,7 @@ def _source(setting: Setting, cells: Cells) -> list:
 def figure(found: Evidence, against: Sequence[str] = ("density", "worst")) -> Figure:
     """``figures.tradeoffs`` with a row for each setting that has records."""
     if not found:
-        empty, axes = figures.canvas(1, 1, height=1.2)
-        axes[0, 0].axis("off")
-        axes[0, 0].text(0.5, 0.5, "no records yet", ha="center", va="center")
-        return empty
+        return figures.words("no records yet")
     return figures.tradeoffs({s.name: _curves(cells) for s, cells in found.items()}, against)
 
 
@@ -81,16 +78,24 @@ def _curves(cells: Cells) -> Curves:
     }
 
 
-def difference_rows(found: Evidence, pairs: Sequence[tuple[str, str]]) -> list[list]:
-    """Rows under ``DIFFERENCES``: first minus second in points, paired by the seeds both have."""
-    rows = []
-    for cells in found.values():
+def difference_tables(
+    found: Evidence, pairs: Sequence[tuple[str, str]]
+) -> list[tuple[str, list[list]]]:
+    """A setting's name and rows under ``DIFFERENCES``, of those that have any.
+
+    First minus second in points, paired by the seeds both have.
+    """
+    tables = []
+    for setting, cells in found.items():
+        rows = []
         for first, second in pairs:
             densities = sorted({d for label in (first, second) for d in cells.get(label, {})} - {1})
             whole = all(label.startswith("full") for label in (first, second))
             for density in [1.0] if whole else densities:
                 rows += _difference(cells, first, second, density)
-    return rows
+        if rows:
+            tables.append((setting.name, rows))
+    return tables
 
 
 def _difference(cells: Cells, first: str, second: str, density: float) -> list[list]:

@@ -54,7 +54,8 @@ class Claim:
     """A statement, where it stands, and the test that decides it.
 
     `test` gives the comparisons in one setting's cells, `fact` those that need no records; a claim
-    with neither is not in the paper. It holds if all comparisons do, with rule "any" if one does.
+    with neither is not in the paper. It holds if all comparisons do, with rule "any" if one does in
+    each setting and part.
     `data` says which settings it speaks of; `only` names the data set of a number that is stated
     for the paper's own network.
     """
@@ -88,14 +89,17 @@ class Claim:
         effects: list[Effect | None] = []
         for setting in sorted(settings):
             prefix = f"{setting.name}: " if len(settings) > 1 else ""
-            effects += [
-                effect and effect._replace(text=prefix + self._worded(effect.text))
-                for effect in self.test(found[setting])
-            ]
+            here = self.test(found[setting])
+            if any(here):  # else nothing that the claim speaks of was trained there
+                effects += [effect and self._placed(effect, prefix) for effect in here]
         return verdict(effects, self.rule)
 
-    def _worded(self, text: str) -> str:
-        return text.replace("worst class", "worst group") if self.data == "groups" else text
+    def _placed(self, effect: Effect, prefix: str) -> Effect:
+        text = effect.text
+        if self.data == "groups":
+            text = text.replace("worst class", "worst group")
+        # The rule "any" must be met in each setting: one of several is no widened interval.
+        return effect._replace(text=prefix + text, part=prefix + effect.part)
 
 
 def kind(setting: Setting) -> str:

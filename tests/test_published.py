@@ -67,7 +67,8 @@ class TestSourceRows:
 class TestDifferences:
     def test_paired_by_the_seeds_both_have(self, folder):
         found = published.evidence(["full", "random", "random+drop"], folder=folder)
-        first, second = published.difference_rows(found, [("random+drop", "full")])
+        ((title, (first, second)),) = published.difference_tables(found, [("random+drop", "full")])
+        assert title == "cifar10, mini"
         assert [row[:3] for row in (first, second)] == [
             ["Random+DRoP − Full data", "0.3", 2],
             ["Random+DRoP − Full data", "0.5", 2],
@@ -86,15 +87,29 @@ class TestDifferences:
             )
         )
         found = published.evidence(["random", "el2n"], folder=folder)
-        (row,) = published.difference_rows(found, [("el2n", "random")])
+        ((_, (row,)),) = published.difference_tables(found, [("el2n", "random")])
         gains = 100 * (drawn - 0.3)  # what a seed adds to the recall is in both
         low, high = stats.ttest_1samp(gains, 0).confidence_interval()
         assert row[4] == f"{gains.mean():+.1f} [{low:+.1f}, {high:+.1f}]".replace("-", "−")
 
+    def test_data_sets_have_tables_of_their_own(self, folder):
+        store = Store(folder)
+        for protocol, low in (("full", 0.2), ("random", 0.3)):
+            made = [trained(protocol, 0.5 if protocol == "random" else 1.0, s, low) for s in (0, 1)]
+            for one in made:
+                one["trial"]["dataset"], one["key"] = "cifar100-coarse", f"coarse{one['key']}"
+            store.add(*made)
+        found = published.evidence(["full", "random", "random+drop"], folder=folder)
+        tables = dict(published.difference_tables(found, [("random", "full")]))
+        assert list(tables) == ["cifar10, mini", "cifar100-coarse, mini"]
+        assert [row[4] for row in tables["cifar10, mini"]] == ["−10.0 [−10.0, −10.0]"] * 2
+        assert [row[4] for row in tables["cifar100-coarse, mini"]] == ["+10.0 [+10.0, +10.0]"]
+        assert len(published.difference_tables(found, [("random+drop", "full")])) == 1
+
     def test_one_seed_has_no_interval(self, folder):
         Store(folder).add(trained("full+cdbw", 1.0, 1, 0.45))
         found = published.evidence(["full", "full+cdbw"], folder=folder)
-        (row,) = published.difference_rows(found, [("full+cdbw", "full")])
+        ((_, (row,)),) = published.difference_tables(found, [("full+cdbw", "full")])
         assert row[1:3] == ["1", 1] and row[4] == "+5.0"
 
 

@@ -8,7 +8,16 @@ import pytest
 from scipy import stats
 
 from dropkit import claims, claims_page, evidence
-from dropkit.claim_tests import beaten, better, close, each, level_of, loses_a_class, moves
+from dropkit.claim_tests import (
+    beaten,
+    better,
+    close,
+    costs_more,
+    each,
+    level_of,
+    loses_a_class,
+    moves,
+)
 from dropkit.claim_trials import digits_trials
 from dropkit.metrics import Difference
 from dropkit.verdicts import (
@@ -153,6 +162,22 @@ def test_close_wants_a_value_within_a_margin():
     assert words(close("el2n", "random", ["average"], margin=3), found) == [FAILS, FAILS]
 
 
+def test_costs_more_compares_losses_within_seeds():
+    """The difference of two losses of each seed, against scipy's interval."""
+    rows = {(p, d): random_rows(i) for i, (p, d) in enumerate(
+        (p, d) for p in ("random", "el2n") for d in (0.3, 0.7)
+    )}  # fmt: skip
+    records = [r for (protocol, d), made in rows.items() for r in grid(made, protocol, d)]
+    (found,) = evidence.arrange(records).values()
+    (one,) = costs_more("random", "el2n", 0.3, 0.7, ["average"])(found)
+    means = {place: 100 * made.mean(1) for place, made in rows.items()}
+    lost = {d: means["random", d] - means["el2n", d] for d in (0.3, 0.7)}
+    oracle = stats.ttest_rel(lost[0.3], lost[0.7]).confidence_interval()
+    assert one.found.value == pytest.approx((lost[0.3] - lost[0.7]).mean())
+    assert one.found[1:] == pytest.approx((oracle.low, oracle.high))
+    assert words(costs_more("random", "grand", 0.3, 0.7), found) == [None, None]
+
+
 def test_level_of_correlations():
     full = [record("full", 1.0, s, (0.9, 0.8, 0.5)) for s in range(5)]
     hard = [record("el2n", 0.5, s, (0.9, 0.8, 0.5), kept=[4, 5 + s % 2, 12]) for s in range(5)]
@@ -206,6 +231,36 @@ def test_several_settings_of_a_scale_are_all_comparisons():
     found = CLAIM.check(records, "mini")
     assert found.word == PARTLY
     assert [one.text.split(":")[0] for one in found.effects] == ["cifar10, mini", "cifar100, mini"]
+
+
+def several(shifts):
+    """`el2n` above `random` by a shift in each of two data sets of one scale; None: not run."""
+    rows = random_rows(0, 12)
+    records = []
+    for dataset, by in zip(("cifar10", "cifar100"), shifts, strict=True):
+        records += grid(rows, dataset=dataset, model="mini")
+        if by is not None:
+            records += grid(shifted(rows, by, 0), "el2n", dataset=dataset, model="mini")
+    return records
+
+
+@pytest.mark.parametrize(
+    ("shifts", "expected", "count"),
+    [((0.1, 0.1), HOLDS, 2), ((0.1, -0.1), PARTLY, 2), ((-0.1, -0.1), FAILS, 2),
+     ((0.1, None), HOLDS, 1)],
+)  # fmt: skip
+def test_some_density_must_be_found_in_each_data_set(shifts, expected, count):
+    claim = Claim("X4", "", "", better("el2n", "random", ["average"], over="some"), rule="any")
+    found = claim.check(several(shifts), "mini")
+    assert (found.word, len(found.effects), found.missing) == (expected, count, 0)
+
+
+def test_what_was_not_run_is_said():
+    claim = Claim("X5", "", "", better(("el2n", "grand"), "random", ["average"]))
+    assert claims_page.cell(claim.check(several((0.1, None)), "mini")).startswith(
+        "✓ **holds**, 1 not run; +"
+    )
+    assert claim.check(several((None, None)), "mini").word == NO_RECORDS
 
 
 def test_claims_about_tails_and_groups_see_only_those():
@@ -328,6 +383,8 @@ def test_cells_show_estimates_and_counts():
     assert claims_page.cell(verdict([effect(UP)])) == "✓ **holds**; +2.00 [+1.00, +3.00]"
     many = claims_page.cell(verdict([effect(UP), effect(DOWN), effect(WIDE)]))
     assert many == "◐ **partly**, 1 of 3 hold, 1 contradicted; −2.0 to +2.0"
+    one_seed = verdict([effect(Difference(-1.5, math.nan, math.nan))])
+    assert claims_page.cell(one_seed) == "? **undecided**; −1.50, no interval"
 
 
 @pytest.mark.parametrize(
