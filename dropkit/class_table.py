@@ -7,7 +7,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dropkit.quotas import Floats, Ints, at_least, budget, class_counts, drop_densities
+from dropkit.checks import Floats, Ints, check_minimum
+from dropkit.quotas import at_least, budget, class_counts, drop_densities
 
 Below = Literal["raise", "warn", "keep"]
 
@@ -34,7 +35,10 @@ def encode(labels: ArrayLike, name: str = "labels") -> tuple[np.ndarray, Ints]:
     """
     array = np.asarray(labels)
     if array.ndim != 1 or array.size == 0:
-        raise ValueError(f"{name} have shape {array.shape}: expected (n,) with n ≥ 1")
+        join = ", such as 'cat, indoors' for two columns" if array.ndim == 2 else ""
+        raise ValueError(
+            f"{name} have shape {array.shape}: expected (n,) with n ≥ 1, one label a sample{join}"
+        )
     check_complete(array, name)
     try:
         return np.unique(array, return_inverse=True)
@@ -57,6 +61,22 @@ def check_complete(labels: ArrayLike, name: str = "labels", *, first: int = 0) -
         place = int(np.argmax(missing))
         row = first + place // (array.size // len(array))  # of an indicator matrix
         raise ValueError(f"{name}[{row}] is {flat[place]}: every sample needs a label")
+
+
+def check_predictions(predictions: np.ndarray, classes: np.ndarray) -> None:
+    """Raise ValueError if no prediction (n,) is one of the classes; warn if some are not."""
+    known = set(classes.tolist())  # NumPy would take 0 and '0' for the same
+    named = np.unique(predictions).tolist()
+    unknown = [name for name in named if name not in known]
+    if not unknown:
+        return
+    message = f"{unknown[0]!r} is predicted but is no class of the labels"
+    if len(unknown) == len(named):
+        raise ValueError(
+            f"{message}, and neither is any other prediction: labels and predictions must name "
+            "classes in the same way"
+        )
+    warnings.warn(f"{message}: such predictions count as wrong", stacklevel=2)
 
 
 def _is_missing(value: Any) -> bool:
@@ -96,6 +116,7 @@ def class_table(
     """
     if below not in ("raise", "warn", "keep"):
         raise ValueError(f"below is {below!r}: it must be 'raise', 'warn' or 'keep'")
+    check_minimum(minimum)
     classes, sizes = np.asarray(classes), np.asarray(sizes)
     if val_sizes is not None:
         _check_validation(classes[np.asarray(val_sizes) == 0], smoothing)

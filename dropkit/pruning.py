@@ -18,15 +18,18 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dropkit.quotas import (
+from dropkit.checks import (
     Floats,
     Ints,
-    as_floats,
-    at_least,
-    budget,
     check_density,
     check_labels,
+    check_minimum,
     check_scores,
+    per_class,
+)
+from dropkit.quotas import (
+    at_least,
+    budget,
     class_counts,
     drop_densities,
     strategy_densities,
@@ -127,7 +130,7 @@ def prune(
     labels : (n,) integers 0..K-1, classes or groups alike.
     density : fraction of the samples to keep, in (0, 1]; exactly 1 for `full`.
     recalls : (K,) validation recalls of the query model; needed by `+drop`, where K also bounds
-        the labels.
+        the labels. Of a pandas Series, here as in `val_sizes`, the index names the classes.
     scores : (n,) of the protocol's strategy, higher is kept; needed unless only `random` ranks.
     smoothing, val_sizes, rule : see `drop_densities`; used by `+drop` only.
     minimum : fewest samples that a class keeps, or all it has if that is less (`at_least`); used
@@ -151,6 +154,7 @@ def prune(
     """
     plan = parse(protocol)
     check_density(density, zero=False)
+    check_minimum(minimum)
     labels = check_labels(labels)
     if plan.ranking == "full":
         if density != 1:
@@ -162,8 +166,12 @@ def prune(
     if plan.quota == "global":
         return np.sort(top(keys, budget(labels.size, density)))
     if plan.quota == "drop":
-        recalls = as_floats(_given(recalls, "recalls", protocol), "recalls")
-        labels = check_labels(labels, num_classes=recalls.size)
+        recalls = per_class(_given(recalls, "recalls", protocol), "recalls")
+        if labels.max() >= recalls.size:
+            raise ValueError(
+                f"label {labels.max()} has no recall: recalls have shape {recalls.shape}, one for "
+                f"each of the labels 0..{recalls.size - 1}"
+            )
         sizes = np.bincount(labels, minlength=recalls.size)
         densities = drop_densities(sizes, recalls, density, smoothing, val_sizes, rule=rule)
     elif plan.quota == "balance":
@@ -173,8 +181,7 @@ def prune(
         sizes = np.bincount(labels)
         densities = strategy_densities(labels, scores, density)
     counts = class_counts(sizes, densities, total=budget(labels.size, density))
-    if minimum:
-        counts = at_least(counts, sizes, minimum)
+    counts = at_least(counts, sizes, minimum)
     return np.sort(top_in_class(keys, labels, counts))
 
 

@@ -10,10 +10,19 @@ from numbers import Real
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from dropkit.checks import (
+    Floats,
+    Ints,
+    check_density,
+    check_labels,
+    check_minimum,
+    check_nonnegative,
+    check_scores,
+    check_sizes,
+    per_class,
+)
 
 # 0.145 * 100 is 14.499999999999998: no count may hang on the last bits of a product.
 _NOISE = 1e-8
@@ -63,7 +72,7 @@ def drop_densities(
     array([0.2, 0.6])
     """
     check_density(density)
-    sizes = _class_sizes(class_sizes)
+    sizes = check_sizes(class_sizes)
     weights = _error_weights(sizes, recalls, smoothing, val_sizes)
     if rule == "counts":
         weights = _per_sample(weights, sizes)
@@ -94,8 +103,8 @@ def variance_densities(class_sizes: ArrayLike, sigmas: ArrayLike, density: float
         For negative or non-finite values, lengths that differ, a density outside [0, 1].
     """
     check_density(density)
-    sizes = _class_sizes(class_sizes)
-    sigma = _nonnegative(sigmas, "sigmas", sizes.size)
+    sizes = check_sizes(class_sizes)
+    sigma = check_nonnegative(sigmas, "sigmas", sizes.size)
     return _fill(sizes, _per_sample(sigma, sizes), density)
 
 
@@ -146,11 +155,11 @@ def class_counts(class_sizes: ArrayLike, densities: ArrayLike, total: int | None
     ValueError, TypeError
         For sizes or densities out of range, or a total that rounding N_k d_k cannot reach.
     """
-    sizes = _class_sizes(class_sizes)
+    sizes = check_sizes(class_sizes)
     if (sizes % 1).any():
         k = int(np.argmax(sizes % 1 > 0))
         raise ValueError(f"class_sizes[{k}] is {sizes[k]}: it must be a whole number of samples")
-    shares = _nonnegative(densities, "densities", sizes.size)
+    shares = check_nonnegative(densities, "densities", sizes.size)
     if shares.max() > 1:
         k = int(shares.argmax())
         raise ValueError(f"densities[{k}] is {shares[k]}: it must lie in [0, 1]")
@@ -181,7 +190,7 @@ def at_least(counts: ArrayLike, class_sizes: ArrayLike, minimum: int) -> Ints:
     Raises
     ------
     ValueError
-        For a negative minimum, or if the counts do not add up to enough.
+        For a minimum that `check_minimum` refuses, or if the counts do not add up to enough.
 
     Examples
     --------
@@ -189,8 +198,7 @@ def at_least(counts: ArrayLike, class_sizes: ArrayLike, minimum: int) -> Ints:
     array([1, 5, 3])
     """
     counts, sizes = np.asarray(counts, dtype=np.int64), np.asarray(class_sizes, dtype=np.int64)
-    if minimum < 0:
-        raise ValueError(f"minimum is {minimum}: it must be a number of samples, 0 or more")
+    check_minimum(minimum)
     floor = np.minimum(minimum, sizes)
     above = np.maximum(counts - floor, 0)
     left = int(counts.sum() - floor.sum())
@@ -212,51 +220,6 @@ def budget(n: int, density: float) -> int:
 def top(scores: Floats, count: int) -> Ints:
     """Return the indices of the `count` highest scores, best first, ties by lowest index."""
     return np.argsort(-scores, kind="stable")[:count]
-
-
-def check_density(density: float, *, zero: bool = True) -> None:
-    """Raise unless the density is a number in [0, 1], or in (0, 1] when `zero` is False."""
-    wanted = "[0, 1]" if zero else "(0, 1]"
-    if not isinstance(density, Real):
-        raise TypeError(f"density is {density!r}: it must be a number in {wanted}")
-    if not 0 <= density <= 1 or (density == 0 and not zero):
-        raise ValueError(f"density is {density}: it must lie in {wanted}")
-
-
-def check_labels(labels: ArrayLike, num_classes: int | None = None) -> Ints:
-    """Return the labels as (n,) int64; raise unless they are class indices 0..num_classes-1."""
-    array = np.asarray(labels)
-    if array.ndim != 1 or array.size == 0:
-        raise ValueError(f"labels have shape {array.shape}: expected (n,) with n ≥ 1")
-    if array.dtype.kind not in "iu":
-        raise TypeError(f"labels are {array.dtype}: they must be integers 0..K-1")
-    if array.min() < 0:
-        raise ValueError(f"label {array.min()} is negative: labels must be integers 0..K-1")
-    if num_classes is not None and array.max() >= num_classes:
-        raise ValueError(
-            f"label {array.max()} was never seen among the {num_classes} classes: "
-            f"labels must be integers 0..{num_classes - 1}"
-        )
-    return array.astype(np.int64)
-
-
-def check_scores(scores: ArrayLike, n: int) -> Floats:
-    """Return the scores as (n,) floats; raise on another shape or on NaN."""
-    array = as_floats(scores, "scores")
-    if array.shape != (n,):
-        raise ValueError(f"scores have shape {array.shape}: expected ({n},), one a label")
-    if np.isnan(array).any():
-        i = int(np.isnan(array).argmax())
-        raise ValueError(f"scores[{i}] is nan: every sample needs a score to be ranked by")
-    return array
-
-
-def as_floats(values: ArrayLike, name: str) -> Floats:
-    """Return the values as a float array; raise TypeError unless they are an array of numbers."""
-    try:
-        return np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise TypeError(f"{name} must be an array of numbers ({error})") from None
 
 
 def _fill(sizes: Floats, weights: Floats, density: float) -> Floats:
@@ -288,12 +251,12 @@ def _fill(sizes: Floats, weights: Floats, density: float) -> Floats:
 def _error_weights(
     sizes: Floats, recalls: ArrayLike, smoothing: float, val_sizes: ArrayLike | None
 ) -> Floats:
-    recall = as_floats(recalls, "recalls")
+    recall = per_class(recalls, "recalls")
     if recall.shape != sizes.shape:
         raise ValueError(f"recalls have shape {recall.shape}: expected {sizes.shape}, one a class")
     if not (isinstance(smoothing, Real) and 0 <= smoothing < math.inf):
         raise ValueError(f"smoothing is {smoothing!r}: it must be a number, finite and not below 0")
-    seen = sizes if val_sizes is None else _nonnegative(val_sizes, "val_sizes", sizes.size)
+    seen = sizes if val_sizes is None else check_nonnegative(val_sizes, "val_sizes", sizes.size)
     if val_sizes is not None and smoothing == 0 and (seen == 0).any():
         k = int(np.argmax(seen == 0))
         raise ValueError(
@@ -320,22 +283,3 @@ def _per_sample(weights: Floats, sizes: Floats) -> Floats:
 
 def _half_up(value: float) -> int:
     return math.floor(value + 0.5 + _NOISE)
-
-
-def _class_sizes(class_sizes: ArrayLike) -> Floats:
-    sizes = _nonnegative(class_sizes, "class_sizes")
-    if not 0 < sizes.sum() < math.inf:
-        raise ValueError(f"class_sizes sum to {sizes.sum()}: there is nothing to prune")
-    return sizes
-
-
-def _nonnegative(values: ArrayLike, name: str, length: int | None = None) -> Floats:
-    array = as_floats(values, name)
-    if array.ndim != 1 or length not in (None, array.size):
-        expected = "K" if length is None else length
-        raise ValueError(f"{name} have shape {array.shape}: expected ({expected},), one a class")
-    bad = ~((array >= 0) & (array < math.inf))
-    if bad.any():
-        k = int(bad.argmax())
-        raise ValueError(f"{name}[{k}] is {array[k]}: it must be finite and not negative")
-    return array

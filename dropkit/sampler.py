@@ -10,12 +10,7 @@ from numpy.typing import ArrayLike
 try:
     from imblearn.base import BaseSampler
     from imblearn.utils import check_target_type
-    from sklearn.base import BaseEstimator, clone
-    from sklearn.exceptions import NotFittedError
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import StratifiedKFold, cross_val_predict
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
+    from sklearn.base import BaseEstimator
     from sklearn.utils import (
         _safe_indexing,
         check_array,
@@ -23,15 +18,14 @@ try:
         check_random_state,
     )
     from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-    from sklearn.utils.validation import check_is_fitted, validate_data
+    from sklearn.utils.validation import validate_data
 except ModuleNotFoundError as error:
     message = "DRoPSampler needs imbalanced-learn: pip install 'dropkit[sampler]'"
     raise ModuleNotFoundError(message, name=error.name) from None
 
+from dropkit import classifier_recalls
 from dropkit.class_table import Below, check_complete, class_table, encode
-from dropkit.metrics import group_recalls
 from dropkit.pruning import prune
-from dropkit.quotas import Floats, Ints
 
 
 class DRoPSampler(BaseSampler):
@@ -44,16 +38,16 @@ class DRoPSampler(BaseSampler):
     ----------
     density : float in (0, 1], default=0.5
         Fraction of all samples to keep.
-    recalls : array-like of shape (n_classes,) or dict, default=None
-        Validation recalls, in the order of the sorted class labels or by class label. None
-        measures them with `estimator`.
-    val_sizes : array-like of shape (n_classes,) or dict, default=None
+    recalls : array-like of shape (n_classes,), dict or Series, default=None
+        Validation recalls, in the order of the sorted class labels or, of a dict or a pandas
+        Series, by class label. None measures them with `estimator`.
+    val_sizes : array-like of shape (n_classes,), dict or Series, default=None
         Validation samples behind each of `recalls`, for the smoothing; by default as many as the
         class has in `y`.
     estimator : classifier, default=None
         What measures the recalls, by cross-validation on the data to be pruned unless there is
         `validation`. Best is the classifier that is going to be trained. None is a logistic
-        regression on scaled features.
+        regression on scaled features, which takes numbers and no missing values.
     validation : (X, y) or (X, y, groups), default=None
         Data to measure the recalls on. A fitted `estimator` is used as it is, another is fitted to
         the data to be pruned first. `clone`, and with it `GridSearchCV`, undoes a fit unless the
@@ -89,7 +83,8 @@ class DRoPSampler(BaseSampler):
 
     Notes
     -----
-    With `recalls` given, X is only indexed, and may hold anything, images of any shape included.
+    With `recalls` given, X is only indexed, and may hold anything: images of any shape, text, names
+    of files. `dropkit.prune` gives the indices to keep of what is no array, as a PyTorch Dataset.
 
     ``pipeline.fit(X, y, groups=groups)`` reaches the sampler when scikit-learn's metadata routing
     is on (``sklearn.set_config(enable_metadata_routing=True)``) and the step is
@@ -176,11 +171,17 @@ class DRoPSampler(BaseSampler):
     def _check_X_y(self, X: Any, y: Any) -> tuple:
         y, binarized = check_target_type(y, indicate_one_vs_all=True)
         if not hasattr(X, "iloc"):  # a data frame keeps its types
+            if not (isinstance(X, list | tuple) or hasattr(X, "shape") or hasattr(X, "__array__")):
+                raise ValueError(
+                    f"X is of type {type(X).__name__}: expected an array, a data frame, a sparse "
+                    "matrix or a list; of a PyTorch Dataset, dropkit.prune gives the indices"
+                )
             X = check_array(
                 X,
                 dtype=None,
                 accept_sparse=["csr", "csc"],
                 ensure_all_finite=False,
+                ensure_2d=self.recalls is None,
                 allow_nd=True,
             )
         X, y = validate_data(self, X=X, y=y, reset=True, skip_check_array=True)
@@ -196,8 +197,20 @@ class DRoPSampler(BaseSampler):
         seed = self.random_state  # the same as `prune`'s where it is a number
         if not isinstance(seed, Integral):
             seed = check_random_state(seed).randint(2**31 - 1)
+        if self.recalls is None and self.val_sizes is not None:
+            raise ValueError("val_sizes are given without recalls, which they belong to: pass both")
         if self.recalls is None:
-            recalls, val_sizes = self._measured(X, y, classes, codes, groups is not None, seed)
+            recalls, val_sizes = classifier_recalls.measured(
+                self.estimator,
+                X,
+                y,
+                codes,
+                classes,
+                groups=groups is not None,
+                validation=self.validation,
+                cv=self.cv,
+                seed=seed,
+            )
         elif self.estimator is not None or self.validation is not None:
             raise ValueError("recalls and an estimator or validation data are given: pass one")
         else:
@@ -231,62 +244,16 @@ class DRoPSampler(BaseSampler):
         self.sample_indices_ = kept
         return _safe_indexing(X, kept), _safe_indexing(y, kept)
 
-    def _measured(
-        self, X: Any, y: np.ndarray, classes: np.ndarray, codes: Ints, grouped: bool, seed: int
-    ) -> tuple[Floats, Ints]:
-        """Return each class's recall and the samples it was measured on."""
-        estimator = self.estimator
-        if estimator is None:
-            scaler = StandardScaler(with_mean=False)  # centring would fill a sparse matrix
-            estimator = make_pipeline(scaler, LogisticRegression(max_iter=1000))
-        if self.validation is not None:
-            estimator = _fitted(estimator, X, y)
-            X_val, y, codes = _validation(self.validation, classes, grouped)
-            predictions = estimator.predict(X_val)
-        else:
-            folds = self.cv
-            if isinstance(folds, Integral):
-                folds = StratifiedKFold(int(folds), shuffle=True, random_state=seed % 2**32)
-                folds = list(folds.split(codes, codes))
-            predictions = cross_val_predict(estimator, X, y, cv=folds)
-        sizes = np.bincount(codes, minlength=classes.size)
-        return group_recalls(codes, y, predictions, classes.size), sizes
-
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.sampler_tags.sample_indices = True
         return tags
 
 
-def _fitted(estimator: BaseEstimator, X: Any, y: np.ndarray) -> BaseEstimator:
-    try:
-        check_is_fitted(estimator)
-    except NotFittedError:
-        return clone(estimator).fit(X, y)
-    return estimator
-
-
-def _validation(data: tuple, classes: np.ndarray, grouped: bool) -> tuple[Any, np.ndarray, Ints]:
-    """Return validation samples, their labels, and the indices of their classes or groups."""
-    if len(data) != 2 + grouped:
-        expected = "(X, y, groups), since groups are given" if grouped else "(X, y)"
-        raise ValueError(f"validation has {len(data)} entries: expected {expected}")
-    check_consistent_length(*data)
-    y = np.asarray(data[1])
-    present, codes = encode(data[-1], "validation groups" if grouped else "validation labels")
-    places = {name: k for k, name in enumerate(classes.tolist())}
-    unknown = [name for name in present.tolist() if name not in places]
-    if unknown:
-        raise ValueError(
-            f"{unknown[0]!r} is in the validation data but not in the data to be pruned: "
-            f"expected only {', '.join(map(repr, classes[:10].tolist()))}"
-            + (", ..." if classes.size > 10 else "")
-        )
-    return data[0], y, np.array([places[name] for name in present.tolist()])[codes]
-
-
 def _by_class(values: ArrayLike | Mapping, classes: np.ndarray, name: str) -> np.ndarray:
     """Return an array in the order of the classes; raise unless there is one value for each."""
+    if hasattr(values, "to_dict"):  # a Series, whose order may be that of value_counts
+        values = values.to_dict()
     if isinstance(values, Mapping):
         names = classes.tolist()
         if set(values) != set(names):

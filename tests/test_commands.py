@@ -84,6 +84,21 @@ class TestPrune:
         )
         assert np.load("kept.npy").tolist() == expected.tolist()
 
+    def test_whole_numbers_written_as_fractions(self):
+        write("float.csv", [["label"], *([f"{code}.0"] for code in CODES)])
+        assert prune_command("--labels", "float.csv", "--predictions", "p.npy") == 0
+        expected = prune("random+drop", CODES, 0.5, recalls=RECALLS, smoothing=1.0)
+        assert np.load("kept.npy").tolist() == expected.tolist()
+        write("half.csv", [["label"], ["0.5"], ["1.0"]])  # text, as it is no whole number
+        np.save("two.npy", [0.5, 0.7])
+        assert prune_command("--labels", "half.csv", "--recalls", "two.npy") == 0
+
+    def test_predictions_of_which_some_are_no_class_are_warned_of(self, capsys):
+        np.save("seven.npy", np.where(np.arange(500) % 5 == 0, 7, GUESS))
+        assert prune_command("--labels", "y.npy", "--predictions", "seven.npy") == 0
+        error = capsys.readouterr().err
+        assert error.startswith("warning: 7 is predicted but is no class of the labels: such")
+
     def test_class_without_validation_samples_is_named(self, capsys):
         np.save("yv.npy", np.arange(3))
         prune_command("--labels", "y.npy", "--predictions", "yv.npy", "--val-labels", "yv.npy")
@@ -125,6 +140,11 @@ class TestScores:
     def test_options_are_the_fields_of_a_query_record(self):
         assert list(RECORDS) == [field.name for field in fields(QueryRecord)]
 
+    def test_options_that_are_missing(self, capsys):
+        assert main(["scores", "el2n", "--labels", "y.npy", "--out", "s.npy"]) == 2
+        error = capsys.readouterr().err
+        assert error == "dropkit: error: the score 'el2n' needs --probs FILE.npy\n"
+
     def test_compute(self):
         probs = np.random.default_rng(0).dirichlet(np.ones(4), size=(2, 500))
         np.save("probs.npy", probs)
@@ -165,6 +185,11 @@ def write(name, rows):
         ("--labels y.npy --recalls r.npy --smoothing -1", "smoothing is -1.0"),
         ("--labels y.npy --recalls r.npy --seed -1", "seed is -1"),
         ("--labels y.npy --recalls r.npy --rows -1", "--rows is -1"),
+        ("--labels y.npy --recalls r.npy --minimum -1", "minimum is -1: it must be a whole number"),
+        ("--labels y.npy --predictions far.npy", "10 is predicted but is no class of the labels, "),
+        ("--labels t.csv:label --predictions upper.csv", "'ANT' is predicted but is no class of"),
+        ("--labels y.npy --predictions p.npy --val-labels yo.npy", "yo.npy holds Python objects"),
+        ("--labels latin.csv --recalls r.npy", "latin.csv is not in UTF-8, as it must be"),
         ("--labels y.npy --recalls r.npy --out kept.csv", "kept.csv cannot be written: the name"),
         ("--labels y.npy --recalls r.npy --out no/k.npy", "no/k.npy cannot be written: there is"),
     ],
@@ -173,6 +198,10 @@ def test_mistakes_are_one_sentence_and_status_2(arguments, message, capsys):
     for name in ("bad.npy", "bad.parquet", "empty.csv"):
         Path(name).write_text("" if name == "empty.csv" else "no such format")
     np.save("empty.npy", CODES[:0])
+    np.save("far.npy", GUESS + 10)
+    np.save("yo.npy", NAMES[CODES].astype(object))
+    write("upper.csv", [["guess"], *([name.upper()] for name in NAMES[GUESS])])
+    Path("latin.csv").write_bytes("a\nö\n".encode("latin-1"))
     np.save("nan.npy", [0, np.nan])
     np.save("half.npy", [0.5, 1])
     np.save("two.npy", np.zeros((500, 2)))

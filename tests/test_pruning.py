@@ -4,6 +4,7 @@ import math
 from fractions import Fraction
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -259,8 +260,9 @@ class TestBadInput:
                 [0, 2],
                 0.5,
                 {"recalls": [0.5, 0.5]},
-                r"label 2 was never seen among the 2 classes: labels must be integers 0\.\.1",
+                r"label 2 has no recall: recalls have shape \(2,\), one for each .* 0\.\.1",
             ),
+            ("random", [0, 1], 0.5, {"minimum": 0.5}, "minimum is 0.5: it must be a whole number"),
             ("random+drop", [0, 1], 0.5, {"recalls": [0.5, 50]}, r"recalls\[1\] is 50\.0"),
             ("random+drop", [0, 1], 0.5, {"recalls": [0.5, math.nan]}, r"recalls\[1\] is nan"),
         ],
@@ -268,6 +270,19 @@ class TestBadInput:
     def test_names_the_value(self, name, labels, density, options, message):
         with pytest.raises(ValueError, match=message):
             prune(name, labels, density, **options)
+
+    def test_series_go_by_their_index(self):
+        labels, recalls, sizes = [0] * 40 + [1] * 40 + [2] * 40, [0.9, 0.2, 0.5], [10, 30, 20]
+        expected = prune("random+drop", labels, 0.4, recalls=recalls, smoothing=1, val_sizes=sizes)
+        kept = prune(
+            "random+drop",
+            labels,
+            0.4,
+            recalls=pd.Series(recalls).sort_values(),
+            smoothing=1,
+            val_sizes=pd.Series(np.repeat([0, 1, 2], sizes)).value_counts(),
+        )
+        assert kept.tolist() == expected.tolist()
 
     def test_types(self):
         with pytest.raises(TypeError, match="density is '0.3'"):

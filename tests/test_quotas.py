@@ -9,7 +9,6 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from dropkit import quotas
 from dropkit.quotas import (
     budget,
     class_counts,
@@ -387,16 +386,3 @@ class TestClassCounts:
     def test_bad_total(self):
         with pytest.raises(TypeError, match=r"total is 3\.5"):
             class_counts([10], [0.35], 3.5)
-
-
-def test_labels_are_checked():
-    for labels, error, message in [
-        ([], ValueError, r"labels have shape \(0,\)"),
-        ([[0, 1]], ValueError, r"labels have shape \(1, 2\)"),
-        ([0.0, 1.0], TypeError, "labels are float64: they must be integers"),
-        ([0, -2], ValueError, "label -2 is negative"),
-    ]:
-        with pytest.raises(error, match=message):
-            quotas.check_labels(labels)
-    with pytest.raises(ValueError, match="label 3 was never seen among the 3 classes"):
-        quotas.check_labels([0, 3], num_classes=3)

@@ -30,6 +30,7 @@ X, Y = make_classification(
 SIZES = np.bincount(Y)
 RECALLS = [0.9, 0.6, 0.2]
 GROUPS = np.random.default_rng(0).integers(0, 2, Y.size) * 3 + Y
+NAMES = np.array(["a", "b", "c"])
 PLAIN = LogisticRegression(max_iter=500)
 
 
@@ -43,6 +44,11 @@ class Parrot(ClassifierMixin, BaseEstimator):
     def predict(self, X):
         check_is_fitted(self)
         return np.asarray(X)[:, 0].astype(self.classes_.dtype)
+
+
+class Probabilities(Parrot):
+    def predict(self, X):
+        return np.full((len(X), 3), 1 / 3)
 
 
 def laplace_shares(sizes, recalls, density, val_sizes=None, smoothing=1):
@@ -124,6 +130,15 @@ class TestQuotas:
         assert (by_name.sample_indices_ == by_order.sample_indices_).all()
         assert by_name.classes_.tolist() == ["a", "b", "c"]
 
+    def test_series_are_read_by_class_label(self):
+        by_value = pd.Series(RECALLS, index=["c", "a", "b"]).sort_values()
+        counted = pd.Series(["b"] * 30 + ["c"] * 20 + ["a"] * 10).value_counts()
+        assert counted.index.tolist() == ["b", "c", "a"]
+        names = np.array(["c", "a", "b"])[Y]
+        sampler = DRoPSampler(recalls=by_value, val_sizes=counted, random_state=0).fit(X, names)
+        assert sampler.recalls_.tolist() == [0.6, 0.2, 0.9]
+        assert sampler.val_sizes_.tolist() == [10, 30, 20]
+
     def test_same_indices_as_prune(self):
         sampler = DRoPSampler(0.3, recalls=RECALLS, random_state=7).fit(X, Y)
         kept = dropkit.prune("random+drop", Y, 0.3, recalls=RECALLS, smoothing=1.0, seed=7)
@@ -183,6 +198,27 @@ class TestWhereRecallsComeFrom:
         sampler = clone(DRoPSampler(estimator=parrot, validation=(Y[:, None], Y))).fit(X, Y)
         assert sampler.recalls_.tolist() == [1, 1, 1]
 
+    def test_predictions_may_come_as_a_column(self):
+        class Column(Parrot):
+            def predict(self, X):
+                return super().predict(X)[:, None]
+
+        features = np.c_[np.where(np.arange(Y.size) % 4 == 0, 0, Y), Y]
+        plain = DRoPSampler(estimator=Parrot()).fit(features, Y)
+        column = DRoPSampler(estimator=Column()).fit(features, Y)
+        expected = [(features[k == Y, 0] == k).mean() for k in range(3)]
+        assert column.recalls_ == pytest.approx(expected)
+        assert plain.recalls_.tolist() == column.recalls_.tolist()
+
+    def test_some_predictions_that_are_no_class_are_warned_of(self):
+        data = (np.where(np.arange(Y.size) % 2 == 0, 7, Y)[:, None], Y)
+        sampler = DRoPSampler(estimator=Parrot().fit(X, Y), validation=data)
+        with pytest.warns(UserWarning, match="^7 is predicted but is no class of the labels: such"):
+            sampler.fit(X, Y)
+        assert sampler.recalls_ == pytest.approx(
+            [(np.flatnonzero(k == Y) % 2 == 1).mean() for k in range(3)]
+        )
+
     def test_class_without_validation_samples_is_named_and_gets_the_prior(self):
         data = (Y[Y < 2][:, None], Y[Y < 2])
         sampler = DRoPSampler(estimator=Parrot().fit(X, Y), validation=data)
@@ -223,6 +259,14 @@ class TestGroups:
             assert search.best_estimator_["drop"].classes_.tolist() == list(range(6))
 
 
+class Dataset:
+    def __len__(self):
+        return Y.size
+
+    def __getitem__(self, i):
+        return X[i], Y[i]
+
+
 class TestInputs:
     def test_data_frames_keep_index_types_and_names(self):
         frame = pd.DataFrame(
@@ -245,6 +289,15 @@ class TestInputs:
         missing = np.where(X > 1, np.nan, X)
         kept, _ = sampler.fit_resample(missing, Y)
         np.testing.assert_array_equal(kept, missing[sampler.sample_indices_])
+
+    def test_names_of_files_are_only_indexed(self):
+        files = [f"{i}.png" for i in range(Y.size)]
+        sampler = DRoPSampler(recalls=RECALLS, random_state=0)
+        kept, _ = sampler.fit_resample(files, Y)
+        assert kept == [files[i] for i in sampler.sample_indices_]
+        series = pd.Series(files, index=np.arange(Y.size) + 1000)
+        kept, _ = sampler.fit_resample(series, Y)
+        pd.testing.assert_series_equal(kept, series.iloc[sampler.sample_indices_])
 
     def test_search_over_density_in_a_pipeline_with_scaling(self):
         steps = [("scale", StandardScaler()), ("drop", DRoPSampler(random_state=0)), ("clf", PLAIN)]
@@ -279,6 +332,21 @@ def labels_with(missing):
         ({"recalls": {0: 1, 1: 1, 2: 1, 3: 1}}, (X, Y), "but 3 is no class of y"),
         ({"recalls": [0.5, 0.5, 2]}, (X, Y), r"recalls\[2\] is 2.0: it must lie in \[0, 1\]"),
         ({"recalls": RECALLS, "estimator": PLAIN}, (X, Y), "pass one"),
+        ({"val_sizes": [9, 9, 9]}, (X, Y), "val_sizes are given without recalls"),
+        ({"recalls": RECALLS}, (Dataset(), Y), "X is of type Dataset: expected an array"),
+        ({}, (np.where(X > 1, np.nan, X), Y), r"default estimator.*contains NaN\): pass the class"),
+        ({}, (pd.DataFrame({"x": ["a"] * Y.size}), Y), "default estimator, .*'a'.: pass the class"),
+        (
+            {"estimator": Parrot().fit(X, Y), "validation": (Y[:, None], NAMES[Y])},
+            (X, NAMES[Y]),
+            "0 is predicted but is no class of the labels, and neither is any other prediction",
+        ),
+        (
+            {"estimator": Probabilities().fit(X, Y), "validation": (X, Y)},
+            (X, Y),
+            r"the estimator predicts an array of shape \(600, 3\): expected \(600,\), the class",
+        ),
+        ({"minimum": 1.5, "recalls": RECALLS}, (X, Y), "'minimum' parameter"),
         ({"validation": (X,)}, (X, Y), r"1 entries: expected \(X, y\)"),
         ({"validation": (X, Y[1:])}, (X, Y), "inconsistent numbers of samples"),
         ({"validation": (X, Y + 1)}, (X, Y), "3 is in the validation data but not in"),
@@ -298,6 +366,12 @@ def test_what_is_wrong_is_said_in_one_sentence(settings, data, message):
     with pytest.raises(ValueError, match=message) as error:
         DRoPSampler(**settings).fit_resample(*data)
     assert len(str(error.value).splitlines()) == 1
+
+
+def test_groups_of_two_columns():
+    pairs = np.c_[GROUPS, Y]
+    with pytest.raises(ValueError, match=r"groups have shape \(600, 2\).* such as 'cat, indoors'"):
+        DRoPSampler(recalls=RECALLS).fit_resample(X, Y, groups=pairs)
 
 
 def test_groups_of_another_length():

@@ -4,6 +4,7 @@ import csv
 import os
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -103,10 +104,22 @@ def _mapped(path: Path) -> np.memmap:
     try:
         return open_memmap(path, mode="r")
     except ValueError as error:  # no .npy file, cut short, or Python objects
+        if "Python objects" in str(error):  # a frame's column of text is saved like this
+            raise ValueError(
+                f"{path} holds Python objects: save numbers or text, such as labels.astype(str)"
+            ) from None
         raise ValueError(f"{path} is no .npy file of numbers or text ({error})") from None
 
 
 def _csv_column(path: Path, name: str | None) -> np.ndarray:
+    try:
+        values = _csv_values(path, name)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not in UTF-8, as it must be ({error})") from None
+    return whole if (whole := _whole(values)) is not None else np.array(values, dtype=str)
+
+
+def _csv_values(path: Path, name: str | None) -> list[str]:
     with path.open(newline="", encoding="utf-8-sig") as file:
         rows = csv.reader(file)
         header = next(rows, [])
@@ -119,7 +132,7 @@ def _csv_column(path: Path, name: str | None) -> np.ndarray:
                 values.append(row[place])
             elif row:  # the reader gives an empty list for an empty line
                 raise ValueError(f"{path}, line {rows.line_num}: {header[place]!r} is missing")
-    return whole if (whole := _whole(values)) is not None else np.array(values, dtype=str)
+    return values
 
 
 def _parquet_column(path: Path, name: str | None) -> np.ndarray:
@@ -156,8 +169,12 @@ def _place(path: Path, header: list[str], name: str | None) -> int:
 
 
 def _whole(values: list[str]) -> np.ndarray | None:
-    """Return text as int64 where all of it is whole numbers."""
-    try:
-        return np.array(values, dtype=str).astype(np.int64)
-    except (ValueError, OverflowError):
-        return None
+    """Return text as int64 where all of it is whole numbers, be they written 2 or 2.0."""
+    text = np.array(values, dtype=str)
+    with suppress(ValueError, OverflowError):
+        return text.astype(np.int64)
+    with suppress(ValueError):
+        numbers = text.astype(np.float64)
+        if (np.abs(numbers) < 2**53).all() and (numbers % 1 == 0).all():
+            return numbers.astype(np.int64)
+    return None

@@ -18,7 +18,7 @@ files:
   FILE is .npy (one axis), .csv (the first row names the columns) or .parquet. Of a table with
   several columns, name one after a colon: train.csv:label. Labels are whole numbers or text;
   labels and predictions must be of one kind. Files of .npy are read a part at a time, so that
-  they may be larger than the memory.
+  they may be larger than the memory. Groups may take the place of classes, with --recalls.
 
 recalls:
   Measure them on samples that the predicting model was not trained on: predictions for a
@@ -73,8 +73,9 @@ def add_data_options(command: argparse.ArgumentParser) -> None:
 
 def read(options: argparse.Namespace, bar: "tqdm") -> Data:
     """Return the classes of the labels and their recalls; ValueError for data that do not fit."""
+    from dropkit.class_table import check_predictions
     from dropkit.commands._columns import column, numbers
-    from dropkit.streams import class_sizes, classes_of, encoder, recalls_of
+    from dropkit.streams import CHUNK, class_sizes, classes_of, encoder, recalls_of
 
     if options.rows < 0:
         raise ValueError(f"--rows is {options.rows}: it must be a number of classes, or 0 for all")
@@ -87,12 +88,14 @@ def read(options: argparse.Namespace, bar: "tqdm") -> Data:
     if options.predictions and not options.val_labels:
         predictions = column(options.predictions)
         recalls, sizes = recalls_of(labels, predictions, encode, classes.size, bar.update)
+        check_predictions(predictions[:CHUNK], classes)
         return Data(labels, encode, classes, sizes, recalls, sizes)
     sizes = class_sizes(labels, encode, classes.size, bar.update)
     if options.predictions:
         truth, predictions = column(options.val_labels), column(options.predictions)
         known = encoder(classes, options.val_labels)
         recalls, val_sizes = recalls_of(truth, predictions, known, classes.size)
+        check_predictions(predictions[:CHUNK], classes)
         return Data(labels, encode, classes, sizes, recalls, val_sizes)
     recalls = numbers(options.recalls)
     if recalls.shape != classes.shape:

@@ -49,9 +49,9 @@ def add(subparsers: argparse._SubParsersAction) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Prune, print the table and write the indices."""
+    from dropkit.checks import check_density
     from dropkit.class_table import class_table
     from dropkit.commands._columns import check_target, write_indices
-    from dropkit.quotas import check_density
     from dropkit.streams import kept_at_random
 
     check_density(options.density, zero=False)

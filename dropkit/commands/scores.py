@@ -62,6 +62,10 @@ def _compute(options: argparse.Namespace) -> None:
         raise ValueError("--out is missing: name the file that the scores are written to")
     check_target(options.out)
     given = {name: getattr(options, name) for name in RECORDS}
+    missing = [name for name in SCORES[options.score].needs if given[name] is None]
+    if missing:
+        wanted = " and ".join(f"--{name.replace('_', '-')} FILE.npy" for name in missing)
+        raise ValueError(f"the score {options.score!r} needs {wanted}")
     record = QueryRecord(**{name: array(path) for name, path in given.items() if path})
     scores = SCORES[options.score](record)
     np.save(options.out, scores)

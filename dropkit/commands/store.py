@@ -4,7 +4,7 @@ import argparse
 import json
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,9 +24,9 @@ def add(subparsers: argparse._SubParsersAction) -> None:
     show = _action(actions, "show", run_show, "print records whole", filters=False)
     show.add_argument("keys", nargs="+", metavar="KEY", help="a record's key, or how it starts")
 
-    verify = _action(actions, "verify", run_verify, "check every record and run some again")
+    verify = _action(actions, "verify", run_verify, "check every record and make some again")
     verify.add_argument(
-        "--sample", type=int, default=5, metavar="N", help="trials to run again (default 5)"
+        "--sample", type=int, default=5, metavar="N", help="records to make again (default 5)"
     )
     verify.add_argument("--seed", type=int, default=0, help="draws the sample (default 0)")
     verify.add_argument("--executor", default="local", help="local (default), processes or ray")
@@ -151,14 +151,15 @@ def run_verify(options: argparse.Namespace) -> int:
         found = merging.conflicts([store.path])
     for conflict in found:
         print(f"conflict: {conflict}", file=sys.stderr)
-    print(f"{len(store):,} trials and {sum(arrays):,} query records in {store.path}")
-    print(f"damaged or foreign parts: {len(caught):,}; trials of two results: {len(found):,}")
-    failed = _run_again(_chosen(store, options.dataset), options) if options.sample else 0
+    print(f"{_counted(store)} and {sum(arrays):,} query records in {store.path}")
+    print(f"damaged or foreign parts: {len(caught):,}; records of two results: {len(found):,}")
+    chosen = _chosen(store, options.dataset, ("trial", "fit"))
+    failed = _run_again(chosen, options) if options.sample else 0
     return 1 if caught or found or failed else 0
 
 
 def _run_again(records: list["Record"], options: argparse.Namespace) -> int:
-    """Say of a sample whether the same comes out; return of how many trials it does not."""
+    """Say of a sample whether the same comes out; return of how many records it does not."""
     from dropkit import verification
 
     drawn = verification.sample(records, options.sample, options.seed)
@@ -168,7 +169,7 @@ def _run_again(records: list["Record"], options: argparse.Namespace) -> int:
         failed += not passed
         print(f"{'same' if passed else 'DIFFERENT'}: {_described(verified)}")
     fewer = ", as the store has no more of this version" if len(drawn) < options.sample else ""
-    print(f"run again: {len(drawn):,} trials{fewer}; different: {failed:,}")
+    print(f"run again: {_counted(drawn)}{fewer}; different: {failed:,}")
     return failed
 
 
@@ -177,11 +178,24 @@ def _check_at_least_0(name: str, value: float) -> None:
         raise ValueError(f"{name} must be 0 or more, got {value}")
 
 
+def _counted(records: Iterable["Record"]) -> str:
+    """How many trials and, where there are any, how many fits."""
+    kinds = ["fit" if "fit" in record else "trial" for record in records]
+    trials, fits = map(kinds.count, ("trial", "fit"))
+    return f"{trials:,} trials" + (f", {fits:,} fits" if fits else "")
+
+
 def _described(verified) -> str:
-    trial = verified.stored["trial"]
-    name = f"{trial['dataset']} {trial['protocol']} {trial['density']:g} seed {trial['seed']}"
-    text = f"{verified.stored['key']} {name}, recalls within {verified.difference:g}"
+    stored = verified.stored
+    made = stored.get("trial") or stored["fit"]
+    what = made["protocol"] if "trial" in stored else f"{made['classifier']} {made['method']}"
+    name = f"{_data_set(stored)} {what} {made['density']:g} seed {made['seed']}"
+    text = f"{stored['key']} {name}, recalls within {verified.difference:g}"
     return text if verified.same_kept else text + ", other numbers of samples kept"
+
+
+def _data_set(record: "Record") -> str:
+    return record["trial"]["dataset"] if "trial" in record else record["fit"]["data"]
 
 
 def _check_folder(folder: Path) -> None:
@@ -197,13 +211,15 @@ def _opened(path: Path | None) -> "Store":
     return Store(path)
 
 
-def _chosen(store: "Store", dataset: str | None) -> list["Record"]:
-    records = [record for record in store if "trial" in record]
+def _chosen(
+    store: "Store", dataset: str | None, kinds: Collection[str] = ("trial",)
+) -> list["Record"]:
+    records = [record for record in store if not record.keys().isdisjoint(kinds)]
     if dataset is None:
         return records
-    chosen = [record for record in records if record["trial"]["dataset"] == dataset]
+    chosen = [record for record in records if _data_set(record) == dataset]
     if not chosen:
-        known = ", ".join(sorted({record["trial"]["dataset"] for record in records})) or "none"
+        known = ", ".join(sorted(set(map(_data_set, records)))) or "none"
         raise ValueError(f"no trial on data set {dataset!r} in {store.path}; it has {known}")
     return chosen
 
