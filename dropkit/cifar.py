@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from dropkit.images import Images
-from dropkit.pools import halved
+from dropkit.listings import halved
 
 # SHA-256 of pixels and labels (uint8) in this module's order, training images first.
 CHECKSUMS = {
@@ -58,10 +58,10 @@ Raw = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, tuple[str, ...]]
 def read(name: str, root: str | None) -> tuple[Images, np.ndarray, list[np.ndarray], tuple]:
     """Images, labels (N,), training, validation and test indices, and class names.
 
-    Half of the test images are the validation split, see ``pools.halved``. The data are looked for
-    in `root` as NAME.npz, in two packed parts NAME_part0.npz and NAME_part1.npz, or as torchvision
-    keeps them; torchvision downloads what is not there, to ``~/.cache/dropkit-data`` where `root`
-    is None.
+    Half of the test images are the validation split, see ``listings.halved``. The data are looked
+    for in `root` as NAME.npz, in two packed parts NAME_part0.npz and NAME_part1.npz, or as
+    torchvision keeps them; torchvision downloads what is not there, to ``~/.cache/dropkit-data``
+    where `root` is None.
 
     Raises
     ------

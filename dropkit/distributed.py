@@ -18,7 +18,7 @@ import torch
 import torch.distributed as dist
 from tqdm import tqdm
 
-from dropkit import executors, images, parallel, plan, preparation, queries, study
+from dropkit import executors, images, parallel, plan, preparation, query_models, study
 from dropkit.preparation import Prepared
 from dropkit.store import Store
 from dropkit.training import DTYPES
@@ -83,9 +83,10 @@ def _train_queries(trials: Sequence[Trial], store: Store, device: torch.device) 
     folder that is not its own.
     """
     asked = [query for trial in trials for query in trial.queries]
-    networks = _of_first(lambda: queries.lacking(asked, store))
+    networks = _of_first(lambda: query_models.lacking(asked, store))
     networks.sort(key=lambda network: -network.query.recipe.epochs)
-    queries.train(networks[dist.get_rank() :: dist.get_world_size()], store, str(device))
+    own = networks[dist.get_rank() :: dist.get_world_size()]
+    query_models.train(own, store, str(device))
     dist.barrier()
 
 

@@ -122,7 +122,12 @@ def _record(query: Query) -> int:
 def _network(model: str, found: Size) -> nn.Sequential:
     """The network without memory for its weights."""
     with torch.device("meta"):
-        return models.build(_architecture(model), found.classes, found.shape)
+        return models.build(_untrained(model), found.classes, found.shape)
+
+
+def _untrained(model: str) -> str:
+    """A model of the same architecture, the same speed, and no weights that have to be there."""
+    return models.PRETRAINED.get(model, model)
 
 
 def flops(model: str, found: Size) -> float:
@@ -135,11 +140,6 @@ def flops(model: str, found: Size) -> float:
     with FlopCounterMode(display=False) as counter:
         network(pair).sum().backward()
     return counter.get_total_flops() / 2
-
-
-def _architecture(model: str) -> str:
-    """The same network without its pretrained weights, which its speed does not depend on."""
-    return model.removesuffix("-imagenet")
 
 
 def throughput(
@@ -163,7 +163,7 @@ def throughput(
     clock = _Clock(seconds, warm=EAGER + 2 if device.type == "cuda" else 1)
     with suppress(_Enough):
         training.train(
-            _architecture(model),
+            _untrained(model),
             x,
             rng.integers(found.classes, size=4 * batch),
             np.tile(np.arange(4 * batch), (len(seeds), 1)),

@@ -5,7 +5,7 @@ from html import escape
 from importlib.resources import files
 from math import isfinite
 
-from dropkit.quotas import check_density
+from dropkit.checks import check_density
 from dropkit.theory import GaussianMixture
 
 COLUMNS = {

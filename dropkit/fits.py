@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from dropkit.checks import Floats, Ints
 from dropkit.provenance import provenance
-from dropkit.quotas import Floats, Ints
 from dropkit.store import Record, Store, key
 
 # Of the experiments in `practice`: the next number where the same settings measure something else.
@@ -23,6 +23,23 @@ PACKAGES = ("imbalanced-learn", "numpy", "scikit-learn", "scipy")
 
 Settings = Mapping[str, Any]  # of one fit, as JSON has them
 Measured = Mapping[str, np.ndarray]  # what came out, by name
+
+
+def described(settings: Settings) -> dict[str, Any]:
+    """All that a fit's key is hashed from: its settings, and what they are measured by here.
+
+    Raises
+    ------
+    PackageNotFoundError
+        Where one of the packages is not installed.
+    """
+    packages = {package: version(package) for package in PACKAGES}
+    return {**settings, "version": VERSION, "packages": packages}
+
+
+def name(config: Mapping[str, Any]) -> str:
+    """The key of a fit that is ``described``."""
+    return key({"fit": config})
 
 
 def digest(X: Floats, y: Ints) -> str:
@@ -49,16 +66,15 @@ def recorded(
     StoreError
         If the store cannot be written.
     """
-    packages = {package: version(package) for package in PACKAGES}
-    configs = [{"version": VERSION, "packages": packages, **settings} for settings in wanted]
-    keys = [key({"fit": config}) for config in configs]
-    missing = [number for number, name in enumerate(keys) if name not in store]
+    configs = list(map(described, wanted))
+    keys = list(map(name, configs))
+    missing = [number for number, each in enumerate(keys) if each not in store]
     if missing:
         began = time.perf_counter()
         results = list(measure([wanted[number] for number in missing]))
         common = {
             "seconds": round((time.perf_counter() - began) / len(missing), 3),
-            "provenance": _origin(packages["scikit-learn"]),
+            "provenance": _origin(),
         }
         store.add(
             *(
@@ -66,14 +82,14 @@ def recorded(
                 for number, result in zip(missing, results, strict=True)
             )
         )
-    return [store[name] for name in keys]
+    return [store[each] for each in keys]
 
 
-def _origin(scikit_learn: str) -> dict[str, str | None]:
+def _origin() -> dict[str, str | None]:
     """Where fits come from: PyTorch has no part in them."""
     made = provenance()
     del made["torch"]
-    return made | {"scikit-learn": scikit_learn}
+    return made | {"scikit-learn": version("scikit-learn")}
 
 
 def _plain(result: Measured) -> dict[str, list[float]]:

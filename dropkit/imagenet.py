@@ -11,9 +11,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from dropkit import decoding, pools
+from dropkit import decoding, listings
 from dropkit.images import Images
-from dropkit.pools import Listing
+from dropkit.listings import Listing
 
 FOLDER = "imagenet"
 WORDS = ("LOC_synset_mapping.txt", "words.txt")
@@ -30,12 +30,7 @@ def read(root: str | None) -> Listing:
     ValueError
         If a folder is missing, if classes differ between its halves, or if images are missing.
     """
-    if not root:
-        raise ValueError(
-            f"imagenet is not bundled: let DROPKIT_DATA name the folder that has {FOLDER}/train "
-            f"and {FOLDER}/val"
-        )
-    folder = Path(root) / FOLDER
+    folder = listings.published(root, FOLDER, "imagenet")
     parts = [_part(folder, half) for half in ("train", "val")]
     keys, others = (set(part.values()) for part in parts)
     if keys != others:
@@ -51,18 +46,18 @@ def read(root: str | None) -> Listing:
             "and {:,}".format(folder, *found, *expected)
         )
     words = next((file for name in WORDS if (file := folder / name).is_file()), folder / WORDS[0])
-    return pools.arranged(folder, parts, pools.class_names(sorted(keys), words))
+    return listings.arranged(folder, parts, listings.class_names(sorted(keys), words))
 
 
 def _part(folder: Path, half: str) -> dict[str, str]:
     """The class of each image of a half."""
-    keys = pools.entries(folder / half, "the classes of ImageNet", folders=True)
+    keys = listings.entries(folder / half, "the classes of ImageNet", folders=True)
     if not keys:
         raise ValueError(f"{folder / half} has no folders: each class must have one of its own")
     return {
         f"{half}/{key}/{name}": key
         for key in keys
-        for name in pools.entries(folder / half / key, "images")
+        for name in listings.entries(folder / half / key, "images")
     }
 
 

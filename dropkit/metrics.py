@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from dropkit.quotas import Floats, as_floats, check_labels
+from dropkit.checks import Floats, as_floats, check_labels
 
 
 class Bias(NamedTuple):

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dropkit.quotas import budget, check_density, class_counts
+from dropkit.checks import check_density
+from dropkit.quotas import budget, class_counts
 from dropkit.theory import GaussianMixture
 
 Floats = NDArray[np.float64]

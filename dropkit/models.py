@@ -35,9 +35,13 @@ def names() -> list[str]:
     return sorted(_BUILDERS)
 
 
+# Networks that come pretrained, and the untrained ones of the same architecture.
+PRETRAINED = {"resnet50-imagenet": "resnet50"}
+
+
 def version(name: str) -> str:
     """Names the pretrained weights of ``build(name, ...)``; empty where it has none."""
-    if name != "resnet50-imagenet":
+    if name not in PRETRAINED:
         return ""
     file = os.environ.get("DROPKIT_RESNET50")
     return f"weights {_digest(file)}" if file else "weights IMAGENET1K_V1"

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from importlib.metadata import PackageNotFoundError
 from itertools import product
 from typing import NamedTuple
 
@@ -17,9 +18,10 @@ from sklearn.preprocessing import StandardScaler
 from tqdm import tqdm
 
 from dropkit import datasets, fits
+from dropkit.checks import Floats, Ints
 from dropkit.figures import Curves
 from dropkit.metrics import Difference, class_recalls, paired_difference
-from dropkit.quotas import Floats, Ints, budget, class_counts, variance_densities
+from dropkit.quotas import budget, class_counts, variance_densities
 from dropkit.sampler import DRoPSampler
 from dropkit.store import Record, Store
 
@@ -108,7 +110,7 @@ def compare(case: Case, densities: Sequence[float], seeds: int, *, store: Store)
     cells = [(method, 1.0) for method in whole]
     cells += product(SAMPLERS, map(float, densities))
     asked = [{"method": method, "density": density} for method, density in cells]
-    records = _records("compare", case, asked, seeds, store, _compared)
+    records = _records("compare", case, asked, seeds, store)
     return _arranged(cells, records)
 
 
@@ -132,7 +134,7 @@ def trust(
     settings = [*without, *product([VALIDATED], per_class, map(float, smoothings))]
     names = ("method", "per_class", "smoothing")
     asked = [{"density": float(density), **dict(zip(names, s, strict=True))} for s in settings]
-    found = _records("trust", case, asked, seeds, store, _trusted)
+    found = _records("trust", case, asked, seeds, store)
     cells, places = [], []
     for place, (method, count, smoothing) in enumerate(settings):
         label = method if method != VALIDATED else f"smoothing {smoothing:g}"
@@ -152,7 +154,6 @@ def _records(
     asked: Sequence[fits.Settings],
     seeds: int,
     store: Store,
-    measure: Measure,
 ) -> list[list[Record]]:
     """Return for each seed the records of what is asked, in that order."""
     X, y, _ = load(case)
@@ -160,11 +161,26 @@ def _records(
     return [
         fits.recorded(
             [shared | {"seed": seed} | each for each in asked],
-            partial(measure, case, (X, y), seed),
+            partial(_MEASURES[experiment], case, (X, y), seed),
             store,
         )
         for seed in tqdm(range(seeds), desc=f"{experiment}: {case.data}", unit="split")
     ]
+
+
+def measure_again(record: Record) -> Callable[[Store], object] | None:
+    """What measures a stored fit anew, into a store; None where another fit would come of it."""
+    try:
+        fit = dict(record["fit"])
+        case = Case(*map(fit.get, Case._fields))
+        X, y, _ = load(case)
+        fit["inputs"] = fits.digest(X, y)
+        if fits.name(fits.described(fit)) != record["key"]:
+            return None
+        measure = partial(_MEASURES[fit["experiment"]], case, (X, y), fit["seed"])
+    except (KeyError, TypeError, ValueError, PackageNotFoundError):
+        return None
+    return partial(fits.recorded, [fit], measure)
 
 
 def _compared(
@@ -198,6 +214,9 @@ def _trusted(
             kept = sampler.fit_resample(X_train, y_train)
         model = classifier(case.classifier).fit(*kept)
         yield _outcome(model, (X_train, y_train), kept, (X_test, y_test))
+
+
+_MEASURES: dict[str, Measure] = {"compare": _compared, "trust": _trusted}
 
 
 def _outcome(model: BaseEstimator, train: Data, kept: Data, test: Data) -> fits.Measured:

@@ -5,10 +5,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dropkit import executors, pruning, queries
+from dropkit import executors, pruning, query_models
 from dropkit.datasets import Data
 from dropkit.executors import Workers
-from dropkit.queries import Query, Recorded
+from dropkit.queries import Query
+from dropkit.query_models import Recorded
 from dropkit.scores import SCORES
 from dropkit.store import Store
 from dropkit.trials import Trial
@@ -75,7 +76,7 @@ def _asked(
         if trial.score_query:
             wanted[trial.score_query][_score_name(trial)[1]] = None
     measured, ranked = {}, {}
-    for query, recorded in queries.each(wanted, store, workers):
+    for query, recorded in query_models.each(wanted, store, workers):
         for strategy in wanted[query]:
             ranked[query, strategy] = SCORES[strategy](recorded)
         measured[query] = Recorded(recalls=recorded.recalls, val_sizes=recorded.val_sizes)

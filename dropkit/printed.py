@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dropkit.quotas import Floats, Ints, as_floats
+from dropkit.checks import Floats, Ints, as_floats
 
 ENDS, DIVIDES, NEVER = "ends", "divides by zero", "does not end"
 

@@ -5,8 +5,9 @@ from decimal import ROUND_HALF_UP, Decimal
 from html import escape
 from importlib.resources import files
 
+from dropkit.checks import check_density
 from dropkit.explorer import slider
-from dropkit.quotas import budget, check_density, class_counts, drop_densities
+from dropkit.quotas import budget, class_counts, drop_densities
 
 Classes = Sequence[tuple[int, float]]  # size and recall of each class
 

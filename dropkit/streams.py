@@ -9,9 +9,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from dropkit.checks import Floats, Ints
 from dropkit.class_table import check_complete
 from dropkit.pruning import random_keys, top_in_class
-from dropkit.quotas import Floats, Ints
 
 CHUNK = 1 << 20  # labels in memory at a time
 Encoder = Callable[[np.ndarray], Ints]

@@ -1,8 +1,8 @@
 """Run a grid of trials: what is done, what is missing, and the missing ones by an executor."""
 
 import time
-from collections.abc import Iterable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, closing
 from functools import partial
 from itertools import takewhile
 from typing import Protocol
@@ -10,8 +10,8 @@ from typing import Protocol
 import numpy as np
 from tqdm import tqdm
 
-from dropkit import devices, executors, metrics, training
-from dropkit.executors import EXECUTORS, Workers
+from dropkit import cluster, devices, executors, metrics, training
+from dropkit.executors import Workers
 from dropkit.preparation import Prepared, keep, prepare, rounded, scores_of
 from dropkit.provenance import provenance
 from dropkit.pruning import SMOOTHED
@@ -30,6 +30,13 @@ __all__ = [
     "run",
     "scores_of",
 ]
+
+
+EXECUTORS: dict[str, Callable[[str], AbstractContextManager[Workers]]] = {
+    "local": executors.local,
+    "processes": executors.processes,
+    "ray": cluster.on_ray,
+}
 
 
 class Watch(Protocol):

@@ -13,7 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq
 from scipy.special import erf, log_ndtr, ndtr, ndtri
 
-from dropkit.quotas import check_density, drop_densities, variance_densities
+from dropkit.checks import check_density
+from dropkit.quotas import drop_densities, variance_densities
 
 Pair = tuple[float, float]
 Risks = tuple[NDArray[np.float64], NDArray[np.float64]]

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from dropkit import decoding, pools
+from dropkit import decoding, listings
 from dropkit.images import Images
-from dropkit.pools import Listing
+from dropkit.listings import Listing
 
 FOLDER = "tiny-imagenet-200"
 CLASSES, TRAINING, VALIDATION = 200, 500, 50  # classes, and images of each
@@ -29,12 +29,8 @@ def read(root: str | None) -> Listing:
         If a folder or a list is missing, a list names what is not there, or a class has not all of
         its images.
     """
-    if not root:
-        raise ValueError(
-            f"tinyimagenet is not bundled: let DROPKIT_DATA name the folder that has {FOLDER}"
-        )
-    folder = Path(root) / FOLDER
-    identifiers = pools.entries(folder / "train", "the classes of TinyImageNet", folders=True)
+    folder = listings.published(root, FOLDER, "tinyimagenet")
+    identifiers = listings.entries(folder / "train", "the classes of TinyImageNet", folders=True)
     listed = sorted(fields[0] for _, fields in _rows(folder / "wnids.txt", 1))
     if listed != identifiers:
         odd = min(set(listed) ^ set(identifiers), default=listed[-1])
@@ -45,26 +41,21 @@ def read(root: str | None) -> Listing:
     training = {
         f"train/{key}/images/{name}": key
         for key in identifiers
-        for name in pools.entries(folder / "train" / key / "images", "training images")
+        for name in listings.entries(folder / "train" / key / "images", "training images")
     }
     validation = _annotated(folder, set(identifiers))
     if len(identifiers) != CLASSES:
         raise ValueError(f"{folder} has {len(identifiers)} classes, TinyImageNet has {CLASSES}")
     _check_complete(folder, identifiers, training, "training", TRAINING)
     _check_complete(folder, identifiers, validation, "validation", VALIDATION)
-    names = pools.class_names(identifiers, folder / "words.txt")
-    return pools.arranged(folder, [training, validation], names)
+    names = listings.class_names(identifiers, folder / "words.txt")
+    return listings.arranged(folder, [training, validation], names)
 
 
 def _rows(file: Path, least: int) -> list[tuple[str, list[str]]]:
     """Where each line of a list is, and its fields, `least` of them or more."""
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise ValueError(f"tinyimagenet needs {file}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{file} is no text in UTF-8: {error}") from error
-    rows = [(f"{file}, line {at}", line.split("\t")) for at, line in enumerate(lines, start=1)]
+    lines = enumerate(listings.lines(file), start=1)
+    rows = [(f"{file}, line {at}", line.split("\t")) for at, line in lines]
     for where, fields in rows:
         if len(fields) < least or not all(fields[:least]):
             raise ValueError(f"{where}: expected {least} fields or more with tabs between them")
@@ -75,7 +66,7 @@ def _rows(file: Path, least: int) -> list[tuple[str, list[str]]]:
 
 def _annotated(folder: Path, identifiers: set[str]) -> dict[str, str]:
     """The class of each validation image, as ``val_annotations.txt`` has it."""
-    images = set(pools.entries(folder / "val" / "images", "validation images"))
+    images = set(listings.entries(folder / "val" / "images", "validation images"))
     found: dict[str, str] = {}
     for where, (name, key, *_) in _rows(folder / "val" / "val_annotations.txt", 2):
         if key not in identifiers:

@@ -1,9 +1,9 @@
-"""Run stored trials once more, from their queries on, and compare what comes out."""
+"""Run stored trials once more, from their queries on, and fits; compare what comes out."""
 
 import itertools
 import random
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from dropkit import pruning, study
@@ -16,7 +16,7 @@ from dropkit.trials import Trial
 
 
 class Verified(NamedTuple):
-    """A stored record beside that of the same trial run again.
+    """A stored record beside that of the same trial or fit run again.
 
     `difference` is the largest between their recalls; `same_kept` says whether every class kept
     as many samples.
@@ -52,17 +52,29 @@ def _restored(kind: type, config: dict[str, Any]) -> Any:
     return kind(**values)
 
 
+def fit_of(record: Record) -> Callable[[Store], object] | None:
+    """What measures the fit of a record into a store; None if not these packages, or it is none."""
+    if "fit" not in record:
+        return None
+    try:
+        from dropkit import practice  # here, for it needs packages that training does not
+    except ModuleNotFoundError:
+        return None
+    return practice.measure_again(record)
+
+
 def sample(records: Iterable[Record], count: int, seed: int = 0) -> list[Record]:
-    """Draw records at random among those whose trials this version runs, all if there are fewer."""
+    """Draw records at random among those that this version makes, all if there are fewer."""
     order = sorted(records, key=lambda record: record["key"])
     random.Random(seed).shuffle(order)
-    return list(itertools.islice(filter(trial_of, order), count))
+    made = (record for record in order if trial_of(record) or fit_of(record))
+    return list(itertools.islice(made, count))
 
 
 def rerun(
     records: Sequence[Record], *, executor: str = "local", device: str = "cpu"
 ) -> list[Verified]:
-    """Run the trials of records drawn by ``sample`` with nothing stored to start from, and compare.
+    """Make records drawn by ``sample`` again, with nothing stored to start from, and compare.
 
     Raises
     ------
@@ -72,9 +84,11 @@ def rerun(
     trials = [trial for record in records if (trial := trial_of(record))]
     with tempfile.TemporaryDirectory() as folder:
         store = Store(folder)
-        again = study.run(trials, store=store, executor=executor, device=device)
+        study.run(trials, store=store, executor=executor, device=device)
+        for fit in filter(None, map(fit_of, records)):
+            fit(store)
         store.close()
-    return [_compared(*pair) for pair in zip(records, again, strict=True)]
+    return [_compared(record, store[record["key"]]) for record in records]
 
 
 def _compared(stored: Record, again: Record) -> Verified:

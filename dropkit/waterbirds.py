@@ -13,7 +13,7 @@ from pathlib import Path, PureWindowsPath
 import numpy as np
 from PIL import Image
 
-from dropkit import decoding
+from dropkit import decoding, listings
 from dropkit.images import Images
 
 FOLDER = "waterbird_complete95_forest2water2"
@@ -59,11 +59,7 @@ def read(root: str | Path | None) -> Table:
         If the file cannot be read, its columns are others, a label or place is neither 0 nor 1, a
         split code is outside 0 .. 2, an image lies outside the folder, or a split has no rows.
     """
-    if not root:
-        raise ValueError(
-            f"waterbirds is not bundled: let DROPKIT_DATA name the folder that has {FOLDER}"
-        )
-    path = Path(root) / FOLDER / "metadata.csv"
+    path = listings.published(root, FOLDER, "waterbirds") / "metadata.csv"
     try:
         content = path.read_bytes()
         reader = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""))

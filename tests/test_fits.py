@@ -1,11 +1,15 @@
 """A fit is measured once, and found again only where nothing that determines it has changed."""
 
+import sys
+
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
 from dropkit import fits, practice
-from dropkit.store import Store
+from dropkit.__main__ import main
+from dropkit.store import Store, key
+from tests.test_store_commands import change
 
 WINE = practice.CASES["wine, logistic"]
 
@@ -87,3 +91,80 @@ def test_data_of_the_same_bytes_in_another_shape_or_type_are_other_data():
     assert len({fits.digest(each, y) for each in [X, *others]}) == 4
     assert fits.digest(X, y) != fits.digest(X, y.astype(np.int32))
     assert fits.digest(np.asfortranarray(X), y) == fits.digest(X, y)
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    """Stored fits of both experiments, one seed."""
+    folder = tmp_path_factory.mktemp("measured")
+    store = Store(folder)
+    practice.compare(WINE, [0.5], 1, store=store)
+    practice.trust(WINE, [2], [1.0], 0.5, 1, store=store)
+    store.close()
+    return folder
+
+
+class TestVerify:
+    @pytest.fixture
+    def folder(self, measured, tmp_path):
+        """A copy that a test may damage."""
+        (file,) = measured.glob("*.jsonl")
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+        return tmp_path
+
+    def verified(self, folder, capsys, *options):
+        """The exit status, and what is printed, of making all fits again."""
+        status = main(["store", "verify", "--store", str(folder), "--sample", "50", *options])
+        return status, capsys.readouterr().out.splitlines()
+
+    def test_the_same_comes_out(self, folder, capsys, counted):
+        status, lines = self.verified(folder, capsys, "--dataset", "wine")
+        keys = [record["key"] for record in Store(folder)]
+        assert len(keys) == 2 + len(practice.SAMPLERS) + 3 and len(counted) > len(keys)
+        assert status == 0 and lines[0] == f"0 trials, 11 fits and 0 query records in {folder}"
+        assert {line.split()[1] for line in lines if line.startswith("same: ")} == set(keys)
+        assert lines[-1] == (
+            "run again: 0 trials, 11 fits, as the store has no more of this version; different: 0"
+        )
+
+    @pytest.mark.parametrize("field", ["recalls", "kept"])
+    def test_another_result_is_found(self, folder, capsys, field):
+        chosen = list(Store(folder))[4]
+        first, *others = chosen[field]
+        other = abs(first - 0.25) if field == "recalls" else first + 1
+        change(folder, chosen["key"], **{field: [other, *others]})
+        status, lines = self.verified(folder, capsys)
+        (different,) = (line for line in lines if line.startswith("DIFFERENT: "))
+        fit = chosen["fit"]
+        what = f"{chosen['key']} wine logistic {fit['method']} {fit['density']:g} seed 0, "
+        assert status == 1 and what in different
+        assert different.endswith(
+            "recalls within 0.25" if field == "recalls" else "other numbers of samples kept"
+        )
+        assert lines[-1].endswith("different: 1")
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"version": 0},
+            {"packages": {"scikit-learn": "0.1"}},
+            {"inputs": "of other data"},
+            {"experiment": "of a later version"},
+            {"data": "iris"},
+        ],
+    )
+    def test_fits_of_other_versions_are_passed_over(self, folder, capsys, changes):
+        chosen = list(Store(folder))[4]
+        fit = chosen["fit"] | changes
+        other = key({"fit": fit})
+        Store(folder).add(chosen | {"key": other, "fit": fit})
+        status, lines = self.verified(folder, capsys)
+        assert status == 0 and lines[0].startswith("0 trials, 12 fits and")
+        assert lines[-1].startswith("run again: 0 trials, 11 fits, as the store has no more")
+        assert not any(other in line for line in lines)
+
+    def test_without_the_packages_they_are_passed_over(self, folder, capsys, monkeypatch):
+        monkeypatch.delattr("dropkit.practice")
+        monkeypatch.setitem(sys.modules, "dropkit.practice", None)
+        status, lines = self.verified(folder, capsys)
+        assert status == 0 and lines[-1].startswith("run again: 0 trials, as the store has no more")

@@ -7,7 +7,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from dropkit import datasets, notebook, recipes, scores
+from dropkit import datasets, notebook, plan, recipes, scores
 from dropkit.__main__ import parser
 
 ROOT = Path(__file__).parents[1]
@@ -62,6 +62,15 @@ def test_dropkit_commands_are_understood(page):
     for line in "\n".join(blocks(page, "bash")).splitlines():
         if line.startswith("dropkit "):
             parser().parse_args(shlex.split(line)[1:])  # exits where it does not
+
+
+@each_page
+def test_plans_can_be_read(page, tmp_path):
+    for text in blocks(page, "toml"):
+        file = tmp_path / "my-plan.toml"
+        file.write_text(text)
+        found = plan.read(file)
+        assert all(found.steps())
 
 
 @each_page

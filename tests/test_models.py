@@ -246,6 +246,36 @@ class TestBuild:
         network = models.build(name, 4, (3, 32, 32))
         assert isinstance(network[-1], nn.Linear) and network[-1].out_features == 4
 
+    @pytest.mark.parametrize("name", models.PRETRAINED)
+    def test_a_pretrained_network_has_the_architecture_of_the_untrained_one(
+        self, name, weights_file
+    ):
+        pretrained, untrained = (
+            models.build(each, 4, (3, 32, 32)) for each in (name, models.PRETRAINED[name])
+        )
+        assert [(n, p.shape) for n, p in pretrained.state_dict().items()] == [
+            (n, p.shape) for n, p in untrained.state_dict().items()
+        ]
+
+    @pytest.mark.parametrize(
+        ("name", "side", "expected"),
+        [
+            # A 3 x 3 stem and no pooling: small images keep all their pixels.
+            ("resnet18", 64, [64, 64, 64, 64, 32, 16, 8, 1]),
+            # He et al. (2016), Table 1: a 7 x 7 stem of stride 2, and pooling.
+            ("resnet50", 224, [112, 112, 112, 56, 56, 28, 14, 7, 1]),
+        ],
+    )
+    def test_pixels_a_side_behind_each_stage(self, name, side, expected):
+        network = models.build(name, 7, (3, side, side)).eval()
+        sides, x = [], torch.zeros(1, 3, side, side)
+        with torch.no_grad():
+            for layer in network:
+                x = layer(x)
+                if x.ndim == 4:
+                    sides.append(x.shape[-1])
+        assert sides == expected and x.shape == (1, 7)
+
     def test_unknown_name(self):
         with pytest.raises(ValueError, match="unknown model 'vgg'; known are cnn, mini, mlp"):
             models.build("vgg", 10, (1, 2, 4))

@@ -176,7 +176,7 @@ class TestData:
         (tmp_path / "labels.npy").write_bytes(harmful_npy(mark))
         arguments = ["--labels", str(tmp_path / "labels.npy"), "--recalls", "r.npy"]
         assert main(["quotas", *arguments, "--density", "0.5"]) == 2
-        assert "labels.npy is no .npy file of numbers or text" in capsys.readouterr().err
+        assert "labels.npy holds Python objects: save numbers or text" in capsys.readouterr().err
 
 
 def test_weights(tmp_path, mark, monkeypatch):

@@ -1,16 +1,13 @@
 """TinyImageNet from small folders in the published format."""
 
-import hashlib
 import shutil
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
-from dropkit import datasets, decoding, models, recipes, study, tinyimagenet
-from dropkit.recipes import Recipe
-from dropkit.store import Store
+from dropkit import datasets, decoding, tinyimagenet
+from tests.folders import copied
 
 WORDS = {
     "n02124075": "Egyptian cat",
@@ -19,7 +16,8 @@ WORDS = {
     "n03126707": "crane",
 }
 KEYS = list(WORDS)  # not in their order
-TRAINING, VALIDATION = 6, 5
+COUNTS = {"CLASSES": 4, "TRAINING": 6, "VALIDATION": 5}
+TRAINING = COUNTS["TRAINING"]
 
 
 def write_image(file, number, size=(64, 64)):
@@ -41,9 +39,8 @@ def training_number(k, i):
     return 100 * k + i
 
 
-@pytest.fixture(scope="session")
-def published(tmp_path_factory):
-    root = tmp_path_factory.mktemp("published")
+def write(root):
+    """The published folder, with less in it."""
     folder = root / "tiny-imagenet-200"
     for k, key in enumerate(KEYS):
         boxes = []
@@ -54,7 +51,7 @@ def published(tmp_path_factory):
             boxes.append(f"{key}_{i}.JPEG\t0\t10\t63\t58\n")
         (folder / "train" / key / f"{key}_boxes.txt").write_text("".join(boxes))
     rows = []
-    for i in range(VALIDATION * len(KEYS)):
+    for i in range(COUNTS["VALIDATION"] * len(KEYS)):
         write_image(folder / "val" / "images" / f"val_{i}.JPEG", i)
         rows.append(f"val_{i}.JPEG\t{KEYS[i % len(KEYS)]}\t0\t32\t44\t62\n")
     (folder / "val" / "val_annotations.txt").write_text("".join(rows))
@@ -62,17 +59,18 @@ def published(tmp_path_factory):
     (folder / "wnids.txt").write_text("\n".join(KEYS))
     words = {"n00001740": "entity"} | WORDS
     (folder / "words.txt").write_text("".join(f"{key}\t{name}\n" for key, name in words.items()))
+
+
+@pytest.fixture(scope="session")
+def published(tmp_path_factory):
+    root = tmp_path_factory.mktemp("published")
+    write(root)
     return root
 
 
 @pytest.fixture
 def root(published, tmp_path, monkeypatch):
-    """A copy that a test may damage, a cache of its own, and counts that the copy fulfils."""
-    monkeypatch.setenv("DROPKIT_IMAGES", str(tmp_path / "cache"))
-    for name, count in (("CLASSES", 4), ("TRAINING", TRAINING), ("VALIDATION", VALIDATION)):
-        monkeypatch.setattr(tinyimagenet, name, count)
-    shutil.copytree(published, tmp_path / "data")
-    return tmp_path / "data"
+    return copied(published, tmp_path, monkeypatch, tinyimagenet, **COUNTS)
 
 
 @pytest.fixture
@@ -107,29 +105,9 @@ class TestLoad:
         (folder / "words.txt").write_text("n02012849\tcrane\n")
         assert load(root).classes == ("n01443537", "crane", "n02124075", "n03126707")
 
-    def test_splits(self, root):
-        data = load(root)
-        assert data.sizes("train").tolist() == [TRAINING] * 4
-        # Half of the validation images, the odd one too, are validated on.
-        assert data.sizes("val").tolist() == [3] * 4 and data.sizes("test").tolist() == [2] * 4
-        together = np.concatenate([data.train, data.val, data.test])
-        assert sorted(together.tolist()) == list(range(44))
-        names = tinyimagenet.read(str(root)).names
-        assert all(names[i].startswith("train/") for i in data.train)
-        assert all(names[i].startswith("val/") for i in [*data.val, *data.test])
-
-    def test_the_order_is_that_of_digests_of_the_names(self, root):
-        names = [name.split("/")[-1] for name in tinyimagenet.read(str(root)).names]
-        for part in (names[: 4 * TRAINING], names[4 * TRAINING :]):
-            assert part == sorted(part, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
-
     def test_hidden_files_are_no_images(self, root, folder):
         (folder / "train" / KEYS[0] / "images" / f"._{KEYS[0]}_0.JPEG").write_bytes(b"AppleDouble")
         assert load(root).sizes("train").tolist() == [TRAINING] * 4
-
-    def test_one_object_for_all_seeds(self, root):
-        """So that a GPU holds the set once."""
-        assert datasets.load("tinyimagenet", 0, str(root)).x is load(root).x
 
     def test_numbers_of_the_published_set(self):
         # Le & Yang (2015): 200 classes of 500 training and 50 validation images.
@@ -144,12 +122,6 @@ def replaced(file, old, new):
 
 
 class TestDamage:
-    @pytest.mark.parametrize("setting", [None, ""])
-    def test_no_root(self, monkeypatch, setting):
-        monkeypatch.delenv("DROPKIT_DATA", raising=False)
-        with pytest.raises(ValueError, match="let DROPKIT_DATA name the folder that has tiny-imag"):
-            datasets.load("tinyimagenet", root=setting)
-
     def test_no_folder(self, tmp_path):
         with pytest.raises(ValueError, match="classes of TinyImageNet are looked for in .*train: "):
             load(tmp_path)
@@ -157,8 +129,8 @@ class TestDamage:
     @pytest.mark.parametrize(
         ("gone", "problem"),
         [
-            ("wnids.txt", "tinyimagenet needs .*wnids.txt: No such file"),
-            ("val/val_annotations.txt", "tinyimagenet needs .*val_annotations.txt: No such file"),
+            ("wnids.txt", "wnids.txt cannot be read: No such file"),
+            ("val/val_annotations.txt", "val_annotations.txt cannot be read: No such file"),
             ("val/images", "validation images are looked for in .*val/images: No such file"),
             (f"train/{KEYS[2]}", f"not one folder for each line of wnids.txt, see '{KEYS[2]}'"),
             (f"train/{KEYS[2]}/images", f"training images are looked for in .*{KEYS[2]}/images: "),
@@ -236,11 +208,6 @@ class TestDamage:
         with pytest.raises(ValueError, match="val_5.JPEG has 64 x 48 pixels, not 64 x 64"):
             load(root)
 
-    def test_no_image(self, root, folder):
-        (folder / "val" / "images" / "val_5.JPEG").write_bytes(b"<html>")
-        with pytest.raises(ValueError, match=r"val_5.JPEG cannot be decoded: cannot identify"):
-            load(root)
-
 
 class TestCache:
     def test_too_little_space_is_said_before_anything_is_decoded(self, root, tmp_path, monkeypatch):
@@ -281,37 +248,3 @@ class TestCache:
         tinyimagenet.read.cache_clear()
         load(root)
         assert len(list((tmp_path / "cache").glob("*.npy"))) == 2
-
-
-def test_defaults_are_those_of_table_1():
-    model, recipe = recipes.defaults("tinyimagenet")
-    assert model == "resnet18" and recipe.augment
-    assert [recipe.learning_rate(epoch) for epoch in (0, 99, 100, 149, 150, 199)] == pytest.approx(
-        [0.2, 0.2, 0.04, 0.04, 0.008, 0.008]
-    )
-    assert (recipe.epochs, recipe.batch, recipe.weight_decay) == (200, 256, 1e-4)
-
-
-def test_the_stem_keeps_all_pixels():
-    """ResNet-18 with a 3 x 3 stem and no pooling: 64, 64, 32, 16 and 8 pixels a side."""
-    network = models.build("resnet18", 200, (3, 64, 64)).eval()
-    sides, x = [], torch.zeros(1, 3, 64, 64)
-    with torch.no_grad():
-        for layer in network:
-            x = layer(x)
-            if x.ndim == 4:
-                sides.append(x.shape[-1])
-    assert sides == [64, 64, 64, 64, 32, 16, 8, 1] and x.shape == (1, 200)
-
-
-def test_a_study_on_the_folder(root, tmp_path, monkeypatch):
-    """From JPEG files to records, shifted and flipped, with quotas of a query model."""
-    monkeypatch.setenv("DROPKIT_DATA", str(root))
-    recipe = Recipe(1, 8, 0.01, 1e-4, augment=True)
-    trials = study.grid(
-        "tinyimagenet", model="mini", protocols=["random+drop"], densities=[0.5], seeds=[0],
-        recipe=recipe, initialisations=1, smoothing=1.0,
-    )  # fmt: skip
-    (record,) = study.run(trials, store=Store(tmp_path / "store"))
-    assert record["class_sizes"] == [TRAINING] * 4 and record["test_sizes"] == [2] * 4
-    assert sum(record["kept"]) == 12 and set(record["recalls"]) <= {0.0, 0.5, 1.0}

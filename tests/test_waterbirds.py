@@ -3,7 +3,6 @@
 import csv
 import hashlib
 import os
-import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,10 +13,11 @@ from PIL import Image
 from torchvision import transforms
 from torchvision.models import resnet50
 
-from dropkit import decoding, recipes, study, waterbirds
+from dropkit import decoding, study, waterbirds
 from dropkit.datasets import load, version
 from dropkit.recipes import Recipe
 from dropkit.store import Store
+from tests.folders import copied
 
 FOLDER = "waterbird_complete95_forest2water2"
 HEADER = ["img_id", "img_filename", "y", "split", "place", "place_filename"]
@@ -58,10 +58,7 @@ def published(tmp_path_factory):
 
 @pytest.fixture
 def root(published, tmp_path, monkeypatch):
-    """A copy that a test may damage, and a cache of its own."""
-    monkeypatch.setenv("DROPKIT_IMAGES", str(tmp_path / "cache"))
-    shutil.copytree(published, tmp_path / "data")
-    return tmp_path / "data"
+    return copied(published, tmp_path, monkeypatch, waterbirds)
 
 
 def expected_images(root):
@@ -279,11 +276,6 @@ class TestTable:
         with pytest.raises(ValueError, match=f"waterbirds needs .*{FOLDER}/metadata.csv: No such"):
             load("waterbirds", root=str(tmp_path))
 
-    def test_no_root(self, monkeypatch):
-        monkeypatch.delenv("DROPKIT_DATA", raising=False)
-        with pytest.raises(ValueError, match=f"let DROPKIT_DATA name the folder that has {FOLDER}"):
-            load("waterbirds")
-
 
 class TestImages:
     def test_missing(self, root, tmp_path):
@@ -340,10 +332,3 @@ def test_a_study_on_the_folder(root, weights, tmp_path, monkeypatch):
     before = {trial.key for trial in grid()}
     write_table(root, [row(i, code) for i, code in enumerate(CODES)][::-1])
     assert before.isdisjoint(trial.key for trial in grid())
-
-
-def test_defaults_are_those_of_table_1():
-    model, recipe = recipes.defaults("waterbirds")
-    assert model == "resnet50-imagenet" and not recipe.augment
-    assert (recipe.epochs, recipe.drops, recipe.batch) == (300, (), 128)
-    assert (recipe.lr, recipe.weight_decay, recipe.momentum) == (1e-4, 1e-4, 0.9)

@@ -5,12 +5,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
-import torch
 
 from dropkit.datasets import load
 from dropkit.recipes import DIGITS, Recipe
 from dropkit.training import train
-from tests.bench import Row
+from tests.bench import Row, one_thread
 
 NETWORKS = 60
 ROUNDS = 5
@@ -24,9 +23,7 @@ VARIANTS = {
 
 def rows() -> Iterator[Row]:
     """Yield the time of each variant over that of plain training, side by side."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with one_thread():
         recipe = replace(DIGITS, epochs=8)
         data = [load("digits-2x4", seed) for seed in range(NETWORKS)]
         _seconds(data, replace(recipe, epochs=1))  # what PyTorch loads at the first step
@@ -41,8 +38,6 @@ def rows() -> Iterator[Row]:
             ratio = float(np.median(seconds / plain))
             what = f"{NETWORKS} MLPs in a stack with {name} against plain training"
             yield Row(what, ratio, "×", "≤ 1.3 ×", ratio <= 1.3)
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _seconds(data: list, recipe: Recipe) -> float:

@@ -13,7 +13,7 @@ import torchvision
 from torch import nn
 
 from dropkit.scores import grand, k_center
-from tests.bench import Row
+from tests.bench import Row, one_thread
 from tests.test_grand import one_by_one
 
 CHUNK = 64
@@ -21,14 +21,10 @@ CHUNK = 64
 
 def rows() -> Iterator[Row]:
     """Yield GraNd's rows on two networks, then k-centre's."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with one_thread():
         yield from _grand_rows("VGG-19-BN, 64 samples", vgg19, 64, 3.5, repeats=3)
         yield from _grand_rows("small VGG, 512 samples", small_vgg, 512, 2.0, repeats=3)
         yield from _k_center_rows()
-    finally:
-        torch.set_num_threads(threads)
 
 
 def vgg19(activation: type[nn.Module] = nn.ReLU) -> nn.Module:

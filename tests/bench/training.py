@@ -10,7 +10,7 @@ import torch
 from dropkit.datasets import load
 from dropkit.recipes import DIGITS
 from dropkit.training import predict, train
-from tests.bench import Row
+from tests.bench import Row, one_thread
 from tests.test_training import plain_loop
 
 NETWORKS = 20
@@ -18,12 +18,8 @@ NETWORKS = 20
 
 def rows() -> Iterator[Row]:
     """Yield speed and agreement of a stack."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with one_thread():
         yield from _stack_against_loop()
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _stack_against_loop() -> Iterator[Row]:
