@@ -79,8 +79,12 @@ _MARKS = {"higher": "▲", "lower": "▼", "not separated": "·"}
 
 
 def points(difference: Difference) -> str:
-    """A difference and its interval in accuracy points, such as "+3.1 [−1.0, +7.2]"."""
-    return f"{signed(difference.value)} [{signed(difference.low)}, {signed(difference.high)}]"
+    """A difference and its interval in accuracy points, such as "+3.1 [−1.0, +7.2]".
+
+    A line may end before the interval and not within it.
+    """
+    low, high = signed(difference.low), signed(difference.high)
+    return f"{signed(difference.value)} [{low},\N{NO-BREAK SPACE}{high}]"
 
 
 def signed(value: float) -> str:

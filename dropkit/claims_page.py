@@ -108,7 +108,7 @@ def estimate(effect: Effect) -> str:
         return _minus(f"{value:.4g}")
     if math.isnan(low):
         return _minus(f"{value:+.2f}, no interval")
-    return _minus(f"{value:+.2f} [{low:+.2f}, {high:+.2f}]")
+    return _minus(f"{value:+.2f} [{low:+.2f},\N{NO-BREAK SPACE}{high:+.2f}]")
 
 
 def wanted(effect: Effect) -> str:

@@ -51,10 +51,10 @@ def test_the_average_has_scipys_paired_interval():
 
 def test_marks_and_rows():
     assert claims.marks(curves(), "good", "poor", "pooled") == "▲"
-    assert claims.marks(curves(), "poor", "full", "worst") == "▼\N{NO-BREAK SPACE}▼"
-    assert claims.marks(curves(), "poor", "poor", "worst") == "·\N{NO-BREAK SPACE}·"
+    assert claims.marks(curves(), "poor", "full", "worst") == "▼\xa0▼"
+    assert claims.marks(curves(), "poor", "poor", "worst") == "·\xa0·"
     rows = claims.comparison_rows(curves(), "good", "poor")
     assert rows[0][0] == 0.5
-    assert rows[0][1] == "+20.0 [+20.0, +20.0]"
+    assert rows[0][1] == "+20.0 [+20.0,\xa0+20.0]"
     assert [claims.signed(value) for value in (-0.04, 0.04, -1.25)] == ["+0.0", "+0.0", "−1.2"]
     assert len(rows[0]) == len(claims.COMPARISON)

@@ -74,7 +74,7 @@ class TestDifferences:
             ["Random+DRoP − Full data", "0.5", 2],
         ]
         # Each seed's worst class differs by 5 points exactly.
-        assert first[4] == "−5.0 [−5.0, −5.0]"
+        assert first[4] == "−5.0 [−5.0,\xa0−5.0]"
 
     def test_interval_is_students(self, folder):
         store = Store(folder)
@@ -90,7 +90,7 @@ class TestDifferences:
         ((_, (row,)),) = published.difference_tables(found, [("el2n", "random")])
         gains = 100 * (drawn - 0.3)  # what a seed adds to the recall is in both
         low, high = stats.ttest_1samp(gains, 0).confidence_interval()
-        assert row[4] == f"{gains.mean():+.1f} [{low:+.1f}, {high:+.1f}]".replace("-", "−")
+        assert row[4] == f"{gains.mean():+.1f} [{low:+.1f},\xa0{high:+.1f}]".replace("-", "−")
 
     def test_data_sets_have_tables_of_their_own(self, folder):
         store = Store(folder)
@@ -102,8 +102,8 @@ class TestDifferences:
         found = published.evidence(["full", "random", "random+drop"], folder=folder)
         tables = dict(published.difference_tables(found, [("random", "full")]))
         assert list(tables) == ["cifar10, mini", "cifar100-coarse, mini"]
-        assert [row[4] for row in tables["cifar10, mini"]] == ["−10.0 [−10.0, −10.0]"] * 2
-        assert [row[4] for row in tables["cifar100-coarse, mini"]] == ["+10.0 [+10.0, +10.0]"]
+        assert [row[4] for row in tables["cifar10, mini"]] == ["−10.0 [−10.0,\xa0−10.0]"] * 2
+        assert [row[4] for row in tables["cifar100-coarse, mini"]] == ["+10.0 [+10.0,\xa0+10.0]"]
         assert len(published.difference_tables(found, [("random+drop", "full")])) == 1
 
     def test_one_seed_has_no_interval(self, folder):

@@ -380,7 +380,7 @@ def test_rows_fit_their_headers_and_sum_up():
 
 
 def test_cells_show_estimates_and_counts():
-    assert claims_page.cell(verdict([effect(UP)])) == "✓ **holds**; +2.00 [+1.00, +3.00]"
+    assert claims_page.cell(verdict([effect(UP)])) == "✓ **holds**; +2.00 [+1.00,\xa0+3.00]"
     many = claims_page.cell(verdict([effect(UP), effect(DOWN), effect(WIDE)]))
     assert many == "◐ **partly**, 1 of 3 hold, 1 contradicted; −2.0 to +2.0"
     one_seed = verdict([effect(Difference(-1.5, math.nan, math.nan))])
