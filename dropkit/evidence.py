@@ -6,6 +6,7 @@ Shapes: S seeds, K classes or groups.
 import json
 import math
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ from dropkit import metrics
 from dropkit.metrics import Difference
 from dropkit.pruning import SMOOTHED
 from dropkit.queries import short_recipe
-from dropkit.recipes import Recipe
+from dropkit.recipes import DEFAULTS, Recipe, defaults
 from dropkit.store import Record
 
 GROUPED = ("digits-on-photos", "waterbirds")
@@ -40,9 +41,21 @@ class Setting(NamedTuple):
 
     @property
     def name(self) -> str:
+        """Data, network, long tail, budget, and what else the recipe has of its own."""
         tail = f", I = {self.imbalance:g}" * (self.imbalance != 1)
-        budget = json.loads(self.recipe).get("budget", "epochs")
-        return f"{self.dataset}, {self.model}{tail}" + f", budget {budget}" * (budget != "epochs")
+        recipe = json.loads(self.recipe)
+        budget = recipe.pop("budget", "epochs")
+        text = f"{self.dataset}, {self.model}{tail}" + f", budget {budget}" * (budget != "epochs")
+        usual = _usual(self.dataset, self.model)
+        own = {field: value for field, value in recipe.items() if usual.get(field, value) != value}
+        return ", ".join([text, *(f"{field} {value}" for field, value in own.items())])
+
+
+def _usual(dataset: str, model: str) -> dict:
+    """The recipe that trials of a data set have unless another is given, as records hold it."""
+    if dataset not in DEFAULTS:
+        return {}
+    return json.loads(json.dumps(asdict(defaults(dataset, model)[1])))
 
 
 Cells = dict[str, dict[float, dict[int, Record]]]  # label -> density -> seed -> record

@@ -3,6 +3,7 @@
 import numpy as np
 
 RECIPE = {"epochs": 60, "loss": "ce", "select": "last", "budget": "epochs"}
+EPOCHS = {"mini": 6, "vgg16": 160, "vgg19": 160}  # of other networks than the digits'
 
 
 def record(protocol="random", density=0.5, seed=0, recalls=(0.5, 0.9), **given):
@@ -13,7 +14,7 @@ def record(protocol="random", density=0.5, seed=0, recalls=(0.5, 0.9), **given):
         "protocol": protocol,
         "density": density,
         "seed": seed,
-        "recipe": RECIPE,
+        "recipe": RECIPE | {"epochs": EPOCHS.get(given.get("model"), 60)},
         "recall_query": None,
         "smoothing": 0.0,
         "rule": "densities",

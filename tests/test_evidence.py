@@ -45,15 +45,22 @@ def test_settings_are_kept_apart_and_losses_are_not():
         record(imbalance=5.0),
         record(recipe=RECIPE | {"budget": "released"}),
         record(recipe=RECIPE | {"select": "best"}),
+        record(recipe=RECIPE | {"epochs": 30, "lr": 0.05}),
+        record(dataset="a user's own", recipe=RECIPE | {"epochs": 30}),
         {"key": "another kind of record"},
     ]
     found = evidence.arrange(records)
     assert sorted(setting.name for setting in found) == [
+        "a user's own, mlp",
         "digits-2x4, mlp",
         "digits-2x4, mlp, I = 5",
         "digits-2x4, mlp, budget released",
+        "digits-2x4, mlp, epochs 30, lr 0.05",
     ]
-    assert set(found[min(found, key=lambda s: s.name)]) == {"random", "full+cdbw"}
+    assert set(found[min(found, key=lambda s: (s.dataset != "digits-2x4", s.name))]) == {
+        "random",
+        "full+cdbw",
+    }
 
 
 @pytest.mark.parametrize(
