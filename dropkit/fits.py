@@ -25,16 +25,16 @@ Settings = Mapping[str, Any]  # of one fit, as JSON has them
 Measured = Mapping[str, np.ndarray]  # what came out, by name
 
 
-def described(settings: Settings) -> dict[str, Any]:
-    """All that a fit's key is hashed from: its settings, and what they are measured by here.
+def described(wanted: Iterable[Settings]) -> list[dict[str, Any]]:
+    """All that each fit's key is hashed from: its settings, and what they are measured by here.
 
     Raises
     ------
     PackageNotFoundError
         Where one of the packages is not installed.
     """
-    packages = {package: version(package) for package in PACKAGES}
-    return {**settings, "version": VERSION, "packages": packages}
+    packages = {package: version(package) for package in PACKAGES}  # slow to find, so once
+    return [{**settings, "version": VERSION, "packages": packages} for settings in wanted]
 
 
 def name(config: Mapping[str, Any]) -> str:
@@ -66,7 +66,7 @@ def recorded(
     StoreError
         If the store cannot be written.
     """
-    configs = list(map(described, wanted))
+    configs = described(wanted)
     keys = list(map(name, configs))
     missing = [number for number, each in enumerate(keys) if each not in store]
     if missing:

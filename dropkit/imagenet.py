@@ -30,7 +30,7 @@ def read(root: str | None) -> Listing:
     ValueError
         If a folder is missing, if classes differ between its halves, or if images are missing.
     """
-    folder = listings.published(root, FOLDER, "imagenet")
+    folder = listings.published_folder(root, FOLDER, "imagenet")
     parts = [_part(folder, half) for half in ("train", "val")]
     keys, others = (set(part.values()) for part in parts)
     if keys != others:

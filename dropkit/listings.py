@@ -75,7 +75,7 @@ def _digest(name: str) -> bytes:
     return hashlib.sha256(name.rpartition("/")[2].encode()).digest()
 
 
-def published(root: str | Path | None, folder: str, name: str) -> Path:
+def published_folder(root: str | Path | None, folder: str, name: str) -> Path:
     """The published folder of a data set, in the folder of data sets that the user names.
 
     Raises

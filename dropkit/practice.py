@@ -175,7 +175,8 @@ def measure_again(record: Record) -> Callable[[Store], object] | None:
         case = Case(*map(fit.get, Case._fields))
         X, y, _ = load(case)
         fit["inputs"] = fits.digest(X, y)
-        if fits.name(fits.described(fit)) != record["key"]:
+        (config,) = fits.described([fit])
+        if fits.name(config) != record["key"]:
             return None
         measure = partial(_MEASURES[fit["experiment"]], case, (X, y), fit["seed"])
     except (KeyError, TypeError, ValueError, PackageNotFoundError):

@@ -29,7 +29,7 @@ def read(root: str | None) -> Listing:
         If a folder or a list is missing, a list names what is not there, or a class has not all of
         its images.
     """
-    folder = listings.published(root, FOLDER, "tinyimagenet")
+    folder = listings.published_folder(root, FOLDER, "tinyimagenet")
     identifiers = listings.entries(folder / "train", "the classes of TinyImageNet", folders=True)
     listed = sorted(fields[0] for _, fields in _rows(folder / "wnids.txt", 1))
     if listed != identifiers:

@@ -59,7 +59,7 @@ def read(root: str | Path | None) -> Table:
         If the file cannot be read, its columns are others, a label or place is neither 0 nor 1, a
         split code is outside 0 .. 2, an image lies outside the folder, or a split has no rows.
     """
-    path = listings.published(root, FOLDER, "waterbirds") / "metadata.csv"
+    path = listings.published_folder(root, FOLDER, "waterbirds") / "metadata.csv"
     try:
         content = path.read_bytes()
         reader = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""))
