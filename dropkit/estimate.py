@@ -97,7 +97,7 @@ def cost(trials: Iterable[Trial]) -> Cost:
         len(queries),
         sum(trial.images(_samples(trial.dataset, trial.imbalance)) for trial in trials),
         sum(
-            _samples(query.dataset, query.imbalance) * query.recipe.epochs * query.initialisations
+            query.initialisations * query.images(_samples(query.dataset, query.imbalance))
             for query in queries
         ),
         max(map(_record, queries), default=0),

@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from functools import partial
 from itertools import pairwise
 from multiprocessing import connection, get_context, parent_process
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 Work = Callable[[Any], Any]
 Results = Generator[Any, None, None]
@@ -41,6 +41,18 @@ class Workers(NamedTuple):
     count: int
     device: str
     do: Callable[[Work, Iterable[Any]], Results]
+
+
+class Watch(Protocol):
+    """What sees groups of networks being trained, and may end that early.
+
+    It is asked before each group that ``local`` begins; by other executors about all of them before
+    the first.
+    """
+
+    def may_start(self, networks: Sequence[Any]) -> bool: ...
+
+    def finished(self, networks: Sequence[Any]) -> None: ...
 
 
 def shares(units: Sequence[Any], most: int, workers: int) -> list[list[Any]]:

@@ -23,13 +23,14 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from dropkit import datasets, models, pruning, recipes, study
+from dropkit import datasets, models, pruning, query_models, recipes, study
+from dropkit.queries import Network
 from dropkit.recipes import Recipe
-from dropkit.store import Record, Store
+from dropkit.store import Store
 from dropkit.trials import Trial, grid
 
 FOLDER = Path(__file__).parent / "static" / "plans"
-MARGIN = 1.15  # how much longer than estimated a trial may take
+MARGIN = 1.15  # how much longer than estimated a network may take
 
 _PLAN = {"dataset": str, "model": str, "densities": list, "seeds": int, "stage": list}
 _OPTIONAL = {"recipe": dict}
@@ -138,7 +139,7 @@ def run(
 ) -> tuple[int, int]:
     """Run what the store lacks of a plan, and return how many trials are done, and of how many.
 
-    With `minutes` no trial is begun that the trials before it say would not finish in time.
+    With `minutes` no network is begun that those before it say would not be trained in time.
 
     Raises
     ------
@@ -151,18 +152,25 @@ def run(
     if executor != "local":
         steps = [sum(steps, [])]  # workers are started once, and share all there is to do
     todo = [study.missing(step, store) for step in steps]
-    with tqdm(total=sum(map(cost, sum(todo, []))), unit="image", unit_scale=True) as bar:
+    trials = sum(todo, [])
+    networks = query_models.lacking([query for t in trials for query in t.queries], store)
+    with tqdm(total=cost([*networks, *trials]), unit="image", unit_scale=True) as bar:
         clock = _Clock(bar, minutes)
         for step in todo:
-            if step and clock.may_start(step[:1]):
+            if step and clock.may_start(step[:1]):  # else nothing is read or computed for it
                 study.run(step, store=store, executor=executor, device=device, watch=clock)
-    trials = {trial.key for step in steps for trial in step}
-    return len([name for name in trials if name in store]), len(trials)
+    names = {trial.key for step in steps for trial in step}
+    return len([name for name in names if name in store]), len(names)
 
 
-def cost(trial: Trial) -> int:
-    """Images that a trial trains on, counted each time."""
-    return trial.images(len(trial.data.train))
+def cost(networks: Iterable[Trial | Network]) -> int:
+    """Images that networks of trials and of queries train on, counted each time."""
+    return sum(map(_images, networks))
+
+
+def _images(network: Trial | Network) -> int:
+    trains = network.query if isinstance(network, Network) else network
+    return trains.images(len(trains.data.train))
 
 
 class _Clock:
@@ -171,16 +179,17 @@ class _Clock:
     def __init__(self, bar: tqdm, minutes: float | None):
         self.bar = bar
         self.end = None if minutes is None else time.monotonic() + 60 * minutes
-        self.images, self.seconds = 0, 0.0
+        self.images, self.seconds, self.began = 0, 0.0, 0.0
 
-    def may_start(self, trials: Sequence[Trial]) -> bool:
+    def may_start(self, networks: Sequence[Trial | Network]) -> bool:
+        self.began = time.monotonic()
         if self.end is None:
             return True
         per_image = MARGIN * self.seconds / self.images if self.images else 0.0
-        return time.monotonic() + per_image * sum(map(cost, trials)) < self.end
+        return self.began + per_image * cost(networks) < self.end
 
-    def finished(self, trials: Sequence[Trial], records: Sequence[Record]) -> None:
-        images = sum(map(cost, trials))
+    def finished(self, networks: Sequence[Trial | Network]) -> None:
+        images = cost(networks)
         self.images += images
-        self.seconds += sum(record["seconds"] for record in records)
+        self.seconds += time.monotonic() - self.began
         self.bar.update(images)

@@ -7,9 +7,10 @@ import numpy as np
 
 from dropkit import executors, pruning, query_models
 from dropkit.datasets import Data
-from dropkit.executors import Workers
+from dropkit.executors import Watch, Workers
 from dropkit.queries import Query
 from dropkit.query_models import Recorded
+from dropkit.quotas import budget
 from dropkit.scores import SCORES
 from dropkit.store import Store
 from dropkit.trials import Trial
@@ -23,8 +24,12 @@ class Prepared(NamedTuple):
     query: dict | None
 
 
-def prepare(trials: Sequence[Trial], store: Store, workers: Workers) -> list[Prepared]:
+def prepare(
+    trials: Sequence[Trial], store: Store, workers: Workers, watch: Watch | None = None
+) -> list[Prepared]:
     """What each trial is to be trained on, in their order, once their query models are trained.
+
+    Where `watch` stops that, the trials whose queries are answered.
 
     Raises
     ------
@@ -35,16 +40,15 @@ def prepare(trials: Sequence[Trial], store: Store, workers: Workers) -> list[Pre
     sets = {name: trial.data for name, trial in of_each.items()}
     for (name, *_), data in sets.items():
         _check_test_split(name, data)
-    measured, ranked = _asked(trials, store, workers)
+    for trial in trials:
+        _check_kept(trial, len(sets[_data_name(trial)].train))
+    measured, ranked = _asked(trials, store, workers, watch)
     prepared = []
     for trial in trials:
+        if not measured.keys() >= set(trial.queries):
+            continue
         recorded = measured.get(trial.recall_query)
         kept = keep(trial, sets[_data_name(trial)], recorded, ranked.get(_score_name(trial)))
-        if len(kept) < 2:
-            raise ValueError(
-                f"density {trial.density} keeps {len(kept)} of the training samples of "
-                f"{trial.dataset}: training needs at least 2"
-            )
         prepared.append(Prepared(trial, kept, recorded and _query_note(recorded)))
     return prepared
 
@@ -62,8 +66,16 @@ def _check_test_split(name: str, data: Data) -> None:
         )
 
 
+def _check_kept(trial: Trial, samples: int) -> None:
+    if (kept := budget(samples, trial.density)) < 2:
+        raise ValueError(
+            f"density {trial.density} keeps {kept} of the {samples} training samples of "
+            f"{trial.dataset}: training needs at least 2"
+        )
+
+
 def _asked(
-    trials: Sequence[Trial], store: Store, workers: Workers
+    trials: Sequence[Trial], store: Store, workers: Workers, watch: Watch | None = None
 ) -> tuple[dict[Query, Recorded], dict[tuple, np.ndarray]]:
     """The recalls that trials go by and the scores that they rank by, each computed once.
 
@@ -76,7 +88,7 @@ def _asked(
         if trial.score_query:
             wanted[trial.score_query][_score_name(trial)[1]] = None
     measured, ranked = {}, {}
-    for query, recorded in query_models.each(wanted, store, workers):
+    for query, recorded in query_models.each(wanted, store, workers, watch):
         for strategy in wanted[query]:
             ranked[query, strategy] = SCORES[strategy](recorded)
         measured[query] = Recorded(recalls=recorded.recalls, val_sizes=recorded.val_sizes)

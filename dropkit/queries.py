@@ -48,6 +48,10 @@ class Query:
         """The data set it trains on."""
         return load_imbalanced(self.dataset, self.seed, self.imbalance)
 
+    def images(self, samples: int) -> int:
+        """How many images each of its networks trains on, counted each time, of so many samples."""
+        return samples * self.recipe.epochs
+
     @property
     def key(self) -> str:
         return key({"engine": training.ENGINE, "query": asdict(self)})

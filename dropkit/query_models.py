@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, fields, replace
 from functools import partial
+from itertools import takewhile
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from tqdm import tqdm
 
 from dropkit import executors, images, metrics, training
 from dropkit.datasets import Data
-from dropkit.executors import Workers
+from dropkit.executors import Watch, Workers
 from dropkit.images import Images
 from dropkit.queries import Network, Query
 from dropkit.registry import QueryRecord
@@ -54,9 +55,12 @@ def run(queries: Iterable[Query], store: Store, *, device: str = "cpu") -> dict[
 
 
 def each(
-    queries: Iterable[Query], store: Store, workers: Workers
+    queries: Iterable[Query], store: Store, workers: Workers, watch: Watch | None = None
 ) -> Iterator[tuple[Query, Recorded]]:
-    """Yield what ``run`` returns: what the store has, then every other query as it is trained."""
+    """Yield what ``run`` returns: what the store has, then every other query as it is trained.
+
+    Where `watch` stops it, the finished networks of a query are in the store.
+    """
     asked = dict.fromkeys(queries)
     missing = []
     with tqdm(total=len(asked), desc="queries", unit="query", disable=not asked or None) as bar:
@@ -67,20 +71,23 @@ def each(
             else:
                 bar.update()
                 yield query, _record(query, arrays)
-        for query, arrays in _trained(missing, store, workers):
+        for query, arrays in _trained(missing, store, workers, watch):
             bar.update()
             yield query, _record(query, arrays)
 
 
 def _trained(
-    queries: Sequence[Query], store: Store, workers: Workers
+    queries: Sequence[Query], store: Store, workers: Workers, watch: Watch | None
 ) -> Iterator[tuple[Query, Arrays]]:
     """Yield the arrays of each query as soon as its networks are trained, and in the store."""
     parts = {query: _stored(query, store) for query in queries}
     todo = [network for query in queries for network in _networks(query, parts[query])]
     work = partial(_train, device=workers.device)
     yield from _whole(parts, queries, store)
-    with closing(workers.do(work, _alike(todo, workers.count))) as answers:
+    jobs = _alike(todo, workers.count)
+    if watch:
+        jobs = takewhile(watch.may_start, jobs)
+    with closing(workers.do(work, jobs)) as answers:
         for networks, found in answers:
             for network, arrays in zip(networks, found, strict=True):
                 parts[network.query][network.number] = arrays
@@ -88,6 +95,8 @@ def _trained(
             for network, arrays in zip(networks, found, strict=True):
                 if network.query in parts:
                     store.save_arrays(network.name, arrays)
+            if watch:
+                watch.finished(networks)
             yield from whole
 
 
@@ -101,9 +110,10 @@ def _whole(
 
 def lacking(queries: Iterable[Query], store: Store) -> list[Network]:
     """The networks of queries that the store has neither alone nor with the others of a query."""
-    asked = dict.fromkeys(queries)
-    missing = [query for query in asked if store.load_arrays(query.key) is None]
-    return [network for query in missing for network in _networks(query, _stored(query, store))]
+    there = set(store.array_names())  # by name: what a large set recorded takes long to read
+    missing = [query for query in dict.fromkeys(queries) if query.key not in there]
+    networks = [network for query in missing for network in _networks(query, {})]
+    return [network for network in networks if network.name not in there]
 
 
 def train(networks: Iterable[Network], store: Store, device: str) -> None:

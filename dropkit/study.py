@@ -5,13 +5,12 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, closing
 from functools import partial
 from itertools import takewhile
-from typing import Protocol
 
 import numpy as np
 from tqdm import tqdm
 
 from dropkit import cluster, devices, executors, metrics, training
-from dropkit.executors import Workers
+from dropkit.executors import Watch, Workers
 from dropkit.preparation import Prepared, keep, prepare, rounded, scores_of
 from dropkit.provenance import provenance
 from dropkit.pruning import SMOOTHED
@@ -37,14 +36,6 @@ EXECUTORS: dict[str, Callable[[str], AbstractContextManager[Workers]]] = {
     "processes": executors.processes,
     "ray": cluster.on_ray,
 }
-
-
-class Watch(Protocol):
-    """What sees a run's progress and may end it early."""
-
-    def may_start(self, trials: Sequence[Trial]) -> bool: ...
-
-    def finished(self, trials: Sequence[Trial], records: Sequence[Record]) -> None: ...
 
 
 def missing(trials: Iterable[Trial], store: Store) -> list[Trial]:
@@ -75,8 +66,8 @@ def run(
     device : str
         "cpu", "cuda", "cuda:N", "mps", or "auto"; ``executors`` says what it is to each.
     watch : Watch, optional
-        Asked before each group of trials that the local executor begins, and told of each group
-        that any executor has finished. Where it stops the run, the records of what was done return.
+        Asked about groups of query networks and of trials before they begin, and told of each
+        that is finished. Where it stops the run, the records of what was done return.
 
     Raises
     ------
@@ -96,8 +87,8 @@ def run(
     if todo:
         store.open()  # a store that cannot be written is found before anything is trained
         with EXECUTORS[executor](device) as workers:
-            jobs = _jobs(prepare(todo, store, workers), workers.count)
-            if watch and executor == "local":  # others ask for all jobs before the first is done
+            jobs = _jobs(prepare(todo, store, workers, watch), workers.count)
+            if watch:
                 jobs = takewhile(lambda job: watch.may_start([p.trial for p in job]), jobs)
             _run(jobs, len(todo), store, workers, watch)
     return [store[trial.key] for trial in trials if not watch or trial.key in store]
@@ -115,7 +106,7 @@ def _run(
             store.add(*records)
             bar.update(len(records))
             if watch:
-                watch.finished(trials, records)
+                watch.finished(trials)
 
 
 def _jobs(prepared: Sequence[Prepared], workers: int) -> list[list[Prepared]]:

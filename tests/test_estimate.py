@@ -58,7 +58,7 @@ class TestCost:
             # Class sizes of a split may differ by one between seeds, and the long tail with them.
             sizes = [len(load_imbalanced("digits", s, imbalance).train) for s in (0, trial.seed)]
             share = estimate.cost([trial]).trial_images * sizes[1] / sizes[0]
-            assert share == pytest.approx(plan.cost(trial), rel=0.01)
+            assert share == pytest.approx(plan.cost([trial]), rel=0.01)
 
     def test_the_long_tail_of_cifar(self):
         """Cui et al. (2019): class k of 100 keeps 500 x 20 ** (-k / 99) images."""

@@ -3,8 +3,10 @@
 import time
 
 import pytest
+from tqdm import tqdm
 
-from dropkit import plan, recipes, study
+from dropkit import plan, recipes, training
+from dropkit.queries import Network
 from dropkit.recipes import DIGITS
 from dropkit.store import Store
 
@@ -26,6 +28,26 @@ protocols = ["random+drop"]
 densities = [0.2]
 smoothing = 1
 """
+
+
+class Slow:
+    """Training by a clock of our own, on which ten images take a second."""
+
+    def __init__(self):
+        self.images, self.seeds, self.train = 0, [], training.train
+
+    def __call__(self, model, x, y, kept, recipe, *, seeds, **others):
+        self.images += recipe.epochs * kept.size
+        self.seeds += seeds
+        return self.train(model, x, y, kept, recipe, seeds=seeds, **others)
+
+
+@pytest.fixture
+def slow(monkeypatch):
+    clock = Slow()
+    monkeypatch.setattr(training, "train", clock)
+    monkeypatch.setattr(time, "monotonic", lambda: clock.images / 10)
+    return clock
 
 
 @pytest.fixture
@@ -83,8 +105,9 @@ class TestRead:
         densities = {density for stage in found.stages for density in stage["densities"]}
         assert densities == {0.1, 0.3, 0.5, 0.7, 0.9}
 
-    def test_the_long_tail_has_the_imbalance_of_figure_8(self):
-        stages = plan.read("tinyimagenet-long-tail").stages
+    @pytest.mark.parametrize("name", [name for name in plan.names() if "long-tail" in name])
+    def test_long_tails_have_the_imbalance_of_figure_8(self, name):
+        stages = plan.read(name).stages
         for protocol in ("full", "full+cdbw", "random+drop", "el2n"):
             factors = {stage["imbalance"] for stage in stages if protocol in stage["protocols"]}
             assert factors == {2, 5, 20}
@@ -131,28 +154,45 @@ class TestRun:
     def test_begins_nothing_without_time(self, small, tmp_path):
         assert plan.run(plan.read(small), store=Store(tmp_path / "store"), minutes=0) == (0, 8)
 
-    def test_ends_within_its_time(self, small, tmp_path, monkeypatch):
-        """By a clock of our own, on which ten images take a second."""
-        now = [0.0]
-        monkeypatch.setattr(time, "monotonic", lambda: now[0])
-        train = study._train
-
-        def slow(job, **others):
-            trials, records = train(job, **others)
-            seconds = sum(map(plan.cost, trials)) / 10
-            now[0] += seconds
-            return trials, [record | {"seconds": seconds / len(trials)} for record in records]
-
-        monkeypatch.setattr(study, "_train", slow)
+    @pytest.mark.parametrize(
+        ("minutes", "stack", "trials", "networks"),
+        [
+            # The full set takes 179 seconds, two random sets 144, the query's five networks 448.
+            (4, 60, 1, 0),
+            (8, 60, 3, 0),
+            (8, 1, 3, 1),
+            (15, 60, 4, 5),
+        ],
+    )
+    def test_begins_what_ends_in_time(
+        self, small, tmp_path, slow, monkeypatch, minutes, stack, trials, networks
+    ):
+        monkeypatch.setattr(training, "STACK", stack)
         store = Store(tmp_path / "store")
-        done, total = plan.run(plan.read(small), store=store, minutes=5)
-        assert total == 8 and 0 < done < 8 and now[0] <= 5 * 60
+        assert plan.run(plan.read(small), store=store, minutes=minutes) == (trials, 8)
+        assert slow.images / 10 <= 60 * minutes
+        queries = [seed for seed in slow.seeds if seed >= 10_000]
+        assert len(queries) == networks
         assert plan.run(plan.read(small), store=store) == (8, 8)
+        assert len(slow.seeds) == len(set(slow.seeds) - {0, 1}) + 8  # no query network twice
+
+    def test_all_is_counted(self, small, tmp_path, slow, monkeypatch):
+        bars = []
+
+        def shown(**others):
+            bars.append(tqdm(**others))
+            return bars[0]
+
+        monkeypatch.setattr(plan, "tqdm", shown)
+        plan.run(plan.read(small), store=Store(tmp_path / "store"))
+        assert bars[0].total == bars[0].n == slow.images
 
     def test_cost_counts_images(self, small):
-        (full, half, _), _ = plan.read(small).steps([0])
+        (full, half, _), (drop,) = plan.read(small).steps([0])
         size = len(full.data.train)
-        assert plan.cost(full) == 2 * size and plan.cost(half) == 2 * round(size / 2)
+        assert plan.cost([full]) == 2 * size and plan.cost([half]) == 2 * round(size / 2)
+        assert plan.cost([full, half]) == plan.cost([full]) + plan.cost([half])
+        assert plan.cost([Network(drop.recall_query, 3)]) == size  # for one epoch
 
     def test_time_limits_need_the_local_executor(self, small, tmp_path):
         with pytest.raises(ValueError, match="a time limit needs executor 'local', got 'ray'"):
