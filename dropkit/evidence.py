@@ -115,8 +115,8 @@ def label(trial: dict) -> str:
         text += f", {query['val_share']:g} of validation"
     if query.get("val_noise", 0) != 0:
         text += f", validation noise {query['val_noise']:g}"
-    if query.get("initialisations", 5) != 5:
-        text += f", {query['initialisations']} query models"
+    if (models := query.get("initialisations", 5)) != 5:
+        text += f", {models} query model" + "s" * (models != 1)
     return text
 
 
@@ -144,6 +144,21 @@ def _seeds(cells: Cells, places: Sequence[Place]) -> list[int]:
     """The seeds that all places have records of."""
     rows = [cells.get(protocol, {}).get(density, {}) for protocol, density in places]
     return sorted(set.intersection(*map(set, rows))) if rows else []
+
+
+def from_largest(cells: Cells, labels: Iterable[str], density: float) -> dict[str, np.ndarray]:
+    """Recalls (S, K) of each label that has any, classes from each seed's largest to its smallest.
+
+    At one density, full data at their own; classes of one size stand in their order.
+    """
+    found = {}
+    for label in labels:
+        rows = cells.get(label, {}).get(density_of(label, density), {})
+        if records := [rows[seed] for seed in sorted(rows)]:
+            sizes = np.array([record["class_sizes"] for record in records])
+            order = np.argsort(-sizes, axis=1, kind="stable")
+            found[label] = np.take_along_axis(_recalls(records), order, axis=1)
+    return found
 
 
 class Measure(NamedTuple):

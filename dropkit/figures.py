@@ -42,7 +42,7 @@ NAMES = {
 }
 
 FULL_LINES = {"full": ":", "full+cdbw": (0, (5, 1, 1, 1))}
-BY_COUNTS = "Random+DRoP, by counts"  # the label of DRoP's quotas read as class counts
+BY_COUNTS = "random+drop, by counts"  # the label of DRoP's quotas read as class counts
 QUOTA_LOOKS = {"global": ("-", "o"), "drop": ("--", "s"), "balance": ("-.", "v")}
 QUOTAS = {"drop": "DRoP", "balance": "balanced", "cdbw": "CDB-W"}
 
@@ -85,13 +85,14 @@ def words(text: str) -> Figure:
     return figure
 
 
-def _width(columns: int) -> float:
+def width(columns: int) -> float:
     """Inches of a figure with so many panels side by side."""
     return min(3.0 * columns + 1.0, WIDEST)
 
 
 def name(protocol: str) -> str:
-    """A protocol as the paper writes it: "random+drop" is "Random+DRoP"."""
+    """A protocol or label as the paper writes it: "random+drop" is "Random+DRoP"."""
+    protocol, comma, note = protocol.partition(", ")
     base, smoothed = protocol.removesuffix(SMOOTHED), protocol.endswith(SMOOTHED)
     parts = []
     for part in base.split("+"):
@@ -102,13 +103,13 @@ def name(protocol: str) -> str:
             parts.append(NAMES.get(strategy, strategy) + "Q")
         else:
             parts.append(NAMES.get(part, part))
-    return "+".join(parts) + SMOOTHED * smoothed
+    return "+".join(parts) + SMOOTHED * smoothed + comma + note
 
 
 def look(protocol: str) -> dict[str, str]:
     """Colour, line, marker and label of a protocol's curve."""
     if protocol == BY_COUNTS:
-        return {"color": "#56B4E9", "linestyle": "--", "marker": "s", "label": protocol}
+        return {"color": "#56B4E9", "linestyle": "--", "marker": "s", "label": name(protocol)}
     base = protocol.removesuffix(SMOOTHED)
     parsed = pruning.parse(base)
     strategy = parsed.strategy or parsed.ranking
@@ -134,67 +135,40 @@ def tradeoff(curves: Curves, against: Sequence[str] = ("density", "worst")) -> F
     (the paper's are minimum and maximum of three seeds). Points on a curve are densities.
     """
     columns = 2 if len(against) == 4 else len(against)
-    figure, axes = canvas(len(against) // columns, columns, width=_width(columns), height=3.0)
+    figure, axes = canvas(len(against) // columns, columns, width=width(columns), height=3.0)
     for ax, metric in zip(axes.flat, against, strict=True):
         _average_against(ax, curves, metric)
     for ax in axes[:, 0]:
         ax.set_ylabel(METRICS["average"][0])
-    _legend(figure, axes[:1, 0])
+    legend(figure, axes[:1, 0])
     return figure
 
 
 def tradeoffs(rows: Mapping[str, Curves], against: Sequence[str]) -> Figure:
     """Rows of ``tradeoff``, each under its title: Figures 5 and 11 with one strategy a row."""
-    figure, axes = canvas(len(rows), len(against), width=_width(len(against)), height=2.8)
+    if not rows:
+        return words("no strategies to compare")
+    figure, axes = canvas(len(rows), len(against), width=width(len(against)), height=2.8)
     for row, (title, curves) in zip(axes, rows.items(), strict=True):
         for ax, metric in zip(row, against, strict=True):
             _average_against(ax, curves, metric)
             ax.sharey(row[0])
         row[0].set(ylabel=METRICS["average"][0])
         row[0].set_title(title, loc="left")
-    _legend(figure, axes[:, 0])
-    return figure
-
-
-def imbalanced_tradeoff(by_factor: Mapping[float, Curves], against: Sequence[str]) -> Figure:
-    """Figure 8 as the paper groups it: one line for each protocol and imbalance factor I.
-
-    Random+DRoP is orange, the darker the larger I, EL2N blue; whole sets are stars, with CDB-W
-    diamonds, in the same shades of grey.
-    """
-    figure, axes = canvas(2, 2, width=8.4, height=3.0)
-    depths = np.linspace(0.45, 0.95, len(by_factor))
-    maps = {"random+drop": "Oranges", "el2n": "Blues", "full": "Greys", "full+cdbw": "Greys"}
-    for protocol, shades in maps.items():
-        for (factor, curves), depth, marker in zip(
-            by_factor.items(), depths, cycle("os^vD"), strict=False
-        ):
-            if protocol not in curves:
-                continue
-            style = {"color": matplotlib.colormaps[shades](depth), "marker": marker}
-            style["label"] = f"{name(protocol)}, I = {factor:g}"
-            if protocol.startswith("full"):
-                style |= {"linestyle": "", "marker": "*" if protocol == "full" else "D"}
-            for ax, metric in zip(axes.flat, against, strict=True):
-                ax.plot(*_means(curves[protocol], metric), ms=4, lw=1.4, **style)
-    for ax, metric in zip(axes.flat, against, strict=True):
-        ax.set_xlabel("density" if metric == "density" else METRICS[metric][0])
-    for ax in axes[:, 0]:
-        ax.set_ylabel(METRICS["average"][0])
-    _legend(figure, axes[:1, 0], columns=3)
+    legend(figure, axes[:, 0])
     return figure
 
 
 def _average_against(ax: Axes, curves: Curves, metric: str) -> None:
     for protocol, by_density in curves.items():
         if metric == "density":
-            _band(ax, protocol, by_density, "average")
+            band(ax, protocol, by_density, "average")
         else:
             _parametric(ax, protocol, by_density, metric)
     ax.set_xlabel("density" if metric == "density" else METRICS[metric][0])
 
 
-def _means(by_density: Mapping[float, np.ndarray], metric: str) -> tuple[list, list]:
+def means(by_density: Mapping[float, np.ndarray], metric: str) -> tuple[list, list]:
     """Means over seeds of a metric, or the densities themselves, and of the average accuracy."""
     densities = sorted(by_density)
     y = [100 * by_density[d].mean() for d in densities]
@@ -205,26 +179,12 @@ def _means(by_density: Mapping[float, np.ndarray], metric: str) -> tuple[list, l
 
 def against_density(curves: Curves, chosen: Sequence[str] = ("worst", "gap", "std")) -> Figure:
     """Each metric against density, with 95 % intervals of the mean over seeds."""
-    figure, axes = canvas(1, len(chosen), width=_width(len(chosen)), height=3.0)
+    figure, axes = canvas(1, len(chosen), width=width(len(chosen)), height=3.0)
     for ax, metric in zip(axes[0], chosen, strict=True):
         for protocol, by_density in curves.items():
-            _band(ax, protocol, by_density, metric)
+            band(ax, protocol, by_density, metric)
         ax.set(xlabel="density", ylabel=METRICS[metric][0])
-    _legend(figure, axes[:1, 0])
-    return figure
-
-
-def imbalanced(by_factor: Mapping[float, Curves], chosen: Sequence[str]) -> Figure:
-    """Figure 8: metrics against density, a row an imbalance factor, a column a metric."""
-    figure, axes = canvas(len(by_factor), len(chosen), width=3.4 * len(chosen), height=2.3)
-    for row, (factor, curves) in zip(axes, by_factor.items(), strict=True):
-        for ax, metric in zip(row, chosen, strict=True):
-            for protocol, by_density in curves.items():
-                _band(ax, protocol, by_density, metric)
-            ax.set(ylabel=METRICS[metric][0], title=f"I = {factor:g}")
-    for ax in axes[-1]:
-        ax.set_xlabel("density")
-    _legend(figure, axes[:1, 0])
+    legend(figure, axes[:1, 0])
     return figure
 
 
@@ -235,7 +195,7 @@ def pooled(curves: Curves) -> Figure:
     """
     figure, axes = canvas(1, 2, height=3.0)
     for protocol, by_density in curves.items():
-        _band(axes[0, 0], protocol, by_density, "worst")
+        band(axes[0, 0], protocol, by_density, "worst")
         densities = sorted(by_density)
         values = np.array([metrics.pooled_worst(by_density[d]) for d in densities])
         ends = np.array([metrics.pooled_interval(by_density[d]) for d in densities])
@@ -249,24 +209,28 @@ def pooled(curves: Curves) -> Figure:
     axes[0, 0].set(xlabel="density", ylabel="mean of per-seed worst class (%)")
     axes[0, 1].set(xlabel="density", ylabel="pooled worst class (%)")
     axes[0, 1].sharey(axes[0, 0])
-    _legend(figure, axes[:1, 0])
+    legend(figure, axes[:1, 0])
     return figure
 
 
-def _band(ax: Axes, protocol: str, by_density: Mapping[float, np.ndarray], metric: str) -> None:
+def band(ax: Axes, protocol: str, by_density: Mapping[float, np.ndarray], metric: str) -> None:
     """Mean over seeds of a metric against density with its 95 % interval; full data as a line."""
     measure, style = METRICS[metric][1], look(protocol)
     densities = sorted(by_density)
-    values = [100 * measure(by_density[d]) for d in densities]
-    means = np.array([value.mean() for value in values])
-    half = np.array([half_width(value) for value in values])
+    values = np.array([100 * measure(by_density[d]) for d in densities]).T
     if protocol.startswith("full"):
         ax.axhline(
-            means[0], color=style["color"], lw=1, ls=FULL_LINES[protocol], label=style["label"]
+            values.mean(), color=style["color"], lw=1, ls=FULL_LINES[protocol], label=style["label"]
         )
         return
-    ax.plot(densities, means, ms=4, lw=1.4, **style)
-    ax.fill_between(densities, means - half, means + half, color=style["color"], alpha=0.15, lw=0)
+    interval_line(ax, densities, values, style)
+
+
+def interval_line(ax: Axes, x: Sequence[float], values: np.ndarray, style: dict) -> None:
+    """Draw the means over seeds of values (S, len(x)) and their 95 % intervals, in a ``look``."""
+    means, half = values.mean(axis=0), np.array([half_width(column) for column in values.T])
+    ax.plot(x, means, ms=4, lw=1.4, **style)
+    ax.fill_between(x, means - half, means + half, color=style["color"], alpha=0.15, lw=0)
 
 
 def half_width(values: np.ndarray) -> float:
@@ -279,7 +243,7 @@ def half_width(values: np.ndarray) -> float:
 def _parametric(
     ax: Axes, protocol: str, by_density: Mapping[float, np.ndarray], metric: str
 ) -> None:
-    x, y = _means(by_density, metric)
+    x, y = means(by_density, metric)
     if protocol.startswith("full"):
         marker = "*" if protocol == "full" else "D"
         ax.plot(x, y, marker, ms=8, color=COLOURS["full"], ls="", label=name(protocol))
@@ -287,7 +251,7 @@ def _parametric(
         ax.plot(x, y, ms=4, lw=1.4, **look(protocol))
 
 
-def _legend(figure: Figure, axes: Sequence[Axes], columns: int = 4) -> None:
+def legend(figure: Figure, axes: Sequence[Axes], columns: int = 4) -> None:
     """One legend below for what the axes show, each label once."""
     shown = {}
     for ax in axes:

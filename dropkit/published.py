@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 import dropkit
 from dropkit import figures
-from dropkit.claims import points, signed
+from dropkit.claims import points
 from dropkit.evidence import Cells, Evidence, Setting, arrange, contrast, density_of
 from dropkit.figures import Curves, name
 from dropkit.store import Store
@@ -70,7 +70,7 @@ def figure(found: Evidence, against: Sequence[str] = ("density", "worst")) -> Fi
 
 def _curves(cells: Cells) -> Curves:
     return {
-        (figures.BY_COUNTS if label == "random+drop, by counts" else label): {
+        label: {
             density: np.array([rows[seed]["recalls"] for seed in sorted(rows)])
             for density, rows in by_density.items()
         }
@@ -103,7 +103,5 @@ def _difference(cells: Cells, first: str, second: str, density: float) -> list[l
     found = [contrast(cells, *places, measure) for measure in ("average", "worst", "pooled")]
     if None in found:
         return []
-    shown = [
-        points(difference) if seeds > 1 else signed(difference.value) for difference, seeds in found
-    ]
+    shown = [points(difference) for difference, _ in found]
     return [[f"{name(first)} − {name(second)}", f"{density:g}", found[0][1], *shown]]

@@ -23,7 +23,7 @@ def only(records):
         ({"recall_query": QUERY | {"recipe": {"epochs": 1}}}, "random+drop, query of 1 epoch"),
         ({"recall_query": QUERY | {"val_share": 0.1}}, "random+drop, 0.1 of validation"),
         ({"recall_query": QUERY | {"val_noise": 0.4}}, "random+drop, validation noise 0.4"),
-        ({"recall_query": QUERY | {"initialisations": 1}}, "random+drop, 1 query models"),
+        ({"recall_query": QUERY | {"initialisations": 1}}, "random+drop, 1 query model"),
     ],
 )
 def test_the_label_says_what_sets_a_trial_apart(given, expected):
@@ -61,6 +61,21 @@ def test_settings_are_kept_apart_and_losses_are_not():
         "random",
         "full+cdbw",
     }
+
+
+def test_from_largest_follows_each_seeds_own_sizes():
+    sizes = {0: [30, 10, 20], 1: [10, 30, 10]}
+    recalls = {0: (0.1, 0.2, 0.3), 1: (0.4, 0.5, 0.6)}
+    records = [
+        record(protocol, density, seed, recalls[seed]) | {"class_sizes": sizes[seed]}
+        for protocol, density in (("random", 0.5), ("random", 0.2), ("full", 1.0))
+        for seed in (1, 0)
+    ]
+    found = evidence.from_largest(only(records), ["full", "random", "el2n"], 0.5)
+    assert set(found) == {"full", "random"}
+    for rows in found.values():  # the two of one size in their order
+        assert rows.tolist() == [[0.1, 0.3, 0.2], [0.5, 0.4, 0.6]]
+    assert evidence.from_largest(only(records), ["random"], 0.7) == {}
 
 
 @pytest.mark.parametrize(
