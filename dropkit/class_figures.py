@@ -9,9 +9,9 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy import stats
 
 from dropkit import datasets
+from dropkit.agreement import Pair
 from dropkit.datasets import Data
 from dropkit.figures import canvas, half_width, name, words
 
@@ -159,30 +159,37 @@ def density_correlation(
     return float(np.mean([np.corrcoef(share, recalls)[0, 1] for share in varied]))
 
 
-def score_correlations(scores: Mapping[str, np.ndarray]) -> Figure:
-    """Spearman's rank correlation between scores (n,) or (S, n), averaged over seeds."""
-    if not scores:
-        return words("no scores among the protocols")
-    table = correlation_table(scores)
-    figure, axes = canvas(width=4.6, height=3.6)
-    ax = axes[0, 0]
+def score_correlations(pairs: Sequence[Pair]) -> Figure:
+    """Spearman's rank correlations between scores, over all samples and within classes.
+
+    Means over seeds of what ``agreement.pairs`` found; a dash where there is none.
+    """
+    if not pairs:
+        return words("rank correlations need two scores among the protocols")
+    scores = list(dict.fromkeys(key for pair in pairs for key in (pair.first, pair.second)))
+    labels = [name(score) for score in scores]
+    # One above the other: side by side a phone would show half of the second.
+    figure, axes = canvas(2, width=4.6, height=4.0)
+    for ax, part in zip(axes[:, 0], ("overall", "within"), strict=True):
+        table = np.eye(len(scores))
+        for pair in pairs:
+            first, second = scores.index(pair.first), scores.index(pair.second)
+            table[first, second] = table[second, first] = getattr(pair, part).mean()
+        _matrix(ax, table, labels)
+        ax.set_title({"overall": "all samples", "within": "within classes"}[part])
+    return figure
+
+
+def _matrix(ax: Axes, table: np.ndarray, labels: Sequence[str]) -> None:
+    """Correlations in shades from red, 1, to blue, -1, with the numbers in the cells."""
     ax.imshow(table, cmap="RdBu_r", vmin=-1, vmax=1)
     ax.grid(False)
-    labels = [name(strategy) for strategy in scores]
     ax.set_xticks(range(len(labels)), labels, rotation=40, ha="right")
     ax.set_yticks(range(len(labels)), labels)
     for (row, column), value in np.ndenumerate(table):
         ink = "white" if abs(value) > 0.6 else "black"
-        ax.text(column, row, f"{value:.2f}", ha="center", va="center", color=ink, fontsize=8)
-    return figure
-
-
-def correlation_table(scores: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Spearman's rank correlations between scores, (S, n) each, averaged over seeds."""
-    stacked = np.stack([np.atleast_2d(values) for values in scores.values()])
-    ranks = stats.rankdata(stacked, axis=-1)
-    by_seed = [np.corrcoef(ranks[:, s]) for s in range(ranks.shape[1])]
-    return np.atleast_2d(np.mean(by_seed, axis=0))  # of one score corrcoef makes a number
+        text = "–" if np.isnan(value) else f"{value:z.2f}".replace("-", "−")
+        ax.text(column, row, text, ha="center", va="center", color=ink, fontsize=8)
 
 
 def lowest_and_highest(

@@ -217,18 +217,18 @@ def band(ax: Axes, protocol: str, by_density: Mapping[float, np.ndarray], metric
     """Mean over seeds of a metric against density with its 95 % interval; full data as a line."""
     measure, style = METRICS[metric][1], look(protocol)
     densities = sorted(by_density)
-    values = np.array([100 * measure(by_density[d]) for d in densities]).T
+    values = [100 * measure(by_density[d]) for d in densities]
     if protocol.startswith("full"):
-        ax.axhline(
-            values.mean(), color=style["color"], lw=1, ls=FULL_LINES[protocol], label=style["label"]
-        )
+        mean = values[0].mean()
+        ax.axhline(mean, color=style["color"], lw=1, ls=FULL_LINES[protocol], label=style["label"])
         return
     interval_line(ax, densities, values, style)
 
 
-def interval_line(ax: Axes, x: Sequence[float], values: np.ndarray, style: dict) -> None:
-    """Draw the means over seeds of values (S, len(x)) and their 95 % intervals, in a ``look``."""
-    means, half = values.mean(axis=0), np.array([half_width(column) for column in values.T])
+def interval_line(ax: Axes, x: Sequence[float], values: Sequence[np.ndarray], style: dict) -> None:
+    """Draw the means over seeds of values, (S,) at each x, with 95 % intervals, in a ``look``."""
+    means = np.array([column.mean() for column in values])
+    half = np.array([half_width(column) for column in values])
     ax.plot(x, means, ms=4, lw=1.4, **style)
     ax.fill_between(x, means - half, means + half, color=style["color"], alpha=0.15, lw=0)
 

@@ -81,7 +81,7 @@ def recalls(panels: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
     for ax, (title, of_each) in zip(axes[0], panels.items(), strict=True):
         for protocol, values in of_each.items():
             places = range(1, values.shape[1] + 1)
-            interval_line(ax, places, 100 * values, look(protocol))
+            interval_line(ax, places, 100 * values.T, look(protocol))
         ax.set(xlabel="class, from the largest", title=title)
         ax.sharey(axes[0, 0])
     axes[0, 0].set_ylabel("recall (%)")

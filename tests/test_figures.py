@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from dropkit import class_figures, figures
+from dropkit import class_figures, figures, tail_figures
+from dropkit.agreement import Pair
 from dropkit.datasets import Data
 from dropkit.pruning import SMOOTHED
 
@@ -24,6 +25,8 @@ RECALLS = {
         ("dynunc", "Dynamic Uncertainty"),
         ("cdbw+el2n", "CDB-W+EL2N"),
         ("random+drop" + SMOOTHED, "Random+DRoP (smoothed)"),
+        (figures.BY_COUNTS, "Random+DRoP, by counts"),
+        ("el2n+drop" + SMOOTHED + ", by counts", "EL2N+DRoP (smoothed), by counts"),
     ],
 )
 def test_names_are_the_papers(protocol, expected):
@@ -71,9 +74,9 @@ def test_tradeoffs_have_a_row_a_strategy_and_one_legend():
     assert sorted(labels) == ["EL2N", "Full data", "Random", "Random+DRoP"]
 
 
-def test_imbalanced_tradeoff_has_a_line_a_protocol_and_factor():
+def test_tail_tradeoff_has_a_line_a_protocol_and_factor():
     by_factor = {2.0: RECALLS, 20.0: {"random+drop": RECALLS["random"]}}
-    figure = figures.imbalanced_tradeoff(by_factor, ["density", "worst", "gap", "std"])
+    figure = tail_figures.tradeoff(by_factor, ["density", "worst", "gap", "std"])
     density, worst, *_ = figure.axes
     assert set(lines(density)) == {
         "Random+DRoP, I = 2", "Random+DRoP, I = 20", "Full data, I = 2",
@@ -89,6 +92,14 @@ def test_bands_are_t_intervals_of_the_mean():
     low, high = stats.t.interval(0.95, 1, loc=30, scale=stats.sem([40, 20]))
     assert band.min() == pytest.approx(low)
     assert band.max() == pytest.approx(high)
+
+
+def test_densities_may_have_other_numbers_of_seeds():
+    uneven = {"random": {0.3: RECALLS["random"][0.3], 0.6: np.array([[0.8, 0.5]])}}
+    ax = figures.against_density(uneven, ["worst"]).axes[0]
+    assert lines(ax)["Random"].tolist() == [[0.3, pytest.approx(30)], [0.6, pytest.approx(50)]]
+    ends = ax.collections[0].get_paths()[0].vertices
+    assert ends[ends[:, 0] == 0.6, 1] == pytest.approx(50)  # a single seed has no band
 
 
 def test_pooled_averages_before_the_minimum():
@@ -116,25 +127,36 @@ def test_class_densities_sorts_classes_and_counts_the_smallest():
     assert left.get_lines()[0].get_ydata() == pytest.approx([0.45, 0.15])
 
 
-def test_correlation_table_is_spearmans():
-    rng = np.random.default_rng(0)
-    a, b = rng.normal(size=(2, 3, 50))
-    table = class_figures.correlation_table({"el2n": a, "grand": a + b})
-    expected = np.mean([stats.spearmanr(a[s], (a + b)[s]).statistic for s in range(3)])
-    assert table == pytest.approx(np.array([[1, expected], [expected, 1]]))
+def test_score_correlations_draws_the_means_of_both_kinds():
+    parts = {"between": np.zeros(2), "common": np.zeros(2)}
+    pairs = [
+        Pair("el2n", "grand", np.array([0.5, 0.9]), within=np.array([0.2, 0.4]), **parts),
+        Pair("el2n", "ssp", np.array([-0.3, -0.1]), within=np.array([np.nan] * 2), **parts),
+        Pair("grand", "ssp", np.array([0.1, -0.1]), within=np.array([-0.5, -0.7]), **parts),
+    ]
+    above, below = class_figures.score_correlations(pairs).axes
+    drawn = [ax.get_images()[0].get_array().filled(np.nan) for ax in (above, below)]
+    assert drawn[0] == pytest.approx(np.array([[1, 0.7, -0.2], [0.7, 1, 0], [-0.2, 0, 1]]))
+    expected = np.array([[1, 0.3, np.nan], [0.3, 1, -0.6], [np.nan, -0.6, 1]])
+    assert drawn[1] == pytest.approx(expected, nan_ok=True)
+    assert [text.get_text() for text in below.texts[:3]] == ["1.00", "0.30", "–"]
+    assert [text.get_text() for text in above.texts[5:8]] == ["0.00", "−0.20", "0.00"]
+    assert [label.get_text() for label in below.get_yticklabels()] == ["EL2N", "GraNd", "SSP"]
 
 
-def test_one_score_or_none_is_no_error():
-    alone = {"el2n": np.arange(6.0)[None]}
-    assert class_figures.correlation_table(alone).tolist() == [[1]]
-    (image,) = class_figures.score_correlations(alone).axes[0].get_images()
-    assert image.get_array().shape == (1, 1)
-    for figure in (
-        class_figures.score_correlations({}),
-        class_figures.lowest_and_highest(np.zeros((6, 1, 2, 2)), {}),
+def test_too_few_scores_are_no_error():
+    for figure, reason in (
+        (
+            class_figures.score_correlations([]),
+            "rank correlations need two scores among the protocols",
+        ),
+        (
+            class_figures.lowest_and_highest(np.zeros((6, 1, 2, 2)), {}),
+            "no scores among the protocols",
+        ),
     ):
         (text,) = figure.axes[0].texts
-        assert text.get_text() == "no scores among the protocols"
+        assert text.get_text() == reason
 
 
 def test_lowest_and_highest_shows_the_extremes():
@@ -185,6 +207,22 @@ def by_density(ax) -> dict:
     return {float(line.get_label()): line.get_xydata() for line in ax.get_lines()}
 
 
+def test_tail_recalls_are_drawn_from_the_largest_class():
+    panels = {"I = 2": {p: RECALLS[p][0.3] for p in ("random", "random+drop")}, "I = 20": {}}
+    figure = tail_figures.recalls(panels)
+    first, second = figure.axes
+    drawn = {line.get_label(): line for line in first.lines}
+    np.testing.assert_allclose(drawn["Random"].get_ydata(), [35, 55])
+    np.testing.assert_allclose(drawn["Random+DRoP"].get_ydata(), [60, 50])
+    assert list(drawn["Random"].get_xdata()) == [1, 2]
+    # Student's t of two seeds: 12.706 times the standard error, half their difference.
+    (band, _) = first.collections
+    ends = band.get_datalim(first.transData).get_points()[:, 1]
+    np.testing.assert_allclose(ends, [35 - 12.706 * 15, 55 + 12.706 * 15], rtol=1e-3)
+    assert (first.get_title(), second.get_title()) == ("I = 2", "I = 20")
+    assert tail_figures.recalls({}).axes[0].texts[0].get_text() == "no records yet"
+
+
 def test_sorted_densities_draws_each_protocols_densities():
     el2n, drop = class_figures.sorted_densities(KEPT, SIZES).axes
     # Shares of el2n at 0.2: .1 .15 .25 and .2 .2 .2; sorted, then averaged over seeds.
@@ -227,3 +265,8 @@ def test_a_panel_a_protocol_and_one_legend(count):
         assert len({ax.get_xlim() + ax.get_ylim() for ax in figure.axes}) == 1
         (legend,) = figure.legends
         assert [text.get_text() for text in legend.get_texts()] == ["0.2", "0.6"]
+
+
+def test_without_rows_there_is_a_sentence_in_place_of_a_figure():
+    (ax,) = figures.tradeoffs({}, ["density", "worst"]).axes
+    assert [text.get_text() for text in ax.texts] == ["no strategies to compare"]
