@@ -64,6 +64,7 @@ COST = [
     ),
 ]
 
+# Not pooled over seeds: each draws anew which classes are rare.
 TAIL = [
     Claim(
         "I1",
@@ -76,28 +77,28 @@ TAIL = [
         "I2",
         "... and a better worst class",
         "Section 4, Figure 8",
-        better("random+drop", "el2n", over="each"),
+        better("random+drop", "el2n", ["worst"], over="each"),
         data="tail",
     ),
     Claim(
         "I3",
         "Random+DRoP almost always reduces the bias of the whole unbalanced set",
         "Section 4, Figure 8",
-        better("random+drop", "full", over="each"),
+        better("random+drop", "full", ["worst"], over="each"),
         data="tail",
     ),
     Claim(
         "I4",
         "... even when that is trained with CDB-W",
         "Section 4, Figure 8",
-        better("random+drop", "full+cdbw", over="each"),
+        better("random+drop", "full+cdbw", ["worst"], over="each"),
         data="tail",
     ),
     Claim(
         "I5",
         "The key is class proportions by difficulty, not class balance",
         "Section 4",
-        better("random+drop", "random+balance"),
+        better("random+drop", "random+balance", ["worst"]),
         data="tail",
         note="tested as: Random+DRoP above random pruning to equal class sizes",
     ),
@@ -160,7 +161,7 @@ OURS = [
         "O3",
         "On long tails quotas read as counts are better than quotas read as densities",
         "not in the paper",
-        better("random+drop, by counts", "random+drop"),
+        better("random+drop, by counts", "random+drop", ["worst"]),
         data="tail",
         source="ours",
         note="the paper's text has densities, the released code counts",
