@@ -3,14 +3,18 @@
 ``CLAIMS`` has every statement that the claims page checks; ``Claim.check`` gives its verdict.
 """
 
+import math
+
 import numpy as np
 
 from dropkit import (
     claims_algorithm,
     claims_beyond,
+    claims_drop,
     claims_notes,
     claims_pruning,
     claims_theory,
+    evidence,
     metrics,
 )
 from dropkit.figures import Curves
@@ -20,7 +24,7 @@ from dropkit.verdicts import Claim
 SECTIONS: dict[str, list[Claim]] = {
     "What pruning by score does": claims_pruning.BIAS,
     "Two Gaussians, and the algorithm": [*claims_theory.THEORY, *claims_algorithm.ALGORITHM],
-    "What DRoP does": claims_pruning.DROP,
+    "What DRoP does": claims_drop.DROP,
     "Against a weighted loss": claims_beyond.COST,
     "Long tails": claims_beyond.TAIL,
     "Groups": claims_beyond.GROUPS,
@@ -45,8 +49,8 @@ def compare(curves: Curves, first: str, second: str) -> dict[float, dict[str, Di
     Returns
     -------
     density -> {"average", "worst", "pooled"} -> Difference: of the average accuracy and of the
-    per-seed worst class with 95 % t intervals, and of the pooled worst class with a 95 % bootstrap
-    interval.
+    per-seed worst class with 95 % t intervals, and of the pooled worst class with a 95 % interval
+    by bootstrap, or by jackknife below ``evidence.FEW`` seeds.
     """
     compared = {}
     for density, recalls in curves[first].items():
@@ -56,7 +60,7 @@ def compare(curves: Curves, first: str, second: str) -> dict[float, dict[str, Di
         differences = {
             "average": metrics.paired_difference(recalls, other, lambda r: r.mean(axis=1)),
             "worst": metrics.paired_difference(recalls, other),
-            "pooled": metrics.pooled_difference(recalls, other),
+            "pooled": evidence.pooled([(recalls, other)]),
         }
         compared[density] = {
             name: Difference(*(100 * np.array(difference)))
@@ -81,8 +85,10 @@ _MARKS = {"higher": "▲", "lower": "▼", "not separated": "·"}
 def points(difference: Difference) -> str:
     """A difference and its interval in accuracy points, such as "+3.1 [−1.0, +7.2]".
 
-    A line may end before the interval and not within it.
+    A line may end before the interval and not within it. A single seed has no interval.
     """
+    if math.isnan(difference.low):
+        return signed(difference.value)
     low, high = signed(difference.low), signed(difference.high)
     return f"{signed(difference.value)} [{low},\N{NO-BREAK SPACE}{high}]"
 
@@ -93,7 +99,12 @@ def signed(value: float) -> str:
 
 
 def marks(curves: Curves, first: str, second: str, estimate: str) -> str:
-    """Verdicts on `first` above `second`, a mark a density: ▲ higher, ▼ lower, · not separated."""
-    found = compare(curves, first, second).values()
+    """Verdicts on `first` above `second`, a mark a density: ▲ higher, ▼ lower, · not separated.
+
+    A single seed has no interval to read: –.
+    """
+    found = [row[estimate] for row in compare(curves, first, second).values()]
     # No-break spaces: a row of marks is read against the row of densities.
-    return "\N{NO-BREAK SPACE}".join(_MARKS[verdict(row[estimate])] for row in found)
+    return "\N{NO-BREAK SPACE}".join(
+        "–" if math.isnan(difference.low) else _MARKS[verdict(difference)] for difference in found
+    )

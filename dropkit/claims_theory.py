@@ -9,8 +9,9 @@ from scipy import stats
 from dropkit import mixture_summary
 from dropkit.evidence import pooled, student
 from dropkit.metrics import Difference
+from dropkit.mixture_reduction import reduce_multivariate
 from dropkit.mixture_samples import fitted_thresholds
-from dropkit.theory import GaussianMixture, reduce_multivariate
+from dropkit.theory import GaussianMixture
 from dropkit.verdicts import Claim, Effect, share
 
 PAPER = GaussianMixture(-1, 1, 0.5, 1, 0.5)  # Figure 3

@@ -5,7 +5,7 @@ Nothing here is sampled: ``dropkit.mixture_samples`` draws data sets and fits th
 """
 
 from dataclasses import dataclass, replace
-from math import exp, hypot, inf, isfinite, isnan, log, nan, sqrt
+from math import exp, inf, isfinite, isnan, log, nan, sqrt
 from numbers import Real
 
 import numpy as np
@@ -261,42 +261,6 @@ class GaussianMixture:
         edges = [self.mu0 - margin, self.mu1 + margin, self.mu0 + margin, self.mu1 - margin]
         candidates = [self.stationary_points()[1], *edges, -inf, inf]
         return self._best(candidates, lambda t: self.ssp_average_risk(t, margin))
-
-
-def reduce_multivariate(
-    mean0: ArrayLike, mean1: ArrayLike, sigma0: float, sigma1: float, phi0: float
-) -> tuple[GaussianMixture, NDArray[np.float64]]:
-    """Return the univariate mixture, and the unit direction, that isotropic classes reduce to.
-
-    Parameters
-    ----------
-    mean0, mean1 : array_like, shape (dims,)
-        Class means; the classes are N(mean_y, sigma_y^2 I).
-    sigma0, sigma1, phi0 : float
-        As in `GaussianMixture`.
-
-    Returns
-    -------
-    mixture : GaussianMixture
-        The law of ``w @ x``, whose minimisers are the thresholds of the best hyperplanes.
-    w : ndarray, shape (dims,)
-        The unit vector from ``mean0`` to ``mean1`` (Appendix B.4).
-
-    Raises
-    ------
-    ValueError
-        If the means are not finite vectors of one length, or coincide.
-    """
-    mean0, mean1 = np.asarray(mean0, dtype=float), np.asarray(mean1, dtype=float)
-    if mean0.ndim != 1 or mean0.shape != mean1.shape or not np.isfinite([mean0, mean1]).all():
-        raise ValueError(
-            f"mean0 and mean1 must be finite vectors of one length, got {mean0} and {mean1}"
-        )
-    distance = hypot(*(mean1 - mean0))
-    if distance == 0:
-        raise ValueError(f"mean0 and mean1 must differ, got {mean0} twice")
-    w = (mean1 - mean0) / distance
-    return GaussianMixture(float(w @ mean0), float(w @ mean1), sigma0, sigma1, phi0), w
 
 
 def _kept_above(distance: NDArray[np.float64], sigma: float, margin: float) -> NDArray[np.float64]:

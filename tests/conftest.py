@@ -61,3 +61,19 @@ def in_workers(request, monkeypatch):
     if request.param == "ray":
         request.getfixturevalue("ray")
     return request.param
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """The seeds of each call of `training.train`, a list a call."""
+    from dropkit import training
+
+    seen = []
+    train = training.train
+
+    def counted(*args, seeds, **kwargs):
+        seen.append(list(seeds))
+        return train(*args, seeds=seeds, **kwargs)
+
+    monkeypatch.setattr(training, "train", counted)
+    return seen

@@ -3,7 +3,6 @@
 import math
 from collections import Counter
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,10 +12,11 @@ from hypothesis import strategies as st
 from scipy import stats
 from torch.nn import functional as F
 
-from dropkit import models, query_models, scores, training
+from dropkit import query_models, scores, training
 from dropkit.datasets import Data, load
 from dropkit.queries import Network, Query
 from dropkit.store import DamagedRecord, Store
+from tests.networks import alone, network_seeds, outputs, plain_recalls
 from tests.test_training import TINY
 
 LONG = {"schedule": "long", "initialisations": 1}
@@ -26,76 +26,12 @@ def query(seed, **fields):
     return replace(Query("digits-2x4", "mlp", seed, TINY, "short", 2), **fields)
 
 
-def network_seeds(q):
-    """The seeds of a query's networks; others would be other numbers under the same keys."""
-    return [10_000 + 100 * q.seed + r for r in range(q.initialisations)]
-
-
-def alone(model, data, kept, recipe, seed):
-    """Train one network in a plain loop; returns it, and its outputs on each sample as they were.
-
-    `target_probs` and `correct` are (E, n), from training mode, before the step they led to.
-    """
-    network = models.build(model, data.num_classes, data.in_shape).double()
-    models.initialise(network, seed).train()
-    samples, labels = torch.from_numpy(data.x[kept]), torch.from_numpy(data.y[kept])
-    optimizer = torch.optim.SGD(
-        network.parameters(), recipe.lr, recipe.momentum, weight_decay=recipe.weight_decay
-    )
-    generator = torch.Generator().manual_seed(2**32 + seed)
-    n, weights = len(kept), None
-    cuts = np.linspace(0, n, math.ceil(n / recipe.batch) + 1).astype(int)[1:-1].tolist()
-    target_probs, correct = torch.zeros(2, recipe.epochs, n, dtype=torch.float64)
-    for epoch in range(recipe.epochs):
-        passed = sum(epoch >= drop * recipe.epochs for drop in recipe.drops)
-        optimizer.param_groups[0]["lr"] = recipe.lr * recipe.drop_factor**passed
-        for batch in torch.tensor_split(torch.randperm(n, generator=generator), cuts):
-            logits, truth = network(samples[batch]), labels[batch]
-            for i, row, label in zip(batch, logits.detach().softmax(dim=1), truth, strict=True):
-                target_probs[epoch, i] = row[label]
-                correct[epoch, i] = row.argmax() == label
-            optimizer.zero_grad()
-            F.cross_entropy(logits, truth, weight=weights).backward()
-            optimizer.step()
-        if recipe.loss == "cdbw":
-            recalls = plain_recalls(network.eval(), data, data.val, data.y[data.val])
-            weights = 1 - torch.tensor(recalls)
-            network.train()
-    return SimpleNamespace(
-        network=network.eval(), target_probs=target_probs.numpy(), correct=correct.numpy() == 1
-    )
-
-
-def outputs(network, data, indices):
-    with torch.no_grad():
-        return network(torch.from_numpy(data.x[indices])).numpy()
-
-
-def plain_recalls(network, data, indices, labels):
-    guesses = outputs(network, data, indices).argmax(axis=1)
-    return [(guesses[labels == k] == k).mean() for k in range(data.num_classes)]
-
-
 def gradient_norm(network, data, i):
     """The gradient norm of one sample's loss, from a backward pass of its own."""
     network.zero_grad()
     logits = network(torch.from_numpy(data.x[[i]]))
     F.cross_entropy(logits, torch.from_numpy(data.y[[i]])).backward()
     return math.sqrt(sum((weight.grad**2).sum().item() for weight in network.parameters()))
-
-
-@pytest.fixture
-def calls(monkeypatch):
-    """The seeds of each call of `training.train`."""
-    seen = []
-    train = training.train
-
-    def counted(*args, seeds, **kwargs):
-        seen.append(list(seeds))
-        return train(*args, seeds=seeds, **kwargs)
-
-    monkeypatch.setattr(training, "train", counted)
-    return seen
 
 
 def interrupt_after(count, calls, monkeypatch):

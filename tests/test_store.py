@@ -1,10 +1,9 @@
-"""The store under what happens to files: cuts, flips, kills, full disks, other writers."""
+"""The store under what happens to files: kills, full disks, other writers."""
 
 import contextlib
 import difflib
 import hashlib
 import io
-import json
 import multiprocessing
 import os
 import pickle
@@ -20,29 +19,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dropkit import records as forms
-from dropkit.store import DamagedRecord, ForeignRecord, Store, StoreError, default_path, key
+from dropkit.store import DamagedRecord, Store, StoreError, default_path
+from tests.stores import filled, names_in, only_file, record
 
 ROOT = Path(__file__).parents[1]
-
-
-def record(name, size=3):
-    return {"key": name, "trial": {"seed": 1, "density": 0.1}, "recalls": [0.1] * size}
-
-
-def filled(folder, names="abc"):
-    store = Store(folder)
-    store.add(*map(record, names))
-    store.close()
-    return store
-
-
-def only_file(folder):
-    (file,) = folder.glob("*.jsonl")
-    return file
-
-
-def names_in(folder, **kwargs):
-    return sorted(found["key"] for found in Store(folder, **kwargs))
 
 
 @contextlib.contextmanager
@@ -123,128 +103,6 @@ class TestRoundTrip:
         monkeypatch.delenv("DROPKIT_STORE")
         monkeypatch.setenv("HOME", str(tmp_path))
         assert default_path() == tmp_path / ".cache" / "dropkit"
-
-
-class TestKey:
-    def test_hash_of_canonical_json(self):
-        written = b'{"a":{"x":1,"y":null},"b":[0.5,"r"]}'
-        found = key({"b": (0.5, "r"), "a": {"y": None, "x": 1}})
-        assert found == hashlib.sha256(written).hexdigest()[:20]
-
-    def test_nan_has_no_key(self):
-        with pytest.raises(ValueError):
-            key({"a": float("nan")})
-
-
-class TestDamage:
-    def test_cut_anywhere_in_the_last_line(self, tmp_path):
-        filled(tmp_path)
-        file = only_file(tmp_path)
-        whole = file.read_bytes()
-        start = whole[:-1].rindex(b"\n") + 1
-        for length in range(start, len(whole)):
-            file.write_bytes(whole[:length])
-            if length in (start, len(whole) - 1):
-                # Nothing of the line is there, or all but the line break.
-                expected = ["a", "b"] if length == start else ["a", "b", "c"]
-                assert names_in(tmp_path) == expected
-                continue
-            with pytest.warns(DamagedRecord) as caught:
-                assert names_in(tmp_path) == ["a", "b"]
-            (warning,) = caught
-            assert f"line 3 of {file}: damaged and left out" in str(warning.message)
-
-    @pytest.mark.parametrize("flip", [0x01, 0x80])
-    def test_flipped_anywhere_in_the_middle_line(self, tmp_path, flip):
-        filled(tmp_path)
-        file = only_file(tmp_path)
-        whole = file.read_bytes()
-        start = whole.index(b"\n") + 1
-        for place in range(start, whole.index(b"\n", start)):
-            damaged = bytearray(whole)
-            damaged[place] ^= flip
-            file.write_bytes(damaged)
-            with pytest.warns(DamagedRecord, match="line 2 of "):
-                assert names_in(tmp_path) == ["a", "c"]
-
-    def test_foreign_lines(self, tmp_path):
-        filled(tmp_path)
-        (tmp_path / "notes.jsonl").write_text('{"key": "d"}\n\n{}\n')
-        (tmp_path / "notes.txt").write_text("not a record")
-        with pytest.warns(DamagedRecord) as caught:
-            assert names_in(tmp_path) == ["a", "b", "c"]
-        (warning,) = caught
-        assert str(warning.message).startswith(f"lines 1, 3 of {tmp_path}/notes.jsonl: damaged")
-
-    def test_many_damaged_lines_are_one_warning(self, tmp_path):
-        filled(tmp_path)
-        (tmp_path / "notes.jsonl").write_text("nothing\n" * 12)
-        with pytest.warns(DamagedRecord) as caught:
-            assert names_in(tmp_path) == ["a", "b", "c"]
-        (warning,) = caught
-        assert "lines 1, 2, 3, 4, 5 and 7 more of" in str(warning.message)
-
-    def test_a_damaged_record_can_be_added_again(self, tmp_path):
-        filled(tmp_path)
-        file = only_file(tmp_path)
-        file.write_bytes(file.read_bytes()[:-5])
-        with pytest.warns(DamagedRecord):
-            store = Store(tmp_path)
-        store.add(record("c"))
-        store.close()
-        with pytest.warns(DamagedRecord):
-            assert names_in(tmp_path) == ["a", "b", "c"]
-
-
-def signed(text):
-    return f"{hashlib.sha256(text.encode()).hexdigest()[:12]} {text}\n"
-
-
-class TestOtherVersions:
-    """What another program, or another version of this one, may have left in the folder."""
-
-    @pytest.mark.parametrize(
-        "text",
-        [
-            '{"form":2,"key":"z"}',
-            '{"form":"1","key":"z"}',
-            '{"recalls":[1]}',
-            '{"key":7}',
-            "[1,2]",
-            "null",
-            "not json",
-            "[" * 100_000,
-        ],
-    )
-    def test_signed_but_no_record_of_this_version(self, tmp_path, text):
-        filled(tmp_path)
-        (tmp_path / "later.jsonl").write_text(signed('{"key":"y"}') + signed(text))
-        with pytest.warns(ForeignRecord) as caught:
-            assert names_in(tmp_path) == ["a", "b", "c", "y"]
-        (warning,) = caught
-        assert f"line 2 of {tmp_path}/later.jsonl: no record of this version" in str(
-            warning.message
-        )
-
-    @pytest.mark.parametrize("kind", ["folder", "pipe"])
-    def test_no_file_by_the_name_of_one(self, tmp_path, kind):
-        filled(tmp_path)
-        {"folder": Path.mkdir, "pipe": os.mkfifo}[kind](tmp_path / "x.jsonl")
-        with pytest.warns(ForeignRecord, match="x.jsonl is not a file of records"):
-            assert names_in(tmp_path) == ["a", "b", "c"]
-
-    @pytest.mark.parametrize("form", ["2", "later", ""])
-    def test_a_store_of_another_form(self, tmp_path, form):
-        filled(tmp_path)
-        (tmp_path / "form").write_text(form)
-        message = f"the store {tmp_path} is of form {form!r}, and this version of dropkit reads"
-        with pytest.raises(StoreError, match=message):
-            Store(tmp_path)
-
-    def test_a_store_that_says_its_form(self, tmp_path):
-        filled(tmp_path)
-        (tmp_path / "form").write_text("1\n")
-        assert names_in(tmp_path) == ["a", "b", "c"]
 
 
 def write_many(folder, writer, count):
@@ -530,14 +388,3 @@ class TestArrays:
             store.save_arrays("q", {"x": np.ones(1)})
         assert store.load_arrays("q")["x"].tolist() == [0]
         assert len(Store(tmp_path)) == 0
-
-
-def test_lines_are_plain_text(tmp_path):
-    """What a reader sees: a checksum, a blank and JSON with sorted keys."""
-    store = Store(tmp_path)
-    store.add({"key": "k", "b": 1, "a": 0.1})
-    line = only_file(tmp_path).read_text()
-    checksum, _, text = line.partition(" ")
-    assert text == '{"a":0.1,"b":1,"key":"k"}\n'
-    assert checksum == hashlib.sha256(text.strip().encode()).hexdigest()[:12]
-    assert json.loads(text) == store["k"]
