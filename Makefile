@@ -2,7 +2,6 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-HTML   := _build/html/index.html
 
 # One thread a process: the numbers must not depend on the cores, and pages run side by side.
 export OMP_NUM_THREADS := 1
@@ -16,13 +15,13 @@ book: $(VENV)/.stamp
 	@echo "executing the notebooks; trials that are already in $$DROPKIT_STORE are not run again"
 	@$(BIN)/python -m dropkit.pages --to book
 	@$(MAKE) --no-print-directory html
-	@echo "the book: file://$(CURDIR)/$(HTML)"
 
 # A clean build each time: Sphinx's incremental builds warn about labels that are long mended.
 html: $(VENV)/.stamp book/status.md
 	@echo "rendering the book"
 	@rm -rf _build
 	@$(BIN)/jupyter-book build . -W -n --keep-going -q > /dev/null
+	@echo "the book: file://$(CURDIR)/_build/html/index.html"
 
 # A PDF of the book as it was executed last, printed by Chromium.
 pdf: $(VENV)/.stamp book/status.md

@@ -15,6 +15,8 @@ from dropkit.agreement import Pair
 from dropkit.datasets import Data
 from dropkit.figures import canvas, half_width, name, words
 
+UNPRUNED = "no protocol here prunes"
+
 
 def views(names: Sequence[str]) -> Figure:
     """One image of each class, a row for each data set."""
@@ -29,11 +31,15 @@ def views(names: Sequence[str]) -> Figure:
 def class_recalls(recalls: np.ndarray, classes: Sequence[str]) -> Figure:
     """Recall of each class, (S, K): mean over seeds with its 95 % interval."""
     figure, axes = canvas(height=2.4)
-    half = [half_width(100 * column) for column in recalls.T]
+    half = [half_width(100 * column) for column in recalls.T] if len(recalls) > 1 else None
     ax = axes[0, 0]
     ax.bar(classes, 100 * recalls.mean(axis=0), yerr=half, capsize=2, color="#56B4E9")
     ax.axhline(100 * recalls.mean(), color="#000000", lw=1, ls=":", label="average")
     ax.set(xlabel="class", ylabel="recall (%)")
+    if len(classes) > 40:  # no room for names
+        ax.set(xticks=[], xlabel=f"{len(classes)} classes")
+    elif max(map(len, classes)) > 2:
+        ax.tick_params(axis="x", labelrotation=90)
     ax.legend(fontsize=8)
     return figure
 
@@ -52,6 +58,8 @@ def class_densities(
     The title of the left panel is the minimum of samples per class (SPC) at the lowest density,
     that of the right one ``density_correlation``.
     """
+    if not kept:
+        return words(UNPRUNED)
     figure, axes = canvas(1, 2, height=3.0)
     _sorted_panel(axes[0, 0], kept, class_sizes)
     _scatter_panel(axes[0, 1], kept, class_sizes, full_recalls)
@@ -65,6 +73,8 @@ def sorted_densities(
     kept: Mapping[str, Mapping[float, np.ndarray]], class_sizes: np.ndarray
 ) -> Figure:
     """Figure 14: sorted class densities, a panel a protocol; shapes as in ``class_densities``."""
+    if not kept:
+        return words(UNPRUNED)
     figure, panels = _grid(list(kept), "classes, by density", "density of the class")
     for ax, by_density in zip(panels, kept.values(), strict=True):
         _sorted_panel(ax, by_density, class_sizes)
@@ -79,6 +89,8 @@ def accuracy_against_density(
     full_recalls: np.ndarray,
 ) -> Figure:
     """Figure 13: full-data accuracy against class density, a panel a protocol."""
+    if not kept:
+        return words(UNPRUNED)
     figure, panels = _grid(list(kept), "density of the class", "accuracy (%)")
     for ax, by_density in zip(panels, kept.values(), strict=True):
         _scatter_panel(ax, by_density, class_sizes, full_recalls)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dropkit.checks import Floats, Ints, check_minimum
-from dropkit.quotas import at_least, budget, class_counts, drop_densities
+from dropkit.quotas import at_least, class_counts, drop_densities, positive_budget
 
 Below = Literal["raise", "warn", "keep"]
 
@@ -111,8 +111,9 @@ def class_table(
     Raises
     ------
     ValueError
-        For values out of range, a class without validation samples if smoothing is 0, a class
-        under the minimum if `below` is "raise", or a minimum that the density cannot pay for.
+        For values out of range, a density above 0 that rounds to no sample, a class without
+        validation samples if smoothing is 0, a class under the minimum if `below` is "raise", or
+        a minimum that the density cannot pay for.
     """
     if below not in ("raise", "warn", "keep"):
         raise ValueError(f"below is {below!r}: it must be 'raise', 'warn' or 'keep'")
@@ -121,7 +122,7 @@ def class_table(
     if val_sizes is not None:
         _check_validation(classes[np.asarray(val_sizes) == 0], smoothing)
     densities = drop_densities(sizes, recalls, density, smoothing, val_sizes)
-    counts = class_counts(sizes, densities, total=budget(int(sizes.sum()), density))
+    counts = class_counts(sizes, densities, total=positive_budget(int(sizes.sum()), density))
     if below == "keep":
         counts = at_least(counts, sizes, minimum)
     elif (few := counts < np.minimum(minimum, sizes)).any():

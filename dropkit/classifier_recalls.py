@@ -54,6 +54,11 @@ def measured(
         predictions = estimator.predict(X_val)
     else:
         if isinstance(cv, Integral):
+            if (most := np.bincount(codes).max()) < cv:
+                raise ValueError(
+                    f"no class has more than {most} samples, too few for cv={cv} folds: lower cv, "
+                    "or pass validation data or recalls"
+                )
             folds = StratifiedKFold(int(cv), shuffle=True, random_state=seed % 2**32)
             cv = list(folds.split(codes, codes))
         predictions = cross_val_predict(estimator, X, y, cv=cv)

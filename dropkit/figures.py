@@ -223,6 +223,8 @@ def band(ax: Axes, protocol: str, by_density: Mapping[float, np.ndarray], metric
         ax.axhline(mean, color=style["color"], lw=1, ls=FULL_LINES[protocol], label=style["label"])
         return
     interval_line(ax, densities, values, style)
+    if len(densities) == 1:  # no range to choose ticks from
+        ax.set_xlim(0, 1)
 
 
 def interval_line(ax: Axes, x: Sequence[float], values: Sequence[np.ndarray], style: dict) -> None:
@@ -230,7 +232,15 @@ def interval_line(ax: Axes, x: Sequence[float], values: Sequence[np.ndarray], st
     means = np.array([column.mean() for column in values])
     half = np.array([half_width(column) for column in values])
     ax.plot(x, means, ms=4, lw=1.4, **style)
-    ax.fill_between(x, means - half, means + half, color=style["color"], alpha=0.15, lw=0)
+    shade(ax, x, means - half, means + half, style["color"])
+
+
+def shade(ax: Axes, x: Sequence[float], low: np.ndarray, high: np.ndarray, colour: str) -> None:
+    """Shade what lies between low and high, by a bar where a single x would leave no width."""
+    if len(x) > 1:
+        ax.fill_between(x, low, high, color=colour, alpha=0.15, lw=0)
+    else:
+        ax.vlines(x, low, high, color=colour, alpha=0.5, lw=1.4)
 
 
 def half_width(values: np.ndarray) -> float:

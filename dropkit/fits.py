@@ -78,7 +78,7 @@ def recorded(
         }
         store.add(
             *(
-                {"key": keys[number], "fit": configs[number], **_plain(result), **common}
+                {"key": keys[number], "fit": configs[number], **plain(result), **common}
                 for number, result in zip(missing, results, strict=True)
             )
         )
@@ -92,5 +92,6 @@ def _origin() -> dict[str, str | None]:
     return made | {"scikit-learn": version("scikit-learn")}
 
 
-def _plain(result: Measured) -> dict[str, list[float]]:
+def plain(result: Measured) -> dict[str, list[float]]:
+    """What came out of a fit, as its record has it."""
     return {name: np.round(values, 6).tolist() for name, values in result.items()}

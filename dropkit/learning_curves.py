@@ -107,6 +107,8 @@ def worst_class_curves(
     """
     figure, axes = canvas(1, len(curves), width=8.4, height=3.0)
     for ax, (name, recalls) in zip(axes[0], curves.items(), strict=True):
+        if ax is not axes[0, 0]:
+            ax.sharey(axes[0, 0])  # before anything is drawn, so that all of it counts
         worst = 100 * recalls.min(axis=-1)
         epochs = np.arange(1, recipe.epochs + 1)
         for row in worst[:shown]:
@@ -115,7 +117,6 @@ def worst_class_curves(
         for phase in phases(recipe)[1:]:
             ax.axvline(phase.start + 0.5, color="#707070", lw=1, ls=":")
         ax.set(xlabel="epoch", title=name)
-        ax.sharey(axes[0, 0])
     axes[0, 0].set_ylabel("worst-class accuracy (%)")
     axes[0, 0].legend(fontsize=8, loc="lower right")
     return figure

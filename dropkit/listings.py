@@ -75,19 +75,34 @@ def _digest(name: str) -> bytes:
     return hashlib.sha256(name.rpartition("/")[2].encode()).digest()
 
 
+def named(root: str | Path, content: str) -> Path:
+    """The folder of data sets that the user names, which is to have some content.
+
+    Raises
+    ------
+    ValueError
+        Where there is no such folder: what is mistyped is not made.
+    """
+    if not Path(root).is_dir():
+        raise ValueError(
+            f"there is no folder {root}: let --data or DROPKIT_DATA name one that has {content}"
+        )
+    return Path(root)
+
+
 def published_folder(root: str | Path | None, folder: str, name: str) -> Path:
     """The published folder of a data set, in the folder of data sets that the user names.
 
     Raises
     ------
     ValueError
-        Where none is named.
+        Where none is named, or it does not exist.
     """
     if not root:
         raise ValueError(
             f"{name} is not bundled: let DROPKIT_DATA name the folder that has {folder}"
         )
-    return Path(root) / folder
+    return named(root, folder) / folder
 
 
 def entries(folder: Path, what: str, *, folders: bool = False) -> list[str]:

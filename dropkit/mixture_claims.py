@@ -61,8 +61,17 @@ def _near(mixture: GaussianMixture, a: float, b: float) -> bool:
     return abs(a - b) < 0.1 * (mixture.mu1 - mixture.mu0)
 
 
-def _place(summary: Summary) -> str:
-    return f"{summary.mean:.3f} ± {summary.mean_se:.3f}"
+def threshold(value: float) -> str:
+    """Return a threshold with three decimals, −∞ or ∞ where it gives up a class, – for none."""
+    return f"{value:.3f}" if np.isfinite(value) else {-np.inf: "−∞", np.inf: "∞"}.get(value, "–")
+
+
+def place(summary: Summary) -> str:
+    """Return the mean of fitted thresholds and its error; those that are not finite are said."""
+    if np.isnan(summary.mean):
+        return "too few finite"
+    rest = f", without {summary.infinite} infinite" if summary.infinite else ""
+    return f"{summary.mean:.3f} ± {summary.mean_se:.3f}{rest}"
 
 
 def _closed_form(mixture: GaussianMixture) -> Rows:
@@ -85,7 +94,7 @@ def _closed_form(mixture: GaussianMixture) -> Rows:
         ],
         [
             "Equation 5's priors make t* equal t̂",
-            "equal to nine decimals" if apart < 1e-9 else f"{apart:.4f} apart",
+            "equal to nine decimals" if apart < 1e-9 else f"{threshold(apart)} apart",
             verdict(apart < 1e-9),
         ],
     ]
@@ -96,10 +105,13 @@ def _figure_3(mixture: GaussianMixture, density: float, found: Mapping[str, Summ
     full, ssp, quotas = found["all data"], found["SSP"], found["SSP's quotas"]
     optimal, tipping = found["optimal quotas"], tipping_density(mixture)
     kept0, kept1 = kept_densities(mixture, "ssp", density)
+    coincides = f"for densities above {tipping:.3f}" if tipping > 0 else "for all densities"
+    if not np.isfinite(t_star):
+        coincides = f"t* = {threshold(t_star)} to begin with"
     return [
         [
             "optimal quotas: mean ERM near t̂ (Figure 3, left)",
-            f"{_place(optimal)}, t̂ = {t_hat:.3f}",
+            f"{place(optimal)}, t̂ = {threshold(t_hat)}",
             verdict(_near(mixture, optimal.mean, t_hat)),
         ],
         [
@@ -109,13 +121,13 @@ def _figure_3(mixture: GaussianMixture, density: float, found: Mapping[str, Summ
         ],
         [
             "SSP: the solution remains close to t* (Figure 3, middle)",
-            f"mean {_place(ssp)}, median {ssp.median:.3f}, t* = {t_star:.3f}",
+            f"mean {place(ssp)}, median {threshold(ssp.median)}, t* = {threshold(t_star)}",
             verdict(_near(mixture, ssp.mean, t_star), _near(mixture, ssp.median, t_star)),
         ],
         [
             "SSP: the minimiser coincides with the original one (Appendix B.3)",
-            f"for densities above {tipping:.3f}" if tipping > 0 else "for all densities",
-            verdict(True, not tipping > 0),
+            coincides,
+            "–" if not np.isfinite(t_star) else verdict(True, not tipping > 0),
         ],
         [
             "SSP's quotas, random inside: better worst class (Figure 3, right)",
@@ -166,13 +178,13 @@ def _figure_4b(mixture: GaussianMixture, found: Mapping[str, Summary]) -> Rows:
     return [
         [
             "DRoP, d = 75 %: mean ERM near t̂ (Figure 4b)",
-            f"{_place(drop75)}; class densities {kept[0]:.2f} and {kept[1]:.2f}, "
+            f"{place(drop75)}; class densities {kept[0]:.2f} and {kept[1]:.2f}, "
             f"optimal are {optimal[0]:.2f} and {optimal[1]:.2f}",
             verdict(_near(mixture, drop75.mean, t_hat)),
         ],
         [
             "DRoP, d = 50 %: mean ERM near t̂ (Figure 4b)",
-            f"{_place(drop50)}, with unlimited data {limit:.3f}",
+            f"{place(drop50)}, with unlimited data {threshold(limit)}",
             verdict(_near(mixture, drop50.mean, t_hat)),
         ],
         [

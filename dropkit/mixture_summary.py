@@ -29,7 +29,8 @@ class Summary(NamedTuple):
 def summarise(mixture: GaussianMixture, thresholds: Floats) -> Summary:
     """Return where thresholds, shape (datasets,), land and their risks in the whole mixture.
 
-    The mean and its error are NaN where fewer than two thresholds are finite.
+    The mean and its error are NaN where fewer than two thresholds are finite, the median where it
+    would lie between -inf and inf.
 
     Raises
     ------
@@ -41,9 +42,11 @@ def summarise(mixture: GaussianMixture, thresholds: Floats) -> Summary:
     finite = thresholds[np.isfinite(thresholds)]
     risks = np.array(mixture.risks(thresholds))
     worst, pooled = risks.max(axis=0), risks[risks.mean(axis=1).argmax()]
+    with np.errstate(invalid="ignore"):  # half way from -inf to inf is nowhere
+        median = float(np.median(thresholds))
     return Summary(
         *(_mean_and_error(finite) if finite.size > 1 else (np.nan, np.nan)),
-        float(np.median(thresholds)),
+        median,
         thresholds.size - finite.size,
         *_mean_and_error(worst),
         *_mean_and_error(pooled),

@@ -3,31 +3,22 @@
 import ast
 import difflib
 import re
-from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
+from dropkit.parameter_checks import ParameterError, check
 from dropkit.store import default_path
 
-SCALES = ("digits", "mini", "paper")
 _NUMBER = re.compile(r"[-+−]?\.?\d")  # how a cell with a number starts, formatted or not
-
-
-class ParameterError(ValueError):
-    """A notebook parameter that is unknown, of the wrong type or out of range."""
-
-    def _render_traceback_(self) -> list[str]:
-        # IPython and papermill print this in place of a traceback: the reader made a typing
-        # mistake, and the stack of the notebook machinery says nothing about it.
-        return [f"{type(self).__name__}: {self}"]
 
 
 def settings(namespace: dict[str, Any]) -> SimpleNamespace:
     """Return the notebook's parameters, checked, and set up its figures.
 
     The parameters are the literals assigned in the notebook's parameters cell; what was assigned
-    to them later, by papermill or by hand, is the value.
+    to them later, by papermill or by hand, is the value. Lists come without repetitions, those of
+    numbers in rising order.
 
     Parameters
     ----------
@@ -51,13 +42,39 @@ def settings(namespace: dict[str, Any]) -> SimpleNamespace:
     values = {}
     for name, default in defaults.items():
         value = _typed(name, namespace[name], default)
-        if name in _CHECKS:
-            _CHECKS[name](value)
-        values[name] = value
+        check(name, value)
+        values[name] = _tidy(value) if isinstance(value, list) else value
     if "store" in values:
         values["store"] = values["store"] or str(default_path())
     _set_up_kernel()
+    _say_what_differs(values, defaults)
     return SimpleNamespace(**values)
+
+
+def _tidy(items: list) -> list:
+    """Each item once, and numbers in rising order, as tables and figures show them."""
+    once = dict.fromkeys(items)
+    return list(once) if any(isinstance(item, str) for item in once) else sorted(once)
+
+
+def _say_what_differs(values: dict[str, Any], defaults: dict[str, Any]) -> None:
+    """Tell the reader of another run which sentences are not about it."""
+    from IPython import get_ipython
+    from IPython.display import Markdown, display
+
+    other = [
+        f"`{name} = {value!r}` (the page has `{defaults[name]!r}`)"
+        for name, value in values.items()
+        if value != defaults[name] and name not in ("store", "executor", "device")
+    ]
+    if other and get_ipython():
+        display(
+            Markdown(
+                f"**Other parameters than the page's own:** {', '.join(other)}. The tables, the "
+                "figures and the numbers that cells print are of this run. Sentences around them "
+                "that say what came out were written about the page's own parameters."
+            )
+        )
 
 
 def glue(name: str, value: Any) -> None:
@@ -82,6 +99,8 @@ def glue(name: str, value: Any) -> None:
 def table(rows: Sequence[Sequence[Any]], headers: Sequence[str], title: str = "") -> None:
     """Display rows as a Markdown table, under a title in bold; numbers are aligned to the right.
 
+    Without rows a sentence says so.
+
     Raises ValueError when a row and the headers differ in length.
     """
     from IPython.display import Markdown, display
@@ -93,6 +112,9 @@ def table(rows: Sequence[Sequence[Any]], headers: Sequence[str], title: str = ""
     lines = [headers, ["---:" if right else ":---" for right in numeric], *rows]
     escaped = ([str(cell).replace("|", r"\|") for cell in line] for line in lines)
     above = f"**{title}**\n\n" if title else ""
+    if not rows:
+        display(Markdown(f"{above}Nothing to show here with these parameters."))
+        return
     display(Markdown(above + "\n".join("| " + " | ".join(line) + " |" for line in escaped)))
 
 
@@ -174,88 +196,6 @@ def _expected(default: Any) -> str:
 
 def _got(value: Any) -> str:
     return f"the text {value!r}" if isinstance(value, str) else repr(value)
-
-
-def _check_choice(name: str, value: str, choices: Iterable[str]) -> None:
-    if value not in choices:
-        raise ParameterError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
-
-
-def _check_scale(scale: str) -> None:
-    _check_choice("scale", scale, SCALES)
-
-
-def _check_executor(executor: str) -> None:
-    from dropkit import study
-
-    _check_choice("executor", executor, study.EXECUTORS)
-
-
-def _check_densities(densities: list[float]) -> None:
-    wrong = [density for density in densities if not 0 < density <= 1]
-    if wrong or not densities:
-        got = ", ".join(map(str, wrong)) or "an empty list"
-        raise ParameterError(f"densities must be numbers above 0 and at most 1, got {got}")
-
-
-def _check_density(density: float) -> None:
-    if not 0 < density <= 1:
-        raise ParameterError(f"density must be above 0 and at most 1, got {density}")
-
-
-def _check_count(name: str, value: int) -> None:
-    if value < 1:
-        raise ParameterError(f"{name} says how many and must be at least 1, got {value}")
-
-
-def _check_protocols(protocols: list[str]) -> None:
-    from dropkit import pruning
-
-    if not protocols:
-        raise ParameterError("protocols must name at least one protocol, got an empty list")
-    for protocol in protocols:
-        try:
-            pruning.parse(protocol)
-        except ValueError as error:
-            raise ParameterError(str(error)) from None
-
-
-def _check_strategies(strategies: list[str]) -> None:
-    from dropkit import scores
-
-    wrong = [strategy for strategy in strategies if strategy not in scores.SCORES]
-    if wrong or not strategies:
-        got = ", ".join(wrong) or "an empty list"
-        raise ParameterError(
-            f"strategies must name scores, of {', '.join(sorted(scores.SCORES))}, got {got}"
-        )
-
-
-def _check_device(device: str) -> None:
-    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", device):
-        raise ParameterError(f"device must be auto, cpu, cuda, cuda:N or mps, got {device!r}")
-
-
-_CHECKS: dict[str, Callable[[Any], None]] = {
-    "scale": _check_scale,
-    "densities": _check_densities,
-    "protocols": _check_protocols,
-    "strategies": _check_strategies,
-    "density": _check_density,
-    **{
-        name: partial(_check_count, name)
-        for name in (
-            "seeds",
-            "clean_seeds",
-            "score_seeds",
-            "strategy_seeds",
-            "points",
-            "repetitions",
-        )
-    },
-    "executor": _check_executor,
-    "device": _check_device,
-}
 
 
 def _set_up_kernel() -> None:

@@ -168,8 +168,8 @@ def _records(
     ]
 
 
-def measure_again(record: Record) -> Callable[[Store], object] | None:
-    """What measures a stored fit anew, into a store; None where another fit would come of it."""
+def measure_again(record: Record) -> Callable[[], Record] | None:
+    """What measures a stored fit anew; None where another fit would come of it."""
     try:
         fit = dict(record["fit"])
         case = Case(*map(fit.get, Case._fields))
@@ -181,7 +181,7 @@ def measure_again(record: Record) -> Callable[[Store], object] | None:
         measure = partial(_MEASURES[fit["experiment"]], case, (X, y), fit["seed"])
     except (KeyError, TypeError, ValueError, PackageNotFoundError):
         return None
-    return partial(fits.recorded, [fit], measure)
+    return lambda: fits.plain(*measure([fit]))
 
 
 def _compared(

@@ -10,7 +10,7 @@ from scipy import stats
 
 from dropkit.checks import Floats, Ints
 from dropkit.claims import compare
-from dropkit.figures import Curves, canvas
+from dropkit.figures import Curves, canvas, half_width
 from dropkit.metrics import bias
 from dropkit.practice import BALANCED, CROSS, DROP, DROP_10, FULL, HARDNESS, NEAR_MISS, RANDOM
 
@@ -105,5 +105,5 @@ def trusted(recalls: Curves) -> Figure:
 def _with_intervals(ax: Axes, x: Sequence[float], per_seed: Sequence[Floats], **style) -> None:
     """Draw means over seeds with 95 % t intervals."""
     means = [values.mean() for values in per_seed]
-    halves = [stats.sem(v) * stats.t.ppf(0.975, v.size - 1) for v in per_seed]
+    halves = [half_width(values) for values in per_seed]
     ax.errorbar(x, means, halves, elinewidth=0.9, **style)

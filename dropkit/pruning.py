@@ -29,9 +29,9 @@ from dropkit.checks import (
 )
 from dropkit.quotas import (
     at_least,
-    budget,
     class_counts,
     drop_densities,
+    positive_budget,
     strategy_densities,
     top,
     variance_densities,
@@ -145,7 +145,8 @@ def prune(
     Raises
     ------
     ValueError, TypeError
-        For an unknown protocol, missing scores or recalls, or any value out of its range.
+        For an unknown protocol, missing scores or recalls, a density that rounds to no sample, or
+        any value out of its range.
 
     Examples
     --------
@@ -162,9 +163,10 @@ def prune(
         return np.arange(labels.size)
     if plan.needs_scores:
         scores = check_scores(_given(scores, "scores", protocol), labels.size)
+    total = positive_budget(labels.size, density)
     keys = random_keys(seed)(labels.size) if plan.ranking == "random" else scores
     if plan.quota == "global":
-        return np.sort(top(keys, budget(labels.size, density)))
+        return np.sort(top(keys, total))
     if plan.quota == "drop":
         recalls = per_class(_given(recalls, "recalls", protocol), "recalls")
         if labels.max() >= recalls.size:
@@ -180,7 +182,7 @@ def prune(
     else:
         sizes = np.bincount(labels)
         densities = strategy_densities(labels, scores, density)
-    counts = class_counts(sizes, densities, total=budget(labels.size, density))
+    counts = class_counts(sizes, densities, total=total)
     counts = at_least(counts, sizes, minimum)
     return np.sort(top_in_class(keys, labels, counts))
 

@@ -217,6 +217,16 @@ def budget(n: int, density: float) -> int:
     return _half_up(n * density)
 
 
+def positive_budget(n: int, density: float) -> int:
+    """Return `budget`; raise ValueError where of n samples a density above 0 keeps none."""
+    kept = budget(n, density)
+    if kept == 0 < density:
+        raise ValueError(
+            f"density is {density}: of {n} samples that keeps none, so it must be at least 1/{n}"
+        )
+    return kept
+
+
 def top(scores: Floats, count: int) -> Ints:
     """Return the indices of the `count` highest scores, best first, ties by lowest index."""
     return np.argsort(-scores, kind="stable")[:count]

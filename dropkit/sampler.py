@@ -166,7 +166,18 @@ class DRoPSampler(BaseSampler):
             that differ.
         """
         check_complete(y, "y")
-        return super().fit_resample(X, y, groups=groups)
+        if type(X).__name__ == "DataFrame" and not hasattr(X, "iloc"):
+            # imbalanced-learn would take it for one of pandas when all is done.
+            raise ValueError(
+                f"X is a {type(X).__module__.partition('.')[0]} frame: pass X.to_pandas(), or "
+                "X.to_numpy() and take the rows sampler.sample_indices_ of X"
+            )
+        try:
+            return super().fit_resample(X, y, groups=groups)
+        except TypeError:
+            if np.ndim(y) == 1:
+                encode(y, "y")  # raises for labels of several types, which nothing can sort
+            raise
 
     def _check_X_y(self, X: Any, y: Any) -> tuple:
         y, binarized = check_target_type(y, indicate_one_vs_all=True)

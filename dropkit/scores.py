@@ -225,7 +225,9 @@ def ssp(features: ArrayLike, labels: ArrayLike) -> np.ndarray:
 
 
 register("el2n", needs=("probs", "labels"))(lambda query: el2n(query.probs, query.labels))
-register("grand", needs=("grad_norms",))(lambda query: query.grad_norms.mean(axis=0))
+register("grand", needs=("grad_norms",))(
+    lambda query: _finite(query.grad_norms, "grad_norms", (2,)).mean(axis=0)
+)
 register("forgetting", needs=("correct",), schedule="long")(lambda query: forgetting(query.correct))
 register("dynunc", needs=("target_probs",), schedule="long")(
     # Of a run shorter than the window of 10, all its epochs are one window.
@@ -259,6 +261,8 @@ def _labels(labels: ArrayLike, n: int, num_classes: int | None = None) -> np.nda
     if labels.shape != (n,):
         raise ValueError(f"labels have shape {labels.shape}: expected ({n},), one a sample")
     last = "K-1" if num_classes is None else num_classes - 1
+    if labels.dtype.kind not in "iufb":  # text has no smallest
+        raise ValueError(f"labels are {labels.dtype}: they must be integers 0..{last}")
     if labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= (num_classes or np.inf):
         raise ValueError(
             f"labels go from {labels.min()} to {labels.max()} ({labels.dtype}): "

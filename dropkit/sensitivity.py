@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from dropkit import metrics
-from dropkit.figures import METRICS, canvas, half_width
+from dropkit.figures import METRICS, canvas, half_width, shade
 from dropkit.metrics import Difference
 from dropkit.store import Record
 
@@ -145,7 +145,7 @@ def _line(ax: Axes, line: Line, measure: str, colour, label: str) -> None:
     values = sorted(line)
     middle, low, high = np.array([_summary(line[value], measure) for value in values]).T
     ax.plot(values, middle, "o-", ms=4, lw=1.4, color=colour, label=label)
-    ax.fill_between(values, low, high, color=colour, alpha=0.15, lw=0)
+    shade(ax, values, low, high, colour)
 
 
 def _summary(recalls: np.ndarray, measure: str) -> tuple[float, float, float]:

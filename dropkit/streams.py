@@ -95,7 +95,7 @@ def recalls_of(
         truth, guess = labels[part], predictions[part]
         if (truth.dtype.kind in "USO") != (guess.dtype.kind in "USO"):
             raise ValueError(
-                f"labels are {truth.dtype} but predictions are {guess.dtype}: "
+                f"labels are {_kind(truth)} but predictions are {_kind(guess)}: "
                 "expected numbers for both or text for both"
             )
         codes = encode(truth)
@@ -103,6 +103,17 @@ def recalls_of(
         hits += np.bincount(codes[truth == guess], minlength=num_classes)
         tell(len(truth))
     return np.divide(hits, sizes, out=np.full(num_classes, np.nan), where=sizes > 0), sizes
+
+
+def _kind(values: np.ndarray) -> str:
+    """In words, with what makes text of a column of numbers, such as "n/a", where there is one."""
+    if values.dtype.kind not in "USO":
+        return f"numbers such as {values[0]}"
+    return f"text such as {next((v for v in values.tolist() if not _number(v)), values[0])!r}"
+
+
+def _number(text: object) -> bool:
+    return str(text).strip().replace(".", "", 1).lstrip("+-").isdecimal()
 
 
 def kept_at_random(

@@ -82,8 +82,8 @@ def recalls(panels: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
         for protocol, values in of_each.items():
             places = range(1, values.shape[1] + 1)
             interval_line(ax, places, 100 * values.T, look(protocol))
-        ax.set(xlabel="class, from the largest", title=title)
-        ax.sharey(axes[0, 0])
+        # An interval of two seeds may reach far beyond what a recall can be.
+        ax.set(xlabel="class, from the largest", title=title, ylim=(0, 100))
     axes[0, 0].set_ylabel("recall (%)")
     legend(figure, axes[0])
     return figure

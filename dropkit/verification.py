@@ -14,16 +14,24 @@ from dropkit.scores import SCORES
 from dropkit.store import Store
 from dropkit.trials import Trial
 
+Fit = Callable[[], Record]  # measures a fit: its recalls, and how many samples were kept
+
+
+class Drawn(NamedTuple):
+    """A stored record, and what makes it again: its trial, or what measures its fit."""
+
+    stored: Record
+    source: Trial | Fit
+
 
 class Verified(NamedTuple):
-    """A stored record beside that of the same trial or fit run again.
+    """A stored record beside what came out of the same trial or fit run again.
 
     `difference` is the largest between their recalls; `same_kept` says whether every class kept
     as many samples.
     """
 
     stored: Record
-    again: Record
     difference: float
     same_kept: bool
 
@@ -52,8 +60,8 @@ def _restored(kind: type, config: dict[str, Any]) -> Any:
     return kind(**values)
 
 
-def fit_of(record: Record) -> Callable[[Store], object] | None:
-    """What measures the fit of a record into a store; None if not these packages, or it is none."""
+def fit_of(record: Record) -> Fit | None:
+    """What measures the fit of a record; None if not these packages, or it is none."""
     if "fit" not in record:
         return None
     try:
@@ -63,16 +71,16 @@ def fit_of(record: Record) -> Callable[[Store], object] | None:
     return practice.measure_again(record)
 
 
-def sample(records: Iterable[Record], count: int, seed: int = 0) -> list[Record]:
+def sample(records: Iterable[Record], count: int, seed: int = 0) -> list[Drawn]:
     """Draw records at random among those that this version makes, all if there are fewer."""
     order = sorted(records, key=lambda record: record["key"])
     random.Random(seed).shuffle(order)
-    made = (record for record in order if trial_of(record) or fit_of(record))
-    return list(itertools.islice(made, count))
+    drawn = (Drawn(record, trial_of(record) or fit_of(record)) for record in order)
+    return list(itertools.islice((each for each in drawn if each.source), count))
 
 
 def rerun(
-    records: Sequence[Record], *, executor: str = "local", device: str = "cpu"
+    drawn: Sequence[Drawn], *, executor: str = "local", device: str = "cpu"
 ) -> list[Verified]:
     """Make records drawn by ``sample`` again, with nothing stored to start from, and compare.
 
@@ -81,17 +89,19 @@ def rerun(
     ValueError
         If a trial's data set, the executor or the device is not there.
     """
-    trials = [trial for record in records if (trial := trial_of(record))]
+    trials = [each.source for each in drawn if isinstance(each.source, Trial)]
     with tempfile.TemporaryDirectory() as folder:
         store = Store(folder)
-        study.run(trials, store=store, executor=executor, device=device)
-        for fit in filter(None, map(fit_of, records)):
-            fit(store)
+        records = study.run(trials, store=store, executor=executor, device=device)
         store.close()
-    return [_compared(record, store[record["key"]]) for record in records]
+    again = iter(records)
+    return [
+        _compared(stored, next(again) if isinstance(source, Trial) else source())
+        for stored, source in drawn
+    ]
 
 
 def _compared(stored: Record, again: Record) -> Verified:
     pairs = zip(stored["recalls"], again["recalls"], strict=True)
     difference = max(abs(first - second) for first, second in pairs)
-    return Verified(stored, again, difference, stored["kept"] == again["kept"])
+    return Verified(stored, difference, stored["kept"] == again["kept"])

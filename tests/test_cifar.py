@@ -3,11 +3,13 @@
 import hashlib
 import os
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from dropkit import cifar, datasets
+from dropkit.__main__ import main
 
 TRAIN, TEST, CLASSES = 60, 20, tuple("abcde")
 
@@ -122,6 +124,65 @@ class TestErrors:
         monkeypatch.setattr("torchvision.datasets.CIFAR10.download", offline)
         with pytest.raises(ValueError, match=r"cannot be downloaded there \(no route to host\)"):
             datasets.load("cifar10", 0, str(folder))
+
+
+class TestWhereTheyAreLookedFor:
+    """torchvision is asked only for a folder that is there, or for the default one."""
+
+    @pytest.fixture(autouse=True)
+    def downloads(self, monkeypatch, tmp_path):
+        """The folders that torchvision was to download into; its servers are never reached."""
+        asked = []
+
+        def offline(cifar10):
+            asked.append(Path(cifar10.root))
+            raise OSError("no route to host")
+
+        monkeypatch.setattr("torchvision.datasets.CIFAR10.download", offline)
+        monkeypatch.setenv("HOME", str(tmp_path / "home"))
+        monkeypatch.delenv("DROPKIT_DATA", raising=False)
+        cifar.read.cache_clear()
+        return asked
+
+    @pytest.mark.parametrize("name", ["cifar10", "cifar100", "cifar100-coarse"])
+    @pytest.mark.parametrize("way", ["argument", "environment"])
+    def test_a_folder_that_is_not_there_is_not_made(
+        self, downloads, tmp_path, monkeypatch, name, way
+    ):
+        typo = tmp_path / "dtaa"
+        if way == "environment":
+            monkeypatch.setenv("DROPKIT_DATA", str(typo))
+        message = f"^there is no folder {typo}: let --data or DROPKIT_DATA name one that has {name}"
+        with pytest.raises(ValueError, match=message.removesuffix("-coarse")):
+            datasets.load(name, 0, str(typo) if way == "argument" else None)
+        assert downloads == [] and not typo.exists()
+
+    def test_a_file_is_no_folder(self, downloads, tmp_path):
+        (tmp_path / "cifar10.npz").touch()
+        with pytest.raises(ValueError, match=r"^there is no folder .*cifar10\.npz: let --data"):
+            datasets.load("cifar10", 0, str(tmp_path / "cifar10.npz"))
+        assert downloads == []
+
+    def test_an_empty_folder_is_downloaded_into(self, downloads, tmp_path):
+        (tmp_path / "data").mkdir()
+        with pytest.raises(ValueError, match="cannot be downloaded there"):
+            datasets.load("cifar10", 0, str(tmp_path / "data"))
+        assert downloads == [tmp_path / "data"]
+
+    def test_the_default_folder_need_not_be_there(self, downloads, tmp_path):
+        with pytest.raises(ValueError, match="cannot be downloaded there"):
+            datasets.load("cifar10")
+        assert downloads == [tmp_path / "home" / ".cache" / "dropkit-data"]
+
+    def test_on_the_command_line(self, downloads, tmp_path, capsys, monkeypatch):
+        monkeypatch.setenv("DROPKIT_DATA", "set back by the test")
+        folders = ["--data", str(tmp_path / "dtaa"), "--store", str(tmp_path / "store")]
+        assert main(["run", "cifar10-mini", "--device", "cpu", *folders]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith(
+            f"dropkit: error: there is no folder {tmp_path / 'dtaa'}: let --data"
+        )
+        assert downloads == [] and not (tmp_path / "dtaa").exists()
 
 
 def test_twenty_superclasses_of_five():

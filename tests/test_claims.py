@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from dropkit import claims
+from dropkit import claims, metrics
 from dropkit.metrics import Difference
 
 
@@ -18,6 +18,11 @@ def test_verdict_reads_the_interval(low, high, expected):
 
 def test_one_seed_separates_nothing():
     assert claims.verdict(Difference(3.0, np.nan, np.nan)) == "not separated"
+
+
+def test_one_seed_is_shown_without_an_interval():
+    one = {label: {d: r[:1] for d, r in by.items()} for label, by in curves().items()}
+    assert claims.comparison_rows(one, "good", "poor") == [[0.5, "+20.0", "+20.0", "+20.0"]]
 
 
 def curves(seed: int = 0) -> dict:
@@ -47,6 +52,29 @@ def test_the_average_has_scipys_paired_interval():
     found = claims.compare({"a": {0.5: noisy}, "b": data["poor"]}, "a", "b")[0.5]["average"]
     oracle = stats.ttest_rel(noisy.mean(1), data["poor"][0.5].mean(1)).confidence_interval()
     assert found[1:] == pytest.approx((100 * oracle.low, 100 * oracle.high))
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 9])
+def test_of_few_seeds_the_pooled_worst_class_has_a_jackknifes_interval(seeds):
+    rng = np.random.default_rng(seeds)
+    a, b = rng.uniform(0.2, 0.9, size=(2, seeds, 4))
+    found = claims.compare({"a": {0.5: a}, "b": {0.5: b}}, "a", "b")[0.5]["pooled"]
+
+    def gain(rows):
+        return 100 * (a[rows].mean(axis=0).min() - b[rows].mean(axis=0).min())
+
+    everyone = list(range(seeds))
+    without = [gain([row for row in everyone if row != left_out]) for left_out in everyone]
+    error = np.sqrt((seeds - 1) / seeds * np.square(np.subtract(without, np.mean(without))).sum())
+    half = stats.t.ppf(0.975, seeds - 1) * error
+    assert found == pytest.approx((gain(everyone), gain(everyone) - half, gain(everyone) + half))
+
+
+def test_from_ten_seeds_on_it_has_the_bootstraps():
+    rng = np.random.default_rng(0)
+    a, b = rng.uniform(0.2, 0.9, size=(2, 10, 4))
+    found = claims.compare({"a": {0.5: a}, "b": {0.5: b}}, "a", "b")[0.5]["pooled"]
+    assert found == pytest.approx(100 * np.array(metrics.pooled_difference(a, b)))
 
 
 def test_marks_and_rows():

@@ -126,6 +126,14 @@ def test_quotas_at_several_densities(capsys):
     assert [int(row[4]) for row in lines[1:]] == np.bincount(CODES).tolist()
 
 
+def test_quotas_of_no_sample(capsys):
+    densities = ["--density", "0.25", "0.0009"]
+    assert main(["quotas", "--labels", "y.npy", "--recalls", "r.npy", *densities]) == 2
+    output = capsys.readouterr()
+    assert output.err.endswith("of 500 samples that keeps none, so it must be at least 1/500\n")
+    assert output.out == ""
+
+
 class TestScores:
     def test_list_names_all_and_the_options_they_need(self, capsys):
         assert main(["scores"]) == 0
@@ -176,12 +184,16 @@ def write(name, rows):
         ("--labels half.npy --recalls r.npy", "0.5 is among the labels: expected whole numbers"),
         ("--labels y.npy --predictions two.npy", "two.npy has shape (500, 2): expected (n,): take"),
         ("--labels y.npy --predictions r.npy", "there are 500 labels and 4 predictions"),
-        ("--labels y.npy --predictions t.csv:guess", "labels are int64 but predictions are <U3"),
+        ("--labels y.npy --predictions t.csv:guess", "labels are numbers such as "),
         ("--labels y.npy --recalls half.npy", "half.npy has 2 recalls and y.npy 4 classes"),
         ("--labels y.npy --recalls t.csv:label", "t.csv:label holds <U3: expected numbers"),
         ("--labels y.npy --recalls r.npy --val-labels y.npy", "--val-labels go with --predictions"),
         ("--labels half.npy --predictions p.npy --val-labels y.npy", "0.5 is among the labels"),
         ("--labels y.npy --recalls r.npy --density 2", "density is 2.0: it must lie in (0, 1]"),
+        (
+            "--labels y.npy --recalls r.npy --density 0.0009",
+            "density is 0.0009: of 500 samples that ",
+        ),
         ("--labels y.npy --recalls r.npy --smoothing -1", "smoothing is -1.0"),
         ("--labels y.npy --recalls r.npy --seed -1", "seed is -1"),
         ("--labels y.npy --recalls r.npy --rows -1", "--rows is -1"),

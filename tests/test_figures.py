@@ -94,6 +94,14 @@ def test_bands_are_t_intervals_of_the_mean():
     assert band.max() == pytest.approx(high)
 
 
+def test_the_interval_at_a_single_density_is_a_bar():
+    single = {"random": {0.3: RECALLS["random"][0.3]}}
+    ax = figures.against_density(single, ["worst"]).axes[0]
+    (bar,) = ax.collections[0].get_segments()
+    low, high = stats.t.interval(0.95, 1, loc=30, scale=stats.sem([40, 20]))
+    assert bar == pytest.approx(np.array([[0.3, low], [0.3, high]]))
+
+
 def test_densities_may_have_other_numbers_of_seeds():
     uneven = {"random": {0.3: RECALLS["random"][0.3], 0.6: np.array([[0.8, 0.5]])}}
     ax = figures.against_density(uneven, ["worst"]).axes[0]
@@ -108,6 +116,26 @@ def test_pooled_averages_before_the_minimum():
     drawn = {box.get_label(): box[0].get_ydata() for box in pooled.containers}
     assert drawn["Random"][0] == pytest.approx(35)
     assert drawn["Random+DRoP"][0] == pytest.approx(50)
+
+
+@pytest.mark.parametrize(
+    "classes",
+    [
+        ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"],
+        [f"non-insect invertebrates {k}" for k in range(20)],
+        [f"class {k}" for k in range(100)],
+    ],
+)
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_names_of_classes_do_not_run_into_each_other(classes, seeds):
+    recalls = np.random.default_rng(0).uniform(size=(seeds, len(classes)))
+    figure = class_figures.class_recalls(recalls, classes)
+    figure.draw_without_rendering()
+    ax = figure.axes[0]
+    assert [bar.get_height() for bar in ax.patches] == pytest.approx(100 * recalls.mean(axis=0))
+    spans = [label.get_window_extent() for label in ax.get_xticklabels()]
+    assert all(one.x1 <= other.x0 for one, other in zip(spans, spans[1:], strict=False))
+    assert len(ax.containers) == 1 + (seeds > 1)  # bars and, of several seeds, their intervals
 
 
 def test_density_correlation_is_averaged_over_densities():
@@ -232,6 +260,16 @@ def test_sorted_densities_draws_each_protocols_densities():
     assert by_density(drop)[0.2] == pytest.approx(np.array([[1, 0.45], [2, 0.25], [3, 0.1125]]))
     assert el2n.get_title() == "EL2N\nmin SPC at d = 0.2: 1"
     assert drop.get_title() == "Random+DRoP\nmin SPC at d = 0.2: 4"
+
+
+def test_nothing_kept_is_said():
+    full = np.array([0.9, 0.8])
+    for figure in (
+        class_figures.class_densities({}, SIZES, full),
+        class_figures.sorted_densities({}, SIZES),
+        class_figures.accuracy_against_density({}, SIZES, full),
+    ):
+        assert figure.axes[0].texts[0].get_text() == class_figures.UNPRUNED
 
 
 def test_sorted_densities_shades_the_range_over_seeds():

@@ -127,6 +127,13 @@ class TestVerify:
             "run again: 0 trials, 11 fits, as the store has no more of this version; different: 0"
         )
 
+    def test_the_packages_are_looked_up_once_a_fit(self, folder, capsys, monkeypatch):
+        asked, version = [], fits.version
+        monkeypatch.setattr(fits, "version", lambda name: asked.append(name) or version(name))
+        status, lines = self.verified(folder, capsys)
+        assert status == 0 and lines[0].startswith("0 trials, 11 fits and")
+        assert sorted(asked) == sorted(11 * fits.PACKAGES)
+
     @pytest.mark.parametrize("field", ["recalls", "kept"])
     def test_another_result_is_found(self, folder, capsys, field):
         chosen = list(Store(folder))[4]

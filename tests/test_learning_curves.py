@@ -89,3 +89,13 @@ def test_figure_has_a_panel_a_loss_and_the_mean_of_all_seeds():
         np.testing.assert_allclose(lines[-1].get_ydata(), expected)
         drops = [line.get_xdata()[0] for line in ax.lines if len(line.get_xdata()) == 2]
         assert drops == [4.5, 6.5]
+
+
+def test_panels_share_an_axis_that_holds_the_curves_of_all():
+    low, high = np.full((3, 8, 2), 0.1), np.full((3, 8, 2), 0.9)
+    middle = np.full((3, 8, 2), 0.5)
+    recipe = replace(DIGITS, epochs=8)
+    figure = learning_curves.worst_class_curves({"a": middle, "b": low, "c": high}, recipe)
+    for ax in figure.axes:
+        bottom, top = ax.get_ylim()
+        assert bottom < 10 and top > 90

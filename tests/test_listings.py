@@ -82,6 +82,17 @@ def test_no_root(monkeypatch, module, setting):
     )
 
 
+@pytest.mark.parametrize("module", [tinyimagenet, imagenet, waterbirds], ids=lambda m: m.FOLDER)
+def test_a_root_that_is_not_there(tmp_path, module):
+    root = tmp_path / "dtaa"
+    with pytest.raises(ValueError) as caught:
+        datasets.load(module.__name__.removeprefix("dropkit."), root=str(root))
+    assert str(caught.value) == (
+        f"there is no folder {root}: let --data or DROPKIT_DATA name one that has {module.FOLDER}"
+    )
+    assert not root.exists()
+
+
 def test_a_study(name, tmp_path):
     """From JPEG files to records, shifted and flipped, with quotas of a query model."""
     trials = study.grid(

@@ -1,9 +1,10 @@
 """Verdicts on measurements made up to agree or not."""
 
+import numpy as np
 import pytest
 
-from dropkit.mixture_claims import HEADERS, comparison, percent, verdict
-from dropkit.mixture_summary import RatioSummary, Summary
+from dropkit.mixture_claims import HEADERS, comparison, percent, place, threshold, verdict
+from dropkit.mixture_summary import RatioSummary, Summary, summarise
 from dropkit.theory import GaussianMixture
 
 PAPER = GaussianMixture(mu0=-1, mu1=1, sigma0=0.5, sigma1=1, phi0=0.5)  # Figure 3
@@ -63,3 +64,31 @@ def test_verdict_words(holds, word):
 
 def test_percent():
     assert percent(0.1234, 0.0056) == "12.34 ± 0.56 %"
+
+
+INFINITE = float("inf")
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "mean", "median"),
+    [
+        ([0.1, 0.3], "0.200 ± 0.100", "0.200"),
+        ([0.1, 0.3, -INFINITE], "0.200 ± 0.100, without 1 infinite", "0.100"),
+        ([0.1, -INFINITE, -INFINITE], "too few finite", "−∞"),
+        ([INFINITE, INFINITE], "too few finite", "∞"),
+        ([-INFINITE, INFINITE], "too few finite", "–"),
+    ],
+)
+def test_thresholds_that_give_up_a_class_are_shown_as_such(thresholds, mean, median):
+    found = summarise(PAPER, np.array(thresholds))
+    assert (place(found), threshold(found.median)) == (mean, median)
+
+
+def test_an_infinite_minimiser_is_not_said_to_stay_where_it_is():
+    close = GaussianMixture(-0.3, 0.3, 0.5, 1, 1 / 3)  # optimal priors, means too close
+    assert close.average_minimizer() == -INFINITE
+    found = dict.fromkeys(NAMES, summarise(close, np.full(5, -INFINITE)))
+    rows = comparison(close, 0.5, found, {1: CLOSE, 1000: CLOSE})
+    measured, agrees = next(row[1:] for row in rows if "minimiser coincides" in row[0])
+    assert (measured, agrees) == ("t* = −∞ to begin with", "–")
+    assert not any(word in cell for row in rows for cell in row for word in ("nan", "inf"))

@@ -15,8 +15,10 @@ CELL = """\
 scale = "digits"          # the data
 densities = [0.1, 0.5]    # fractions
 protocols = ["random", "random+drop"]
+strategies = ["grand"]
 seeds = 60
 separation = 2.0
+separations = [2.0]
 store = ""
 executor = "local"
 device = "cpu"
@@ -40,8 +42,10 @@ def test_defaults_come_back_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
         "scale": "digits",
         "densities": [0.1, 0.5],
         "protocols": ["random", "random+drop"],
+        "strategies": ["grand"],
         "seeds": 60,
         "separation": 2.0,
+        "separations": [2.0],
         "store": "/somewhere/store",
         "executor": "local",
         "device": "cpu",
@@ -52,11 +56,14 @@ def test_defaults_come_back_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     "injected, name, expected",
     [
-        ("densities = [1]", "densities", [1.0]),
+        ("separations = [1]", "separations", [1.0]),
         ("densities = (0.2, 0.3)", "densities", [0.2, 0.3]),
         ("separation = 3", "separation", 3.0),
+        ("densities = [0.5, 0.1, 0.5, 0.25]", "densities", [0.1, 0.25, 0.5]),
+        ("protocols = ['random', 'el2n', 'random']", "protocols", ["random", "el2n"]),
         ("seeds = 2", "seeds", 2),
         ("literal = False", "literal", False),
+        ("strategies = []", "strategies", []),
         ("store = 'here'", "store", "here"),
         ("device = 'cuda:1'", "device", "cuda:1"),
     ],
@@ -79,12 +86,14 @@ def test_injected_value_wins_in_the_type_of_the_default(injected, name, expected
         ("densities = 0.3", ["densities must be a list of numbers", "got 0.3"]),
         ("densities = [0.1, '0.3']", ["densities must be a list of numbers", "[0.1, '0.3']"]),
         ("densities = [True]", ["densities must be a list of numbers", "[True]"]),
-        ("densities = [0.5, 1.5, 0]", ["densities", "above 0 and at most 1", "1.5, 0"]),
-        ("densities = [float('nan')]", ["densities", "above 0 and at most 1", "nan"]),
+        ("densities = [0.5, 1.5, 0]", ["densities", "above 0 and below 1", "1.5, 0"]),
+        ("densities = [float('nan')]", ["densities", "above 0 and below 1", "nan"]),
         ("densities = []", ["densities", "empty list"]),
         ("protocols = 'random'", ["protocols must be a list of texts", "the text 'random'"]),
         ("protocols = ['droop']", ["protocol 'droop'"]),
         ("protocols = []", ["protocols", "empty list"]),
+        ("strategies = ['el2n', 'hope']", ["strategies must name scores", "el2n", "got hope"]),
+        ("strategies = 'el2n'", ["strategies must be a list of texts", "the text 'el2n'"]),
         ("seeds = [0, 1]", ["seeds must be a whole number such as 60", "[0, 1]"]),
         ("seeds = 2.5", ["seeds must be a whole number", "2.5"]),
         ("seeds = True", ["seeds must be a whole number", "True"]),
@@ -103,6 +112,27 @@ def test_wrong_parameter_stops_with_one_sentence(injected, words) -> None:
     assert all(word in message for word in words), message
     assert "\n" not in message
     assert caught.value._render_traceback_() == [f"ParameterError: {message}"]
+
+
+@pytest.mark.parametrize(
+    ("injected", "told"),
+    [
+        ("", []),
+        ("store = 'here'\nexecutor = 'processes'\ndevice = 'auto'", []),  # no other numbers
+        ("seeds = 60", []),
+        ("seeds = 3", ["`seeds = 3` (the page has `60`)"]),
+        ("separations = [1]\nscale = 'mini'", ["`separations = [1.0]`", "`scale = 'mini'`"]),
+    ],
+)
+def test_a_run_with_other_parameters_says_that_the_prose_is_not_about_it(
+    shell, monkeypatch, injected, told
+) -> None:
+    monkeypatch.setattr(notebook, "_set_up_kernel", lambda: None)  # of the figures, not the words
+    with capture_output() as captured:
+        run(injected)
+    texts = [output.data["text/markdown"] for output in captured.outputs]
+    assert len(texts) == bool(told)
+    assert all(words in texts[0] for words in told)
 
 
 def test_names_of_the_notebooks_own_cells_are_no_parameters() -> None:
@@ -165,6 +195,12 @@ def test_table_reads_back_as_its_rows(shell) -> None:
     cells = re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", html)
     assert cells == ["name", "share", "n", "a|b", "0.25", "-3.10", "c", "10", "+4.5 [4, 5]"]
     assert html.count("right") == 2 * 3  # the two columns of numbers, header and rows
+
+
+def test_table_without_rows_is_a_sentence(shell) -> None:
+    data, _ = glued(notebook.table, [], headers=["name", "value"], title="Gains")
+    text = data["text/markdown"]
+    assert text.startswith("**Gains**\n\nNothing to show") and "|" not in text
 
 
 def test_table_of_a_wrong_width_names_the_row() -> None:

@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from dropkit.pruning import Protocol, parse, prune
@@ -54,6 +54,15 @@ def samples(draw, most=40):
 
 
 densities = st.integers(1, 20).map(lambda i: i / 20)
+
+
+@st.composite
+def prunable(draw):
+    """Labels, scores and a density that keeps some of them."""
+    labels, scores = draw(samples())
+    density = draw(densities)
+    assume(round_half_up(density, len(labels)))
+    return labels, scores, density
 
 
 class TestParse:
@@ -114,17 +123,17 @@ class TestRegister:
 
 
 class TestPrune:
-    @given(samples(), densities)
-    def test_strategy_is_a_global_cut(self, sample, density):
-        labels, scores = sample
+    @given(prunable())
+    def test_strategy_is_a_global_cut(self, sample):
+        labels, scores, density = sample
         kept = prune("el2n", labels, density, scores=scores)
         n = len(labels)
         assert kept.tolist() == sorted(best(range(n), scores, round_half_up(density, n)))
         assert kept.dtype == np.int64
 
-    @given(samples(), densities)
-    def test_strategy_with_drop_quotas_cuts_inside_classes(self, sample, density):
-        labels, scores = sample
+    @given(prunable())
+    def test_strategy_with_drop_quotas_cuts_inside_classes(self, sample):
+        labels, scores, density = sample
         # Equal errors ask for N_k d of each class: largest remainders, lower classes first.
         total = round_half_up(density, len(labels))
         wanted = [len(members(labels, k)) * Fraction(str(density)) for k in range(4)]
@@ -136,9 +145,9 @@ class TestPrune:
         kept = prune("grand+drop", labels, density, scores=scores, recalls=[0.5] * 4)
         assert kept.tolist() == sorted(expected)
 
-    @given(samples(), densities)
-    def test_balance_raises_the_smallest_classes_first(self, sample, density):
-        labels, scores = sample
+    @given(prunable())
+    def test_balance_raises_the_smallest_classes_first(self, sample):
+        labels, scores, density = sample
         sizes = [len(members(labels, k)) for k in range(max(labels) + 1)]
         # Brute force: hand out samples one by one to the class that has the fewest so far.
         counts = [0] * len(sizes)
@@ -150,9 +159,9 @@ class TestPrune:
         assert np.abs(found - counts).max() <= 1
         assert found.sum() == sum(counts)
 
-    @given(samples(), densities, st.integers(0, 5))
-    def test_random_with_induced_quotas_has_the_strategys_counts(self, sample, density, seed):
-        labels, scores = np.array(sample[0]), sample[1]
+    @given(prunable(), st.integers(0, 5))
+    def test_random_with_induced_quotas_has_the_strategys_counts(self, sample, seed):
+        labels, scores, density = np.array(sample[0]), *sample[1:]
         cut = best(range(labels.size), scores, round_half_up(density, labels.size))
         kept = prune("random+sspq", labels, density, scores=scores, seed=seed)
         np.testing.assert_array_equal(
@@ -219,6 +228,7 @@ class TestRandom:
     @given(st.integers(1, 60), densities, densities, st.integers(0, 2**40))
     def test_subsets_nest(self, n, one, other, seed):
         low, high = sorted((one, other))
+        assume(round_half_up(low, n))
         less, more = (prune("random", np.zeros(n, int), d, seed=seed) for d in (low, high))
         assert set(less.tolist()) <= set(more.tolist())
         assert (less.size, more.size) == (round_half_up(low, n), round_half_up(high, n))
@@ -245,6 +255,13 @@ class TestBadInput:
             ("random", [0, 1], 0, {}, r"density is 0: it must lie in \(0, 1\]"),
             ("random", [0, 1], 1.01, {}, r"density is 1\.01: it must lie in \(0, 1\]"),
             ("random", [0, 1], math.nan, {}, r"density is nan"),
+            (
+                "random+drop",
+                [0, 1, 1],
+                0.1,
+                {"recalls": [0.5, 0.5], "minimum": 1},
+                r"^density is 0\.1: of 3 samples that keeps none, so it must be at least 1/3$",
+            ),
             ("random", [], 0.5, {}, r"labels have shape \(0,\)"),
             ("random", [0, -1], 0.5, {}, r"label -1 is negative"),
             ("random", [0, 1], 0.5, {"seed": -1}, r"seed is -1"),
@@ -283,6 +300,23 @@ class TestBadInput:
             val_sizes=pd.Series(np.repeat([0, 1, 2], sizes)).value_counts(),
         )
         assert kept.tolist() == expected.tolist()
+
+    @given(
+        name=st.sampled_from(["random", "el2n", "random+drop", "el2n+balance", "random+sspq"]),
+        n=st.integers(1, 500),
+        part=st.floats(0.001, 2),
+    )
+    def test_a_density_that_rounds_to_no_sample(self, name, n, part):
+        """Half a sample rounds up to one, anything below it to none."""
+        assume(abs(part - 0.5) > 1e-6 and part <= n)
+        labels, density = np.arange(n) % 3, part / n
+        given = {"scores": np.arange(n), "recalls": [0.9, 0.8, 0.7]}
+        if part > 0.5:
+            assert len(prune(name, labels, density, **given)) >= 1
+            return
+        with pytest.raises(ValueError, match=f"density is .*: of {n} samples .* at least 1/{n}$"):
+            prune(name, labels, density, **given)
+        assert len(prune(name, labels, 1 / n, **given)) == 1
 
     def test_types(self):
         with pytest.raises(TypeError, match="density is '0.3'"):

@@ -346,6 +346,11 @@ def labels_with(missing):
             (X, Y),
             r"the estimator predicts an array of shape \(600, 3\): expected \(600,\), the class",
         ),
+        (
+            {"recalls": RECALLS, "density": 0.0005, "below": "keep"},
+            (X, Y),
+            "^density is 0.0005: of 600 samples that keeps none, so it must be at least 1/600$",
+        ),
         ({"minimum": 1.5, "recalls": RECALLS}, (X, Y), "'minimum' parameter"),
         ({"validation": (X,)}, (X, Y), r"1 entries: expected \(X, y\)"),
         ({"validation": (X, Y[1:])}, (X, Y), "inconsistent numbers of samples"),

@@ -71,12 +71,14 @@ def array(reference: str) -> np.ndarray:
     return _mapped(Path(reference))
 
 
-def check_target(path: str) -> None:
-    """Raise ValueError unless a file of this name can be a .npy file in a folder that is there."""
+def check_target(path: str, inputs: Iterable[str | None] = ()) -> None:
+    """Raise ValueError unless a .npy file can be written here, over none of the inputs."""
     if not path.endswith(".npy"):
         raise ValueError(f"{path} cannot be written: the name must end in .npy")
     if not Path(path).parent.is_dir():
         raise ValueError(f"{path} cannot be written: there is no folder {Path(path).parent}")
+    if any(name and Path(path).resolve() == _split(name)[0].resolve() for name in inputs):
+        raise ValueError(f"{path} cannot be written: it is one of the files that are read")
 
 
 def write_indices(path: str, parts: Iterable[np.ndarray], total: int) -> None:
@@ -123,6 +125,8 @@ def _csv_values(path: Path, name: str | None) -> list[str]:
     with path.open(newline="", encoding="utf-8-sig") as file:
         rows = csv.reader(file)
         header = next(rows, [])
+        if len(header) == 1 and (other := re.search("[;\t]", header[0])):
+            raise ValueError(f"{path} separates its columns by {other[0]!r}: expected commas")
         place = _place(path, header, name)
         if _whole(header[place : place + 1]) is not None:
             raise ValueError(f"{path} begins with {header[place]}: its first row must name columns")
@@ -148,10 +152,12 @@ def _parquet_column(path: Path, name: str | None) -> np.ndarray:
         except ArrowException as error:
             raise ValueError(f"{path} is no parquet file ({error})") from None
         header = table.schema_arrow.names
-        values = table.read(columns=[header[_place(path, header, name)]]).column(0)
+        chosen = header[_place(path, header, name)]
+        values = table.read(columns=[chosen]).column(0)
     if values.null_count:
         row = values.is_null().index(True).as_py()
-        raise ValueError(f"{path}, row {row}: {values.null_count} values are missing")
+        others = f", the first of {values.null_count} missing values" * (values.null_count > 1)
+        raise ValueError(f"{path}, row {row}: {chosen!r} is missing{others}")
     array = values.to_numpy()
     return array.astype(str) if array.dtype == object else array
 

@@ -2,7 +2,7 @@
 
 import argparse
 
-from dropkit.commands.run import add_plan
+from dropkit.commands.run import add_plan, check_threads
 
 DESCRIPTION = """\
 Say how many networks and images a plan trains on, and how long that takes.
@@ -44,6 +44,8 @@ def run(options: argparse.Namespace) -> None:
     speed = options.images_per_second
     if speed is not None and not speed > 0:
         raise ValueError(f"--images-per-second must be above 0, got {speed:g}")
+    check_threads(options.threads)
+    device = None if speed else devices.resolve(options.device)
     found = plan.read(options.plan)
     size = estimate.size(found.dataset)
     cost = estimate.cost(sum(found.steps(options.seeds), []))
@@ -53,8 +55,7 @@ def run(options: argparse.Namespace) -> None:
     print(f"queries     {cost.queries:,}, on {cost.query_images:,} images; ", end="")
     print(f"the largest records {cost.record / 1e9:.2f} GB")
     print(f"arithmetic  {each / 1e9:.3g} GFLOP an image, {each * cost.images / 1e15:,.1f} PFLOP")
-    if speed is None:
-        device = devices.resolve(options.device)
+    if device:
         torch.set_num_threads(options.threads)
         with devices.memory_named(f"{found.model} at a batch of {found.recipe.batch}"):
             speed = estimate.throughput(found.model, size, found.recipe, device)

@@ -55,7 +55,8 @@ def run(options: argparse.Namespace) -> None:
     from dropkit.streams import kept_at_random
 
     check_density(options.density, zero=False)
-    check_target(options.out)
+    inputs = [options.labels, options.predictions, options.recalls, options.val_labels]
+    check_target(options.out, inputs)
     with progress() as bar, plain_warnings():
         data = read(options, bar)
         table = class_table(

@@ -37,6 +37,12 @@ def add_plan(command: argparse.ArgumentParser) -> None:
     command.add_argument("--threads", type=int, default=1, help="of a processor (default 1)")
 
 
+def check_threads(threads: int) -> None:
+    """Raise ValueError for fewer than one."""
+    if threads < 1:
+        raise ValueError(f"--threads must be at least 1, got {threads}")
+
+
 def run(options: argparse.Namespace) -> None:
     """Run the plan and say how much of it is done."""
     import os
@@ -46,6 +52,9 @@ def run(options: argparse.Namespace) -> None:
     from dropkit import devices, plan
     from dropkit.store import Store
 
+    check_threads(options.threads)
+    if options.minutes is not None and not options.minutes >= 0:
+        raise ValueError(f"--minutes must be 0 or more, got {options.minutes:g}")
     for name, value in (("DROPKIT_DATA", options.data), ("RAY_ADDRESS", options.address)):
         if value:
             os.environ[name] = value

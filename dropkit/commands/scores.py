@@ -60,8 +60,8 @@ def _compute(options: argparse.Namespace) -> None:
 
     if options.out is None:
         raise ValueError("--out is missing: name the file that the scores are written to")
-    check_target(options.out)
     given = {name: getattr(options, name) for name in RECORDS}
+    check_target(options.out, given.values())
     missing = [name for name in SCORES[options.score].needs if given[name] is None]
     if missing:
         wanted = " and ".join(f"--{name.replace('_', '-')} FILE.npy" for name in missing)

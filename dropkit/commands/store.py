@@ -169,7 +169,7 @@ def _run_again(records: list["Record"], options: argparse.Namespace) -> int:
         failed += not passed
         print(f"{'same' if passed else 'DIFFERENT'}: {_described(verified)}")
     fewer = ", as the store has no more of this version" if len(drawn) < options.sample else ""
-    print(f"run again: {_counted(drawn)}{fewer}; different: {failed:,}")
+    print(f"run again: {_counted(each.stored for each in drawn)}{fewer}; different: {failed:,}")
     return failed
 
 
