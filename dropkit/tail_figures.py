@@ -77,13 +77,15 @@ def recalls(panels: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
     """
     if not panels:
         return words("no records yet")
-    figure, axes = canvas(1, len(panels), width=figures.width(len(panels)), height=3.0)
+    figure, axes = canvas(1, len(panels), width=min(figures.width(len(panels)), 7.2), height=3.0)
     for ax, (title, of_each) in zip(axes[0], panels.items(), strict=True):
         for protocol, values in of_each.items():
             places = range(1, values.shape[1] + 1)
             interval_line(ax, places, 100 * values.T, look(protocol))
         # An interval of two seeds may reach far beyond what a recall can be.
         ax.set(xlabel="class, from the largest", title=title, ylim=(0, 100))
+    for ax in axes[0, 1:]:
+        ax.tick_params(labelleft=False)
     axes[0, 0].set_ylabel("recall (%)")
     legend(figure, axes[0])
     return figure
