@@ -8,7 +8,8 @@ import multiprocessing
 import os
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
 from importlib.metadata import EntryPoint
 from typing import Any
 
@@ -41,6 +42,24 @@ def use() -> None:
     where = f"{ForkedKernel.__module__}:{ForkedKernel.__name__}"
     factory.provisioners["forked"] = EntryPoint("forked", where, factory.GROUP_NAME)
     factory.default_provisioner_name = "forked"
+
+
+def despite_taken_ports(start: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `start`, called once more where the kernel that it starts died before it ran anything.
+
+    Jupyter picks a kernel's ports before the kernel takes them: another program may be faster.
+    """
+
+    @wraps(start)
+    def started(*arguments: Any, **named: Any) -> Any:
+        try:
+            return start(*arguments, **named)
+        except RuntimeError as error:
+            if "Kernel died before replying" not in str(error):
+                raise
+        return start(*arguments, **named)
+
+    return started
 
 
 class ForkedKernel(LocalProvisioner):

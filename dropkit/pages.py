@@ -60,7 +60,7 @@ def execute(source: Path, to: Path, on_cell: Callable[[], None]) -> float:
     run = deepcopy(notebook)
     run.cells.append(nbformat.v4.new_code_cell(save))
     start = time.perf_counter()
-    page = papermill.execute_notebook(
+    page = page_kernels.despite_taken_ports(papermill.execute_notebook)(
         run,
         None,  # papermill would leave a page with red banners where a notebook fails
         progress_bar=False,

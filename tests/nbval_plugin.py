@@ -7,12 +7,15 @@ them differently in ways that nobody sees.
 import os
 
 import pytest
+from nbval import kernel
 
+from dropkit.page_kernels import despite_taken_ports
 from dropkit.pages import KERNEL_ENVIRONMENT, PATIENCE
 
 
 def pytest_configure(config: pytest.Config) -> None:
     os.environ.update(KERNEL_ENVIRONMENT)
+    kernel.start_new_kernel = despite_taken_ports(kernel.start_new_kernel)
     config.option.nbval_kernel_startup_timeout = PATIENCE
     config.option.nbval_cell_timeout = 24 * 3600  # CI has limits of its own
 

@@ -5,6 +5,7 @@ import importlib.util
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -17,7 +18,8 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from dropkit import page_kernels
-from dropkit.pages import _slowest_first
+from dropkit.page_kernels import despite_taken_ports
+from dropkit.pages import _slowest_first, execute
 
 PARAMETERS = "densities = [0.1, 0.5]\nseeds = 2"
 SETTINGS = "from dropkit import notebook\nsettings = notebook.settings(globals())"
@@ -226,3 +228,39 @@ def test_the_slowest_of_the_last_run_is_begun_first(tmp_path: Path) -> None:
     sources = [Path(f"{name}.ipynb") for name in "abcd"]  # d was never executed
     ordered = _slowest_first(sources, tmp_path)
     assert [source.stem for source in ordered] == ["d", "b", "c", "a"]
+
+
+def test_a_kernel_whose_port_was_taken_is_started_again(tmp_path: Path, monkeypatch) -> None:
+    """A port of the first kernel is held by this test, as by a program that was faster."""
+    from jupyter_client.connect import LocalPortCache
+
+    held, found = socket.socket(), []
+    held.bind(("127.0.0.1", 0))
+    held.listen()
+    find = LocalPortCache.find_available_port
+
+    def first_is_held(cache: LocalPortCache, ip: str) -> int:
+        found.append(held.getsockname()[1] if not found else find(cache, ip))
+        return found[-1]
+
+    monkeypatch.setattr(LocalPortCache, "find_available_port", first_is_held)
+    source = write_notebook(tmp_path / "page.ipynb", ["print(1)"])
+    (tmp_path / "book").mkdir()
+    with held:
+        execute(source, tmp_path / "book", lambda: None)
+    assert len(found) == 10  # five ports a kernel
+    page = nbformat.read(tmp_path / "book" / "page.ipynb", as_version=4)
+    assert page.cells[1].outputs[0].text == "1\n"
+
+
+def test_other_failures_of_a_kernel_are_not_tried_again() -> None:
+    calls = []
+
+    def fails(text: str) -> None:
+        calls.append(text)
+        raise RuntimeError(text)
+
+    for text, times in (("Kernel died", 1), ("Kernel died before replying to kernel_info", 2)):
+        with pytest.raises(RuntimeError, match=text):
+            despite_taken_ports(fails)(text)
+        assert calls.count(text) == times

@@ -180,7 +180,7 @@ class TestRun:
         bars = []
 
         def shown(**others):
-            bars.append(tqdm(**others))
+            bars.append(tqdm(**others, disable=False))  # also where the tests run without bars
             return bars[0]
 
         monkeypatch.setattr(plan, "tqdm", shown)
