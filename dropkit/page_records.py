@@ -159,7 +159,8 @@ def _names(tree: ast.Module) -> tuple[set[str], set[str], set[str]]:
     changed: set[str] = set()
     for statement in tree.body:
         nodes = list(ast.walk(statement))
-        names = [node for node in nodes if isinstance(node, ast.Name)]
+        own = _own_names(nodes)
+        names = [node for node in nodes if isinstance(node, ast.Name) and node.id not in own]
         touched = {name for node in nodes if (name := _changed(node))} - assigned
         read = {node.id for node in names if isinstance(node.ctx, ast.Load)} | touched
         needed |= read - assigned
@@ -167,6 +168,17 @@ def _names(tree: ast.Module) -> tuple[set[str], set[str], set[str]]:
         assigned |= {node.id for node in names if isinstance(node.ctx, ast.Store)} - touched
         assigned |= {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
     return needed, assigned, changed
+
+
+def _own_names(nodes: Iterable[ast.AST]) -> set[str]:
+    """Names that only the comprehensions of a statement know, and none of them iterates over."""
+    loops = [node for node in nodes if isinstance(node, ast.comprehension)]
+    bound = {name for loop in loops for name in _ids(loop.target)}
+    return bound - {name for loop in loops for name in _ids(loop.iter)}
+
+
+def _ids(tree: ast.AST) -> set[str]:
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
 
 
 def _changed(node: ast.AST) -> str | None:

@@ -134,6 +134,10 @@ def test_origins_count_each_trial_once() -> None:
         # A cell's own assignment hides an earlier one; reading first does not.
         (["rows = run()", "rows = []\ndraw(rows)"], {1: []}),
         (["rows = run()", "draw(rows)\nrows = []"], {1: [0]}),
+        # What a comprehension binds is its own, and what it runs over is not.
+        (["draw([x for x in run()])", "y = g()", "draw({x: 1 for x in y})"], {2: []}),
+        (["x = run()", "draw([x for x in x])"], {1: [0]}),
+        (["rows = run()", "draw([(row, other) for row in rows for other in row])"], {1: [0]}),
         # Modules are shared by all cells and carry nothing.
         (["import m\na = m.run()", "m.show(a)", "m.draw()"], {1: [0], 2: []}),
         (["from m import run as go\na = go()", "def f():\n    return a", "f()"], {2: [0]}),
