@@ -112,9 +112,9 @@ def rows(found: Sequence[Pair]) -> list[list[str]]:
         [
             f"{name(pair.first)}, {name(pair.second)}",
             _with_interval(pair.overall),
-            _number(pair.between.mean()),
+            number(pair.between.mean()),
             _with_interval(pair.within),
-            _number(100 * pair.common.mean(), 0),
+            number(100 * pair.common.mean(), 0),
         ]
         for pair in ordered
     ]
@@ -124,9 +124,10 @@ def _with_interval(values: Floats) -> str:
     """A mean over seeds and its 95 % interval, which no line break divides."""
     value, low, high = student(values)
     if np.isnan(low):
-        return _number(value)
-    return f"{_number(value)} [{_number(low)},\N{NO-BREAK SPACE}{_number(high)}]"
+        return number(value)
+    return f"{number(value)} [{number(low)},\N{NO-BREAK SPACE}{number(high)}]"
 
 
-def _number(value: float, digits: int = 2) -> str:
+def number(value: float, digits: int = 2) -> str:
+    """A correlation or a share as text; a dash for none."""
     return "–" if np.isnan(value) else f"{value:z.{digits}f}".replace("-", "−")

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from dropkit.images import Images
-from dropkit.listings import halved, named
+from dropkit.listings import halved, named_folder
 
 # SHA-256 of pixels and labels (uint8) in this module's order, training images first.
 CHECKSUMS = {
@@ -69,7 +69,7 @@ def read(name: str, root: str | None) -> tuple[Images, np.ndarray, list[np.ndarr
         If `root` is no folder, or the data cannot be had or are damaged.
     """
     content = f"{name}.npz or torchvision's copy, or make it and torchvision downloads it there"
-    folder = named(root, content) if root else Path.home() / ".cache" / "dropkit-data"
+    folder = named_folder(root, content) if root else Path.home() / ".cache" / "dropkit-data"
     where, raw = _find(name, folder)
     x_train, y_train, x_test, y_test, classes = _checked(raw, where)
     train, test = _order(x_train, y_train), _order(x_test, y_test)

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dropkit import datasets
-from dropkit.agreement import Pair
+from dropkit.agreement import Pair, number
 from dropkit.datasets import Data
 from dropkit.figures import canvas, half_width, name, words
 
@@ -200,8 +200,7 @@ def _matrix(ax: Axes, table: np.ndarray, labels: Sequence[str]) -> None:
     ax.set_yticks(range(len(labels)), labels)
     for (row, column), value in np.ndenumerate(table):
         ink = "white" if abs(value) > 0.6 else "black"
-        text = "–" if np.isnan(value) else f"{value:z.2f}".replace("-", "−")
-        ax.text(column, row, text, ha="center", va="center", color=ink, fontsize=8)
+        ax.text(column, row, number(value), ha="center", va="center", color=ink, fontsize=8)
 
 
 def lowest_and_highest(

@@ -75,7 +75,7 @@ def _digest(name: str) -> bytes:
     return hashlib.sha256(name.rpartition("/")[2].encode()).digest()
 
 
-def named(root: str | Path, content: str) -> Path:
+def named_folder(root: str | Path, content: str) -> Path:
     """The folder of data sets that the user names, which is to have some content.
 
     Raises
@@ -102,7 +102,7 @@ def published_folder(root: str | Path | None, folder: str, name: str) -> Path:
         raise ValueError(
             f"{name} is not bundled: let DROPKIT_DATA name the folder that has {folder}"
         )
-    return named(root, folder) / folder
+    return named_folder(root, folder) / folder
 
 
 def entries(folder: Path, what: str, *, folders: bool = False) -> list[str]:

@@ -5,6 +5,7 @@ Shapes: S seeds, K classes.
 
 from collections.abc import Mapping, Sequence
 from itertools import cycle
+from textwrap import fill
 
 import matplotlib
 import numpy as np
@@ -23,6 +24,8 @@ from dropkit.figures import (
     name,
     words,
 )
+
+TITLE = 24  # letters above a panel of three
 
 
 def tradeoff(by_factor: Mapping[float, Curves], against: Sequence[str]) -> Figure:
@@ -83,7 +86,7 @@ def recalls(panels: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
             places = range(1, values.shape[1] + 1)
             interval_line(ax, places, 100 * values.T, look(protocol))
         # An interval of two seeds may reach far beyond what a recall can be.
-        ax.set(xlabel="class, from the largest", title=title, ylim=(0, 100))
+        ax.set(xlabel="class, from the largest", title=fill(title, TITLE), ylim=(0, 100))
     for ax in axes[0, 1:]:
         ax.tick_params(labelleft=False)
     axes[0, 0].set_ylabel("recall (%)")
