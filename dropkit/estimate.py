@@ -153,20 +153,23 @@ def throughput(
     batch = recipe.batch
     if device.type == "cpu":
         batch = max(2, min(batch, 2**18 // int(np.prod(found.shape[1:]))))
+    # A GPU is waited for once an epoch: after every step, it would idle until told of the next.
+    steps = 4 if device.type == "cpu" else max(EAGER + 2, 4096 // batch)
+    count = steps * batch
     rng = np.random.default_rng(0)
     if len(found.shape) == 3 and found.shape[0] == 3:
-        pixels = rng.integers(256, size=(4 * batch, *found.shape[1:], 3), dtype=np.uint8)
+        pixels = rng.integers(256, size=(count, *found.shape[1:], 3), dtype=np.uint8)
         x = Images(pixels, *IMAGENET)
     else:
-        x = rng.random((4 * batch, *found.shape))
+        x = rng.random((count, *found.shape))
     seeds = range(training.stack_size(model))
-    clock = _Clock(seconds, warm=EAGER + 2 if device.type == "cuda" else 1)
+    clock = _Clock(seconds, every=1 if device.type == "cpu" else steps)
     with suppress(_Enough):
         training.train(
             _untrained(model),
             x,
-            rng.integers(found.classes, size=4 * batch),
-            np.tile(np.arange(4 * batch), (len(seeds), 1)),
+            rng.integers(found.classes, size=count),
+            np.tile(np.arange(count), (len(seeds), 1)),
             replace(recipe, epochs=10**9, batch=batch, loss="ce", select="last"),
             seeds=seeds,
             num_classes=found.classes,
@@ -181,17 +184,21 @@ class _Enough(Exception):
 
 
 class _Clock:
-    """Counts the images of steps for some seconds, once the first have warmed up."""
+    """Counts the images of steps for some seconds, `every` steps at once; the first warm up."""
 
-    def __init__(self, seconds: float, warm: int):
-        self.seconds, self.warm, self.images = seconds, warm, 0
+    def __init__(self, seconds: float, every: int):
+        self.seconds, self.every, self.steps, self.images = seconds, every, 0, 0
 
     def __call__(self, epoch: int, positions: Tensor, logits: Tensor) -> None:
+        self.steps += 1
+        if self.steps % self.every:
+            return
         logits[0, 0, 0].item()  # waits for the device
         now = time.perf_counter()
-        if self.warm:
-            self.warm, self.began = self.warm - 1, now
+        if self.steps == self.every:
+            self.began = now
             return
-        self.images, self.elapsed = self.images + positions.numel(), now - self.began
+        self.images += self.every * positions.numel()
+        self.elapsed = now - self.began
         if self.elapsed >= self.seconds:
             raise _Enough

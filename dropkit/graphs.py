@@ -1,6 +1,7 @@
 """Run a training step as a CUDA graph: recorded once, then launched whole."""
 
 from collections.abc import Callable
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -16,7 +17,7 @@ def graphed(step: Callable[..., Tensor], device: torch.device) -> Callable[..., 
     """
     if device.type != "cuda":
         return step
-    stream = torch.cuda.Stream(device)  # of this GPU, which need not be the current one
+    stream = _stream(device)
     graphs: dict[tuple, _Graph] = {}
 
     def run(*inputs: Tensor | None) -> Tensor:
@@ -26,6 +27,12 @@ def graphed(step: Callable[..., Tensor], device: torch.device) -> Callable[..., 
         return graphs[shape](*inputs)
 
     return run
+
+
+@cache
+def _stream(device: torch.device) -> torch.cuda.Stream:
+    """One for all recordings on a GPU: cuBLAS keeps memory for every stream that it has seen."""
+    return torch.cuda.Stream(device)  # of this GPU, which need not be the current one
 
 
 class _Graph:

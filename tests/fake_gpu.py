@@ -283,7 +283,7 @@ def pretended(monkeypatch, count: int = 1) -> Iterator[FakeGPU]:
         "synchronize": lambda *_: _state.modes[-1].check_idle(),
         "empty_cache": lambda: None,
         "reset_peak_memory_stats": lambda *_: None,
-        "max_memory_allocated": lambda *_: 0,
+        "max_memory_reserved": lambda *_: 0,
         "current_stream": lambda device=None: _state.modes[-1].streams[_number(device)],
         "Stream": _Stream,
         "stream": _on_stream,

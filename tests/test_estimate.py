@@ -14,6 +14,7 @@ from dropkit.__main__ import main
 from dropkit.estimate import Size
 from dropkit.imbalance import load_imbalanced
 from dropkit.recipes import DIGITS
+from tests.fake_gpu import pretended
 
 CPU = torch.device("cpu")
 
@@ -113,6 +114,22 @@ class TestThroughput:
         monkeypatch.setattr(time, "perf_counter", lambda: float(next(now)))
         found = estimate.throughput(model, size, recipe, CPU, seconds=0.45)
         assert found == pytest.approx(images / 0.1)
+
+    @pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is there, and not pretended")
+    def test_waits_for_a_gpu_once_an_epoch(self, monkeypatch):
+        now = np.nditer(np.arange(0, 1000, 0.1))
+        monkeypatch.setattr(time, "perf_counter", lambda: float(next(now)))
+        monkeypatch.setattr(torch.backends.cudnn, "deterministic", False)  # to be as it was after
+        recipe = recipes.replace(DIGITS, batch=512)
+        with pretended(monkeypatch) as gpu:
+            device = torch.device("cuda")
+            found = estimate.throughput(
+                "cnn", Size(9, 1, 3, (1, 4, 4)), recipe, device, seconds=0.15
+            )
+        # Three epochs of 8 steps, the first to warm up; three steps were not from a graph.
+        assert found == pytest.approx(8 * 512 / 0.1)
+        assert [graph.replays for graph in gpu.graphs] == [3 * 8 - 3]
+        assert gpu.waits["_local_scalar_dense"] <= 3 + 1  # and for the number of classes
 
     def test_leaves_the_recipes_other_needs_aside(self):
         """CDB-W and the best epoch want a validation split, which is no part of a step."""

@@ -183,6 +183,14 @@ class TestTheDevice:
             waits.append(sum(gpu.waits.values()))
         assert waits[0] == waits[1]
 
+    def test_recordings_share_a_stream(self, gpu, monkeypatch):
+        """For every stream that it has seen, cuBLAS keeps memory as long as the process lives."""
+        made, stream = [], torch.cuda.Stream
+        monkeypatch.setattr(torch.cuda, "Stream", lambda d=None: made.append(d) or stream(d))
+        for _ in range(2):
+            train("cuda", replace(RECIPE, epochs=2))
+        assert len(gpu.graphs) == 4 and len(made) <= 1
+
     def test_the_set_is_there_once(self, gpu):
         x, _ = noise(4)
         held = {images.source(x, torch.float32, torch.device(f"cuda{n}")) for n in ("", ":0")}

@@ -6,12 +6,15 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn import functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from dropkit import models
 from dropkit.stacks import Stack
 
 S, B, K = 3, 7, 10
+aten = torch.ops.aten
 
 
 def shaken(network, seed):
@@ -166,3 +169,37 @@ class TestStack:
         assert Stack([ARCHITECTURES["mlp"]() for _ in range(S)]).networks is None
         assert Stack([ARCHITECTURES["deep mlp"]() for _ in range(S)]).networks is None
         assert len(Stack([residual() for _ in range(S)]).networks) == S
+
+
+class Products(TorchDispatchMode):
+    """Notes the types that matrix products and convolutions take."""
+
+    def __init__(self):
+        super().__init__()
+        self.types = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if func.overloadpacket in (aten.convolution, aten.addmm, aten.baddbmm):
+            self.types += [t.dtype for t in args if isinstance(t, torch.Tensor)]
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("model, mixed", [("mini", True), ("mlp", True), ("mini", False)])
+def test_products_on_a_gpu(monkeypatch, model, mixed):
+    """By tensors that are on a GPU and have no numbers: autocast is the GPU's own there."""
+    torch._C._ensureCUDADeviceGuardSet()
+    for name in ("is_available", "is_bf16_supported"):
+        monkeypatch.setattr(torch.cuda, name, lambda *_, **__: True)
+    monkeypatch.setattr(torch.cuda, "_lazy_init", lambda: None)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    stack = Stack([models.build(model, K, (3, 8, 8)) for _ in range(2)], mixed)
+    given = stack.state_dict()
+    with FakeTensorMode(), Products() as products:
+        state = {
+            name: torch.empty_strided(t.shape, t.stride(), dtype=t.dtype, device="cuda")
+            for name, t in given.items()
+        }
+        x = torch.empty(2, B, 3, 8, 8, device="cuda")
+        logits = torch.func.functional_call(stack, state, (x,))
+    assert logits.device == x.device and logits.dtype == torch.float32
+    assert set(products.types) == {torch.bfloat16 if mixed else torch.float32}
