@@ -110,15 +110,20 @@ def _run(
 
 
 def _jobs(prepared: Sequence[Prepared], workers: int) -> list[list[Prepared]]:
-    """Trials of one shape, as many as one stack trains; the longest first, to finish together."""
+    """Trials of one shape, as many as one stack trains, in the order they were asked for.
+
+    The longest first where there are several workers, so that these finish together.
+    """
     groups: dict[tuple, list[Prepared]] = {}
     for one in prepared:
         trial = one.trial
         recipe = trial.recipe.at_density(trial.density)
         shape = (trial.dataset, trial.imbalance, trial.model, recipe, len(one.kept))
         groups.setdefault(shape, []).append(one)
-    jobs = []
-    for shape in sorted(groups, key=lambda shape: -shape[-2].epochs * shape[-1]):
+    shapes, jobs = list(groups), []
+    if workers > 1:
+        shapes.sort(key=lambda shape: -shape[-2].epochs * shape[-1])
+    for shape in shapes:
         jobs += executors.shares(groups[shape], stack_size(shape[2]), workers)
     return jobs
 

@@ -7,10 +7,12 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from dropkit import study, training
 from dropkit.datasets import load
+from dropkit.preparation import Prepared
 from dropkit.store import Store, StoreError
 from tests.test_trials import SHORT, grid
 
@@ -64,6 +66,18 @@ class TestRun:
         records = study.run(trials + grid(["random"], [0.5]), store=Store(tmp_path))
         assert list(map(len, calls)) == [1, 1]
         assert records[0]["recalls"] != records[1]["recalls"]
+
+    def test_one_worker_keeps_the_order_asked_for(self, tmp_path):
+        study.run(grid(["random"], [0.3, 0.6, 0.2]), store=Store(tmp_path))
+        assert [r["trial"]["density"] for r in Store(tmp_path)] == [0.3, 0.6, 0.2]
+
+    @pytest.mark.parametrize(("workers", "first"), [(1, 0.3), (2, 0.6)])
+    def test_several_workers_begin_with_the_longest(self, workers, first):
+        prepared = [
+            Prepared(grid(["random"], [density])[0], np.arange(int(1000 * density)), None)
+            for density in (0.3, 0.6, 0.2)
+        ]
+        assert study._jobs(prepared, workers)[0][0].trial.density == first
 
     def test_interrupted_run_keeps_finished_groups(self, tmp_path, monkeypatch):
         trials, train, done = grid(["random"], [0.2, 0.4, 0.6], 2), training.train, []
