@@ -14,9 +14,11 @@ from scipy import stats
 from dropkit.checks import Floats, as_floats, check_labels
 from dropkit.evidence import student
 from dropkit.figures import name
+from dropkit.number_text import number
 from dropkit.pruning import prune
 
 HEADERS = ["scores", "all samples", "of that between classes", "within classes", "kept by both (%)"]
+CORRELATION = "z.2f"  # its format, which gives no sign to a rounded zero
 
 
 class Pair(NamedTuple):
@@ -112,9 +114,9 @@ def rows(found: Sequence[Pair]) -> list[list[str]]:
         [
             f"{name(pair.first)}, {name(pair.second)}",
             _with_interval(pair.overall),
-            number(pair.between.mean()),
+            number(pair.between.mean(), CORRELATION),
             _with_interval(pair.within),
-            number(100 * pair.common.mean(), 0),
+            number(100 * pair.common.mean(), "z.0f"),
         ]
         for pair in ordered
     ]
@@ -122,12 +124,6 @@ def rows(found: Sequence[Pair]) -> list[list[str]]:
 
 def _with_interval(values: Floats) -> str:
     """A mean over seeds and its 95 % interval, which no line break divides."""
-    value, low, high = student(values)
-    if np.isnan(low):
-        return number(value)
-    return f"{number(value)} [{number(low)},\N{NO-BREAK SPACE}{number(high)}]"
-
-
-def number(value: float, digits: int = 2) -> str:
-    """A correlation or a share as text; a dash for none."""
-    return "–" if np.isnan(value) else f"{value:z.{digits}f}".replace("-", "−")
+    found = student(values)
+    value, low, high = (number(each, CORRELATION) for each in found)
+    return value if np.isnan(found.low) else f"{value} [{low},\N{NO-BREAK SPACE}{high}]"

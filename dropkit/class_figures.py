@@ -3,7 +3,7 @@
 Shapes: S seeds, K classes, n training samples.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import matplotlib
 import numpy as np
@@ -11,9 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dropkit import datasets
-from dropkit.agreement import Pair, number
+from dropkit.agreement import CORRELATION, Pair
 from dropkit.datasets import Data
 from dropkit.figures import canvas, half_width, name, words
+from dropkit.number_text import number
 
 UNPRUNED = "no protocol here prunes"
 
@@ -73,14 +74,12 @@ def sorted_densities(
     kept: Mapping[str, Mapping[float, np.ndarray]], class_sizes: np.ndarray
 ) -> Figure:
     """Figure 14: sorted class densities, a panel a protocol; shapes as in ``class_densities``."""
-    if not kept:
-        return words(UNPRUNED)
-    figure, panels = _grid(list(kept), "classes, by density", "density of the class")
-    for ax, by_density in zip(panels, kept.values(), strict=True):
-        _sorted_panel(ax, by_density, class_sizes)
-        ax.set_title(f"{ax.get_label()}\n{ax.get_title()}", fontsize=8)
-    _density_legend(figure, panels[0])
-    return figure
+    return _panels(
+        kept,
+        lambda ax, by_density: _sorted_panel(ax, by_density, class_sizes),
+        "classes, by density",
+        "density of the class",
+    )
 
 
 def accuracy_against_density(
@@ -89,32 +88,38 @@ def accuracy_against_density(
     full_recalls: np.ndarray,
 ) -> Figure:
     """Figure 13: full-data accuracy against class density, a panel a protocol."""
+    return _panels(
+        kept,
+        lambda ax, by_density: _scatter_panel(ax, by_density, class_sizes, full_recalls),
+        "density of the class",
+        "accuracy (%)",
+    )
+
+
+def _panels(
+    kept: Mapping[str, Mapping[float, np.ndarray]],
+    draw: Callable[[Axes, Mapping[float, np.ndarray]], None],
+    xlabel: str,
+    ylabel: str,
+) -> Figure:
+    """Small panels, four a row, titled by protocol; common axes and one legend of densities."""
     if not kept:
         return words(UNPRUNED)
-    figure, panels = _grid(list(kept), "density of the class", "accuracy (%)")
-    for ax, by_density in zip(panels, kept.values(), strict=True):
-        _scatter_panel(ax, by_density, class_sizes, full_recalls)
-        ax.set_title(f"{ax.get_label()}\n{ax.get_title()}", fontsize=8)
-    _density_legend(figure, panels[0])
-    return figure
-
-
-def _grid(protocols: Sequence[str], xlabel: str, ylabel: str) -> tuple[Figure, list]:
-    """Small panels, four a row, labelled by protocol; common axes, unused ones taken away."""
-    rows = -(-len(protocols) // 4)
-    figure, axes = canvas(rows, 4, width=8.4, height=2.2)
-    for ax in axes.flat[len(protocols) :]:
+    figure, axes = canvas(-(-len(kept) // 4), 4, width=8.4, height=2.2)
+    panels = list(axes.flat[: len(kept)])
+    for ax in axes.flat[len(kept) :]:
         ax.remove()
-    panels = list(axes.flat[: len(protocols)])
-    for index, (ax, protocol) in enumerate(zip(panels, protocols, strict=True)):
-        ax.set_label(name(protocol))
+    for index, (ax, (protocol, by_density)) in enumerate(zip(panels, kept.items(), strict=True)):
         ax.sharex(panels[0])
         ax.sharey(panels[0])
+        draw(ax, by_density)
+        ax.set_title(f"{name(protocol)}\n{ax.get_title()}", fontsize=8)
         if index % 4 == 0:
             ax.set_ylabel(ylabel)
-        if index + 4 >= len(protocols):
+        if index + 4 >= len(kept):
             ax.set_xlabel(xlabel)
-    return figure, panels
+    _density_legend(figure, panels[0])
+    return figure
 
 
 def _shades(kept: Mapping[float, np.ndarray]) -> list[tuple[float, tuple]]:
@@ -200,7 +205,8 @@ def _matrix(ax: Axes, table: np.ndarray, labels: Sequence[str]) -> None:
     ax.set_yticks(range(len(labels)), labels)
     for (row, column), value in np.ndenumerate(table):
         ink = "white" if abs(value) > 0.6 else "black"
-        ax.text(column, row, number(value), ha="center", va="center", color=ink, fontsize=8)
+        text = number(value, CORRELATION)
+        ax.text(column, row, text, ha="center", va="center", color=ink, fontsize=8)
 
 
 def lowest_and_highest(

@@ -4,24 +4,20 @@ Shapes: S seeds, K classes or groups.
 """
 
 import json
-import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
 
 from dropkit import metrics
-from dropkit.metrics import Difference
+from dropkit.metrics import Difference, over_seeds, student
 from dropkit.pruning import SMOOTHED
 from dropkit.queries import short_recipe
 from dropkit.recipes import DEFAULTS, Recipe, defaults
 from dropkit.store import Record
 
 GROUPED = ("digits-on-photos", "waterbirds")
-FEW = 10  # below this many seeds a bootstrap has too few distinct draws
-RESAMPLES = 2000
 
 
 class Setting(NamedTuple):
@@ -133,14 +129,14 @@ def shared_densities(cells: Cells, first: str, second: str, *, each: bool = Fals
     one where there is nowhere more.
     """
     listed = {d for one in (first, second) for d in cells.get(one, {}) if d < 1}
-    counts = {d: len(_seeds(cells, [(p, density_of(p, d)) for p in (first, second)]))
+    counts = {d: len(shared_seeds(cells, [(p, density_of(p, d)) for p in (first, second)]))
               for d in listed}  # fmt: skip
     most = max(counts.values(), default=0)
     least = min(2, most) if each else most / 2 + 0.5
     return sorted(d for d, count in counts.items() if count >= max(least, 1))
 
 
-def _seeds(cells: Cells, places: Sequence[Place]) -> list[int]:
+def shared_seeds(cells: Cells, places: Sequence[Place]) -> list[int]:
     """The seeds that all places have records of."""
     rows = [cells.get(protocol, {}).get(density, {}) for protocol, density in places]
     return sorted(set.intersection(*map(set, rows))) if rows else []
@@ -224,10 +220,10 @@ def contrast(
     Returns
     -------
     (Difference, S) paired by the seeds that all places share, with Student's t interval; the pooled
-    worst class by bootstrap, or by jackknife below ``FEW`` seeds. None where records are lacking.
-    The interval of a single seed is (NaN, NaN).
+    worst class with that of ``metrics.over_seeds``. None where records are lacking. The interval of
+    a single seed is (NaN, NaN).
     """
-    seeds = _seeds(cells, [*plus, *minus])
+    seeds = shared_seeds(cells, [*plus, *minus])
     if not seeds or (measure in ("spares", "starves") and "full" not in cells):
         return None
     first, second = (
@@ -246,32 +242,11 @@ def contrast(
     return Difference(*(scale * np.array(found))), len(seeds)
 
 
-def student(values: np.ndarray, level: float = 0.95) -> Difference:
-    """The mean of values (S,) with Student's t interval; (NaN, NaN) for a single one."""
-    if len(values) < 2:
-        return Difference(float(values.mean()), math.nan, math.nan)
-    half = stats.t.ppf((1 + level) / 2, len(values) - 1) * stats.sem(values)
-    return Difference(*(float(values.mean() + shift) for shift in (0, -half, half)))
-
-
 def pooled(pairs: Sequence[tuple[np.ndarray, np.ndarray]], level: float = 0.95) -> Difference:
-    """The mean over pairs of recalls (S, K) of the difference in pooled worst class.
-
-    One pair of at least ``FEW`` seeds has the interval of ``metrics.pooled_difference``.
-    """
-    n = len(pairs[0][0])
+    """The mean over pairs of recalls (S, K) of the difference in pooled worst class."""
 
     def of(weights: np.ndarray) -> np.ndarray:  # of the seeds, (..., S) to (...)
         worst = [[(weights @ one).min(axis=-1) for one in pair] for pair in pairs]
         return np.mean([first - second for first, second in worst], axis=0)
 
-    value = float(of(np.full(n, 1 / n)))
-    if n < 2:
-        return Difference(value, math.nan, math.nan)
-    if n < FEW:
-        left_out = of((1 - np.eye(n)) / (n - 1))
-        pseudo = student(n * value - (n - 1) * left_out, level)
-        return Difference(value, *(value + end - pseudo.value for end in pseudo[1:]))
-    drawn = np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), size=RESAMPLES) / n
-    ends = np.quantile(of(drawn), [(1 - level) / 2, (1 + level) / 2])
-    return Difference(value, *map(float, ends))
+    return over_seeds(of, len(pairs[0][0]), level=level)

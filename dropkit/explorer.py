@@ -6,6 +6,7 @@ from importlib.resources import files
 from math import isfinite
 
 from dropkit.checks import check_density
+from dropkit.number_text import number
 from dropkit.theory import GaussianMixture
 
 COLUMNS = {
@@ -132,10 +133,8 @@ def _text(row: str, value: float | None) -> str:
         return "−∞" if value < 0 else "∞"
     # Halves away from zero, as JavaScript's toFixed.
     if row == "threshold":
-        text = str(Decimal(value).quantize(Decimal("0.001"), ROUND_HALF_UP))
-    else:
-        text = f"{Decimal(100 * value).quantize(Decimal('0.1'), ROUND_HALF_UP)} %"
-    return text.replace("-", "−")
+        return number(Decimal(value).quantize(Decimal("0.001"), ROUND_HALF_UP), "f")
+    return number(Decimal(100 * value).quantize(Decimal("0.1"), ROUND_HALF_UP), "f") + " %"
 
 
 def _page(name: str, sliders: str, table: str, data: str) -> str:

@@ -191,7 +191,7 @@ def against_density(curves: Curves, chosen: Sequence[str] = ("worst", "gap", "st
 def pooled(curves: Curves) -> Figure:
     """Worst-class accuracy against density by two estimates: per seed, and pooled over seeds.
 
-    Bars of the pooled estimate are 95 % bootstrap intervals over seeds.
+    Bars of the pooled estimate are 95 % intervals by ``metrics.over_seeds``; one seed has none.
     """
     figure, axes = canvas(1, 2, height=3.0)
     for protocol, by_density in curves.items():

@@ -16,6 +16,9 @@ from scipy import stats
 
 from dropkit.checks import Floats, as_floats, check_labels
 
+FEW = 10  # below this many seeds a bootstrap has too few distinct draws
+RESAMPLES = 2000
+
 
 class Bias(NamedTuple):
     """Average recall and the three robustness metrics of Section 2, each of shape (...)."""
@@ -165,17 +168,13 @@ def pooled_worst(recalls: ArrayLike) -> float:
     return float(_recalls(recalls, 2).mean(axis=0).min())
 
 
-def pooled_interval(
-    recalls: ArrayLike, *, level: float = 0.95, resamples: int = 2000, seed: int = 0
-) -> tuple[float, float]:
-    """Return the percentile bootstrap interval of `pooled_worst`, resampling seeds.
+def pooled_interval(recalls: ArrayLike, *, level: float = 0.95) -> tuple[float, float]:
+    """Return the interval of `pooled_worst` over seeds, by `over_seeds`.
 
     Parameters
     ----------
     recalls : (S, K), one row a seed.
     level : coverage aimed at, in (0, 1).
-    resamples : bootstrap draws.
-    seed : of the draws.
 
     Returns
     -------
@@ -186,20 +185,55 @@ def pooled_interval(
     ValueError
         For recalls outside [0, 1], another shape, or a level outside (0, 1).
     """
-    return _percentiles(_resampled_worst(_recalls(recalls, 2), resamples, seed), level)
+    recalls = _recalls(recalls, 2)
+    found = over_seeds(lambda weights: (weights @ recalls).min(axis=-1), len(recalls), level=level)
+    return found.low, found.high
 
 
-def pooled_difference(
-    a: ArrayLike, b: ArrayLike, *, level: float = 0.95, resamples: int = 2000, seed: int = 0
+def over_seeds(
+    statistic: Callable[[Floats], Floats], seeds: int, *, level: float = 0.95
 ) -> Difference:
-    """Return pooled_worst(a) - pooled_worst(b) with its bootstrap interval, paired by seed.
+    """Return a statistic of all seeds with its interval over them, by bootstrap or jackknife.
 
-    Arguments as in `pooled_interval`; a and b are (S, K) with the same seeds in the same order,
-    and each draw takes the same seeds from both.
+    The interval is the percentile bootstrap's (Efron and Tibshirani, 1993, Chapter 13); below ten
+    seeds the value plus and minus Student's t times the jackknife's standard error (Chapter 11).
+
+    Parameters
+    ----------
+    statistic : maps weights of the seeds (..., S), each row of sum 1, to (...).
+    seeds : S, at least 1.
+    level : coverage aimed at, in (0, 1).
+
+    Returns
+    -------
+    Difference; its interval is (NaN, NaN) for a single seed.
+
+    Raises
+    ------
+    ValueError
+        For a level outside (0, 1).
     """
-    first, second = _paired(a, b)
-    draws = _resampled_worst(first, resamples, seed) - _resampled_worst(second, resamples, seed)
-    return Difference(pooled_worst(first) - pooled_worst(second), *_percentiles(draws, level))
+    _check_level(level)
+    value = float(statistic(np.full(seeds, 1 / seeds)))
+    if seeds < 2:
+        return Difference(value, math.nan, math.nan)
+    if seeds < FEW:
+        left_out = statistic((1 - np.eye(seeds)) / (seeds - 1))
+        pseudo = student(seeds * value - (seeds - 1) * left_out, level)
+        return Difference(value, *(value + end - pseudo.value for end in pseudo[1:]))
+    # How often each seed is drawn is its weight: no (resamples, S, K) array.
+    drawn = np.random.default_rng(0).multinomial(seeds, np.full(seeds, 1 / seeds), size=RESAMPLES)
+    low, high = np.quantile(statistic(drawn / seeds), [(1 - level) / 2, (1 + level) / 2])
+    return Difference(value, float(low), float(high))
+
+
+def student(values: Floats, level: float = 0.95) -> Difference:
+    """Return the mean of values (S,) with Student's t interval; (NaN, NaN) for a single one."""
+    value, n = float(values.mean()), len(values)
+    if n < 2:
+        return Difference(value, math.nan, math.nan)
+    half = float(stats.t.ppf((1 + level) / 2, n - 1) * stats.sem(values))
+    return Difference(value, value - half, value + half)
 
 
 def paired_difference(
@@ -233,29 +267,7 @@ def paired_difference(
         raise ValueError(
             f"statistic gives shape {differences.shape}: expected {first.shape[:1]}, one a seed"
         )
-    value, n = float(differences.mean()), differences.size
-    if n < 2:
-        return Difference(value, math.nan, math.nan)
-    half = float(stats.t.ppf((1 + level) / 2, n - 1) * stats.sem(differences))
-    return Difference(value, value - half, value + half)
-
-
-def _resampled_worst(recalls: Floats, resamples: int, seed: int) -> Floats:
-    """Return `pooled_worst` of each bootstrap draw, (resamples,); NaN for a single seed."""
-    n = len(recalls)
-    if resamples < 1:
-        raise ValueError(f"resamples is {resamples}: it must be at least 1")
-    if n < 2:
-        return np.full(resamples, np.nan)
-    # How often each seed is drawn is all that a mean needs: no (resamples, S, K) array.
-    drawn = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=resamples)
-    return (drawn / n @ recalls).min(axis=1)
-
-
-def _percentiles(draws: Floats, level: float) -> tuple[float, float]:
-    _check_level(level)
-    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+    return student(differences, level)
 
 
 def _check_level(level: float) -> None:

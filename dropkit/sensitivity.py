@@ -3,14 +3,12 @@
 Shapes: S seeds, K classes. A `Line` has the recalls of final networks at each value of a setting.
 """
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy import stats
 
 from dropkit import metrics
 from dropkit.figures import METRICS, canvas, half_width, shade
@@ -74,35 +72,22 @@ def loss_difference(first: Pair, second: Pair, estimate: str) -> Difference:
     first, second : (poor, good), each (S, K)
         Recalls of final networks by poor and by good measurement; the same seeds throughout.
     estimate : str
-        "average" or "worst" (per seed) with a 95 % t interval, or "pooled" (the worst class) with a
-        95 % bootstrap interval over seeds.
+        "average" or "worst" (per seed) with a 95 % t interval, or "pooled" (the worst class) with
+        that of ``metrics.over_seeds``.
 
     Returns
     -------
     Difference; its interval is (NaN, NaN) for a single seed.
     """
-    poor, good, poor_second, good_second = parts = (*first, *second)
-    if estimate in ESTIMATES:
-        classes, measure = poor.shape[1], ESTIMATES[estimate]
-        # A difference of differences, as one difference of sums that pairs seeds.
-        found = metrics.paired_difference(
-            np.hstack([good, poor_second]),
-            np.hstack([poor, good_second]),
-            lambda both: measure(both[:, :classes]) + measure(both[:, classes:]),
+    parts = list(zip((-1, 1, 1, -1), (*first, *second), strict=True))
+    if estimate == "pooled":
+        found = metrics.over_seeds(
+            lambda weights: sum(sign * (weights @ part).min(axis=-1) for sign, part in parts),
+            len(first[0]),
         )
-        return Difference(*(100 * np.array(found)))
-
-    def more(rows: np.ndarray) -> float:
-        poor, good, poor_second, good_second = (metrics.pooled_worst(part[rows]) for part in parts)
-        return 100 * ((good - poor) - (good_second - poor_second))
-
-    rows = np.arange(len(poor))
-    if len(rows) < 2:
-        return Difference(more(rows), math.nan, math.nan)
-    drawn = stats.bootstrap(
-        (rows,), more, vectorized=False, n_resamples=2000, method="percentile", rng=0
-    )
-    return Difference(more(rows), *map(float, drawn.confidence_interval))
+    else:
+        found = metrics.student(sum(sign * ESTIMATES[estimate](part) for sign, part in parts))
+    return Difference(*(100 * np.array(found)))
 
 
 PANELS = ("average", "worst", "pooled", "gap", "std")
@@ -117,7 +102,8 @@ def against_setting(
 ) -> Figure:
     """Figure 15: final performance against a setting of the recalls' measurement, by five measures.
 
-    Bands are 95 % intervals: of the mean over seeds, for the pooled worst class by bootstrap.
+    Bands are 95 % intervals: of the mean over seeds, of the pooled worst class by
+    ``metrics.over_seeds``.
     Baselines, (S, K) each, are dotted: one for each line in its colour, or a grey one for all.
     """
     figure, axes = canvas(2, 3, width=9.0, height=2.7)

@@ -1,10 +1,10 @@
-"""Arranged records and contrasts against what hand, scipy and metrics make of them."""
+"""Arranged records and contrasts against what hand and scipy make of them."""
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from dropkit import evidence, metrics
+from dropkit import evidence
 from tests.made_records import QUERY, RECIPE, grid, random_rows, record
 
 
@@ -120,9 +120,32 @@ def test_the_mean_over_densities_pairs_within_seeds():
     assert found == pytest.approx((values.mean(), oracle.low, oracle.high))
 
 
-def test_many_seeds_have_the_bootstrap_of_the_chapters():
-    a, b = random_rows(0, 30), random_rows(1, 30)
-    assert evidence.pooled([(a, b)]) == pytest.approx(metrics.pooled_difference(a, b))
+def test_many_seeds_have_a_bootstrap_that_draws_the_same_seeds_of_all():
+    a, b, c = (random_rows(seed, 30) for seed in range(3))
+
+    def gain(seeds):
+        first, second, third = (rows[seeds].mean(axis=0).min() for rows in (a, b, c))
+        return (first - second + first - third) / 2
+
+    seeds = np.arange(30)
+    oracle = stats.bootstrap(
+        (seeds,), gain, vectorized=False, method="percentile", rng=np.random.default_rng(4)
+    ).confidence_interval
+    value, *ends = evidence.pooled([(a, b), (a, c)])
+    assert value == pytest.approx(gain(seeds))
+    assert ends == pytest.approx(list(oracle), abs=0.05 * (oracle.high - oracle.low))
+
+
+def test_the_pooled_worst_class_is_a_minimum_of_means():
+    a, b = np.array([[0.2, 0.6], [1.0, 0.4]]), np.full((2, 2), 0.3)
+    assert evidence.pooled([(a, b)]).value == pytest.approx(0.5 - 0.3)
+
+
+@pytest.mark.parametrize("seeds", [2, 20])
+def test_pairing_removes_what_seeds_share(seeds):
+    shared = np.random.default_rng(6).uniform(0.2, 0.8, (seeds, 1))
+    found = evidence.pooled([(shared + [0.1, 0.15], shared + [0.0, 0.05])])
+    assert found == pytest.approx((0.1, 0.1, 0.1))
 
 
 def test_few_seeds_have_a_jackknife_which_is_students_where_one_class_is_always_worst():

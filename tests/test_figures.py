@@ -118,6 +118,39 @@ def test_pooled_averages_before_the_minimum():
     assert drawn["Random+DRoP"][0] == pytest.approx(50)
 
 
+def drawn_intervals(ax) -> dict:
+    """Ends of the bars that are drawn, by label, and of the full data's band."""
+    found = {box.get_label(): box[2][0].get_segments() for box in ax.containers}
+    found["full"] = [patch.get_corners()[[0, 2]] for patch in ax.patches]
+    return {
+        label: [tuple(ends[:, 1]) for ends in both if np.isfinite(ends).all() and len(ends)]
+        for label, both in found.items()
+    }
+
+
+def test_pooled_bars_of_two_seeds_are_a_jackknifes():
+    drawn = drawn_intervals(figures.pooled(RECALLS).axes[1])
+    # Of two seeds a pseudo-value is twice the worst class of both less that of the other.
+    for label, both, alone in (("Random", 35, (20, 40)), ("full", 65, (70, 60))):
+        low, high = stats.t.interval(0.95, 1, both, stats.sem([2 * both - one for one in alone]))
+        assert drawn[label][0] == pytest.approx((low, high))
+    assert drawn["Random+DRoP"] == [pytest.approx((50, 50))]
+
+
+@pytest.mark.filterwarnings("error")
+def test_pooled_of_a_single_seed_has_no_bars():
+    single = {p: {d: r[:1] for d, r in by.items()} for p, by in RECALLS.items()}
+    figure = figures.pooled(single)
+    figure.draw_without_rendering()
+    ax = figure.axes[1]
+    assert {box.get_label(): box[0].get_ydata()[0] for box in ax.containers} == {
+        "Random": pytest.approx(40),
+        "Random+DRoP": pytest.approx(50),
+    }
+    assert drawn_intervals(ax) == {"Random": [], "Random+DRoP": [], "full": []}
+    assert np.isfinite(ax.get_ylim()).all()
+
+
 @pytest.mark.parametrize(
     "classes",
     [
