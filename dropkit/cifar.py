@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dropkit.checks import UserError
 from dropkit.images import Images
 from dropkit.listings import halved, named_folder
 
@@ -76,7 +77,7 @@ def read(name: str, root: str | None) -> tuple[Images, np.ndarray, list[np.ndarr
     pixels = np.concatenate([x_train[train], x_test[test]])
     labels = np.concatenate([y_train[train], y_test[test]]).astype(np.int64)
     if _digest(pixels, labels) != CHECKSUMS[name]:
-        raise ValueError(f"{where} is damaged: its images are not those of {name}, fetch it again")
+        raise UserError(f"{where} is damaged: its images are not those of {name}, fetch it again")
     return Images(pixels, *NORMALISATION[name]), labels, halved(labels, len(train)), classes
 
 
@@ -109,7 +110,7 @@ def _opened(file: Path, read: Callable[[Path], Raw]) -> Raw:
     try:
         return read(file)
     except (OSError, EOFError, KeyError, ValueError) as error:
-        raise ValueError(f"{file} cannot be read as CIFAR: {error}") from error
+        raise UserError(f"{file} cannot be read as CIFAR: {error}") from error
 
 
 def _read_whole(file: Path) -> Raw:
@@ -140,7 +141,7 @@ def _decode(content: bytes) -> np.ndarray:
     try:
         import imagecodecs
     except ImportError as error:
-        raise ValueError(
+        raise UserError(
             "the packed form needs a decoder of JPEG XL: install it by `pip install imagecodecs`"
         ) from error
     return imagecodecs.jpegxl_decode(content)
@@ -154,7 +155,7 @@ def _from_torchvision(name: str, folder: Path) -> Raw:
     try:
         train, test = (kind(str(folder), train=flag, download=True) for flag in (True, False))
     except (OSError, RuntimeError) as error:
-        raise ValueError(
+        raise UserError(
             f"{name} is not in {folder} and cannot be downloaded there ({error}): "
             f"let DROPKIT_DATA name a folder that has {name}.npz or torchvision's copy"
         ) from error
@@ -165,7 +166,7 @@ def _from_torchvision(name: str, folder: Path) -> Raw:
 def _checked(raw: Raw, where: Path) -> Raw:
     for x, y in (raw[:2], raw[2:4]):
         if x.dtype != np.uint8 or x.ndim != 4 or x.shape[1:] != (32, 32, 3) or len(x) != len(y):
-            raise ValueError(
+            raise UserError(
                 f"{where} holds images {x.dtype} {x.shape} with {len(y)} labels: "
                 "they must be uint8 (n, 32, 32, 3) with as many labels"
             )

@@ -10,6 +10,7 @@ from types import ModuleType
 import numpy as np
 
 from dropkit import backgrounds, cifar, imagenet, tinyimagenet, waterbirds
+from dropkit.checks import UserError
 from dropkit.data_checks import check_groups, check_pool
 from dropkit.images import Images
 from dropkit.registry import fingerprint
@@ -105,7 +106,7 @@ def load(name: str, seed: int = 0, root: str | None = None) -> Data:
         damaged.
     """
     if name not in _LOADERS:
-        raise ValueError(f"unknown data set {name!r}; known are {', '.join(names())}")
+        raise UserError(f"unknown data set {name!r}; known are {', '.join(names())}")
     if not isinstance(seed, int | np.integer) or seed < 0:
         raise ValueError(f"seed is {seed!r}: it must be an integer and not negative")
     return _LOADERS[name](seed, root or os.environ.get("DROPKIT_DATA"))

@@ -13,6 +13,7 @@ from filelock import FileLock
 from PIL import Image
 from tqdm import tqdm
 
+from dropkit.checks import UserError
 from dropkit.images import Images
 
 # Mean and deviation of ImageNet's channels, as torchvision's pretrained weights expect them.
@@ -74,11 +75,11 @@ def decoded(
                     _fill(target, folder, files, fit, shape)
         status = target.stat()
     except OSError as error:
-        raise ValueError(f"the decoded images cannot be kept in {target}: {error}") from error
+        raise UserError(f"the decoded images cannot be kept in {target}: {error}") from error
     found = _opened(target, (status.st_mtime_ns, status.st_size))
     if found.pixels.shape != shape or found.pixels.dtype != np.uint8:
         held = f"{found.pixels.dtype} {found.pixels.shape}"
-        raise ValueError(f"{target} holds other images ({held}): delete it")
+        raise UserError(f"{target} holds other images ({held}): delete it")
     return found
 
 
@@ -87,7 +88,7 @@ def _opened(target: Path, stamp: tuple[int, int]) -> Images:
     try:
         return Images(np.load(target, mmap_mode="r"), *IMAGENET)
     except (OSError, ValueError, EOFError) as error:
-        raise ValueError(f"the decoded images in {target} are damaged: delete the file") from error
+        raise UserError(f"the decoded images in {target} are damaged: delete the file") from error
 
 
 def _fill(
@@ -96,7 +97,7 @@ def _fill(
     """Decode all images, in order, into a file that gets its name when it is complete."""
     for name in files:
         if not os.path.isfile(f"{folder}/{name}"):
-            raise ValueError(f"the image {folder / name} is missing")
+            raise UserError(f"the image {folder / name} is missing")
     header, size = _header(shape), int(np.prod(shape[1:]))
     part = target.with_suffix(".part")
     part.touch()
@@ -121,7 +122,7 @@ def _fill(
 def _check_space(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed:
-        raise ValueError(
+        raise UserError(
             f"decoded images take {needed / 1e9:.3g} GB more and {folder} has {free / 1e9:.3g} GB "
             "free: let DROPKIT_IMAGES name a folder on a larger disk"
         )
@@ -140,9 +141,9 @@ def _decoded(file: Path, fit: Fit, side: int) -> bytes:
         with Image.open(file) as image:
             fitted = fit(image.convert("RGB"))
     except Exception as error:  # Pillow's readers raise what they like
-        raise ValueError(f"the image {file} cannot be decoded: {error}") from error
+        raise UserError(f"the image {file} cannot be decoded: {error}") from error
     if fitted.size != (side, side):
-        raise ValueError(
+        raise UserError(
             f"the image {file} has {fitted.width} x {fitted.height} pixels, not {side} x {side}"
         )
     return fitted.tobytes()

@@ -5,6 +5,11 @@ from contextlib import contextmanager
 
 import torch
 
+from dropkit.checks import UserError
+
+# Said where no allocator of PyTorch's was asked: of a context, a graph, or a library's handle.
+_ASKED_THE_DRIVER = re.compile("CUDA error: out of memory|(CUBLAS|CUDNN)_STATUS_ALLOC_FAILED")
+
 
 def check(name: str) -> str:
     """The name, if it is one that a machine may have.
@@ -34,7 +39,7 @@ def resolve(name: str) -> torch.device:
     count = {"cpu": 1, "cuda": torch.cuda.device_count() if gpu else 0, "mps": int(mps)}[kind]
     if int(number or 0) >= count:
         found = f"{count} of that kind" if count else "none of that kind"
-        raise ValueError(f"device {name!r} was asked for, and PyTorch finds {found} here")
+        raise UserError(f"device {name!r} was asked for, and PyTorch finds {found} here")
     return torch.device(name)
 
 
@@ -51,9 +56,14 @@ def memory_named(what: str):
         yield
     except RuntimeError as error:
         # A graph whose recording fails ends in an error of its own, which hides the first.
-        if not any(isinstance(e, torch.OutOfMemoryError) for e in (error, error.__context__)):
+        if not any(map(_lacks_memory, (error, error.__context__))):
             raise
         raise MemoryError(
             f"the GPU has too little memory for {what}: "
             "lower the recipe's batch, or run fewer workers on one GPU"
         ) from error
+
+
+def _lacks_memory(error: BaseException | None) -> bool:
+    found = isinstance(error, RuntimeError) and _ASKED_THE_DRIVER.search(str(error))
+    return bool(found) or isinstance(error, torch.OutOfMemoryError)

@@ -25,6 +25,8 @@ from itertools import pairwise
 from multiprocessing import connection, get_context, parent_process
 from typing import Any, NamedTuple, Protocol
 
+from dropkit.checks import sentence
+
 Work = Callable[[Any], Any]
 Results = Generator[Any, None, None]
 
@@ -33,6 +35,8 @@ ATTEMPTS = 4  # at a job whose worker dies each time
 
 class ExecutorError(OSError):
     """An executor that is not there, or a job that its workers do not survive."""
+
+    _render_traceback_ = sentence
 
 
 class Workers(NamedTuple):

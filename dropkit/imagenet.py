@@ -12,6 +12,7 @@ from pathlib import Path
 from PIL import Image
 
 from dropkit import decoding, listings
+from dropkit.checks import UserError
 from dropkit.images import Images
 from dropkit.listings import Listing
 
@@ -34,14 +35,14 @@ def read(root: str | None) -> Listing:
     parts = [_part(folder, half) for half in ("train", "val")]
     keys, others = (set(part.values()) for part in parts)
     if keys != others:
-        raise ValueError(
+        raise UserError(
             f"{folder} has images of {min(keys ^ others)} in only one of train and val: each must "
             "have one folder a class"
         )
     found = len(keys), *map(len, parts)
     expected = CLASSES, TRAINING, VALIDATION
     if found != expected:
-        raise ValueError(
+        raise UserError(
             "{} has {} classes, {:,} training and {:,} validation images; ImageNet has {}, {:,} "
             "and {:,}".format(folder, *found, *expected)
         )
@@ -53,7 +54,7 @@ def _part(folder: Path, half: str) -> dict[str, str]:
     """The class of each image of a half."""
     keys = listings.entries(folder / half, "the classes of ImageNet", folders=True)
     if not keys:
-        raise ValueError(f"{folder / half} has no folders: each class must have one of its own")
+        raise UserError(f"{folder / half} has no folders: each class must have one of its own")
     return {
         f"{half}/{key}/{name}": key
         for key in keys

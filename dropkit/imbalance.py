@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from dropkit.checks import UserError
 from dropkit.datasets import Data, load
 
 
@@ -31,7 +32,7 @@ def tail_sizes(largest: int, num_classes: int, factor: float) -> np.ndarray:
     # The slack keeps an exact size from being floored to one less by rounding.
     sizes = np.floor(largest * float(factor) ** -ranks + 1e-9).astype(int)
     if sizes[-1] < 1:
-        raise ValueError(
+        raise UserError(
             f"an imbalance factor of {factor} empties the smallest class: "
             f"with {largest} samples in the largest it can be {largest} at most"
         )

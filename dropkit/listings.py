@@ -14,6 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+from dropkit.checks import UserError
+
 SUFFIXES = (".jpeg", ".jpg", ".png")
 
 
@@ -84,7 +86,7 @@ def named_folder(root: str | Path, content: str) -> Path:
         Where there is no such folder: what is mistyped is not made.
     """
     if not Path(root).is_dir():
-        raise ValueError(
+        raise UserError(
             f"there is no folder {root}: let --data or DROPKIT_DATA name one that has {content}"
         )
     return Path(root)
@@ -99,7 +101,7 @@ def published_folder(root: str | Path | None, folder: str, name: str) -> Path:
         Where none is named, or it does not exist.
     """
     if not root:
-        raise ValueError(
+        raise UserError(
             f"{name} is not bundled: let DROPKIT_DATA name the folder that has {folder}"
         )
     return named_folder(root, folder) / folder
@@ -122,7 +124,7 @@ def entries(folder: Path, what: str, *, folders: bool = False) -> list[str]:
                 and (entry.is_dir() if folders else entry.name.lower().endswith(SUFFIXES))
             )
     except OSError as error:
-        raise ValueError(f"{what} are looked for in {folder}: {error.strerror}") from error
+        raise UserError(f"{what} are looked for in {folder}: {error.strerror}") from error
 
 
 def lines(file: Path) -> list[str]:
@@ -136,9 +138,9 @@ def lines(file: Path) -> list[str]:
     try:
         return file.read_text(encoding="utf-8").splitlines()
     except OSError as error:
-        raise ValueError(f"{file} cannot be read: {error.strerror}") from error
+        raise UserError(f"{file} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise ValueError(f"{file} is no text in UTF-8: {error}") from error
+        raise UserError(f"{file} is no text in UTF-8: {error}") from error
 
 
 def class_names(identifiers: Sequence[str], file: Path) -> dict[str, str]:

@@ -10,6 +10,8 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
+from dropkit.checks import UserError
+
 
 def build(name: str, num_classes: int, in_shape: Sequence[int]) -> nn.Sequential:
     """Build a network that maps (B, *in_shape) to (B, num_classes) logits.
@@ -26,7 +28,7 @@ def build(name: str, num_classes: int, in_shape: Sequence[int]) -> nn.Sequential
         that cannot be had or do not fit.
     """
     if name not in _BUILDERS:
-        raise ValueError(f"unknown model {name!r}; known are {', '.join(names())}")
+        raise UserError(f"unknown model {name!r}; known are {', '.join(names())}")
     return _BUILDERS[name](num_classes, tuple(in_shape))
 
 
@@ -53,7 +55,7 @@ def _digest(file: str) -> str:
         with open(file, "rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()[:16]
     except OSError as error:
-        raise ValueError(f"DROPKIT_RESNET50 is {file!r}: {error.strerror}") from error
+        raise UserError(f"DROPKIT_RESNET50 is {file!r}: {error.strerror}") from error
 
 
 def initialise(model: nn.Module, seed: int) -> nn.Module:
@@ -197,13 +199,13 @@ def _with_head(stages: nn.Sequential, num_classes: int) -> nn.Sequential:
 
 def _read_weights(file: str) -> dict[str, Tensor]:
     if not os.path.isfile(file):
-        raise ValueError(f"DROPKIT_RESNET50 is {file!r}: there is no such file")
+        raise UserError(f"DROPKIT_RESNET50 is {file!r}: there is no such file")
     try:
         state = torch.load(file, map_location="cpu", weights_only=True)
     except Exception:  # what PyTorch raises depends on the byte that is wrong
         state = None
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
-        raise ValueError(f"DROPKIT_RESNET50 is {file!r}: it is no state dict saved by PyTorch")
+        raise UserError(f"DROPKIT_RESNET50 is {file!r}: it is no state dict saved by PyTorch")
     return state
 
 
@@ -214,7 +216,7 @@ def _download_weights() -> dict[str, Tensor]:
     try:
         return weights.get_state_dict(check_hash=True, weights_only=True)
     except (OSError, RuntimeError) as error:
-        raise ValueError(
+        raise UserError(
             f"the weights {weights.url} cannot be downloaded ({error}): "
             "let DROPKIT_RESNET50 name a copy of the file"
         ) from error
@@ -229,7 +231,7 @@ def _check_fit(state: dict[str, Tensor], own: dict[str, Tensor], source: str) ->
             tuple(weights[name].shape) if name in weights else "missing" for weights in (state, own)
         )
         if found != expected:
-            raise ValueError(
+            raise UserError(
                 f"{source} does not fit resnet50: the shape of {name} is {found} there, "
                 f"{expected} in the architecture"
             )

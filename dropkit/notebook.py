@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
-from dropkit.parameter_checks import ParameterError, check
+from dropkit.number_text import number
+from dropkit.parameter_checks import SCALES, ParameterError, check, check_choice
 from dropkit.store import default_path
 
+_MINUS = re.compile(r"(?<!\w)-(?=\.?\d)")  # a sign, and not the hyphen of "CIFAR-10"
 _NUMBER = re.compile(r"[-+−]?\.?\d")  # how a cell with a number starts, formatted or not
 
 
-def settings(namespace: dict[str, Any]) -> SimpleNamespace:
+def settings(namespace: dict[str, Any], *, scales: Sequence[str] = SCALES) -> SimpleNamespace:
     """Return the notebook's parameters, checked, and set up its figures.
 
     The parameters are the literals assigned in the notebook's parameters cell; what was assigned
@@ -23,6 +25,7 @@ def settings(namespace: dict[str, Any]) -> SimpleNamespace:
     Parameters
     ----------
     namespace : the notebook's ``globals()``.
+    scales : those that the notebook has.
 
     Raises
     ------
@@ -44,6 +47,8 @@ def settings(namespace: dict[str, Any]) -> SimpleNamespace:
         value = _typed(name, namespace[name], default)
         check(name, value)
         values[name] = _tidy(value) if isinstance(value, list) else value
+    if "scale" in values:
+        check_choice("scale", values["scale"], scales)
     if "store" in values:
         values["store"] = values["store"] or str(default_path())
     _set_up_kernel()
@@ -77,14 +82,18 @@ def _say_what_differs(values: dict[str, Any], defaults: dict[str, Any]) -> None:
         )
 
 
-def glue(name: str, value: Any) -> None:
+def glue(name: str, value: Any, form: str = "") -> None:
     """Name a number, a text or an IPython Markdown object for ``{glue:text}`` in the prose.
 
-    Floats keep five significant digits, so that the page is the same on every machine.
+    Floats keep five significant digits, so that the page is the same on every machine. A number
+    that runs with other parameters may lack is given its `form` here, such as ".1f", and not in
+    the prose: NaN is a dash then.
     """
     from IPython.core.formatters import format_display_data
     from IPython.display import display
 
+    if form:
+        value = number(value, form)
     if hasattr(value, "item"):  # a NumPy scalar would be written as "np.float64(0.5)"
         value = value.item()
     if isinstance(value, float):
@@ -97,9 +106,9 @@ def glue(name: str, value: Any) -> None:
 
 
 def table(rows: Sequence[Sequence[Any]], headers: Sequence[str], title: str = "") -> None:
-    """Display rows as a Markdown table, under a title in bold; numbers are aligned to the right.
+    """Display rows as a Markdown table, under a title in bold.
 
-    Without rows a sentence says so.
+    Numbers are aligned to the right and have a true minus sign. Without rows a sentence says so.
 
     Raises ValueError when a row and the headers differ in length.
     """
@@ -110,7 +119,7 @@ def table(rows: Sequence[Sequence[Any]], headers: Sequence[str], title: str = ""
             raise ValueError(f"the table has {len(headers)} headers, but a row has {list(row)}")
     numeric = [all(_NUMBER.match(str(row[i])) for row in rows) for i in range(len(headers))]
     lines = [headers, ["---:" if right else ":---" for right in numeric], *rows]
-    escaped = ([str(cell).replace("|", r"\|") for cell in line] for line in lines)
+    escaped = ([_MINUS.sub("−", str(cell)).replace("|", r"\|") for cell in line] for line in lines)
     above = f"**{title}**\n\n" if title else ""
     if not rows:
         display(Markdown(f"{above}Nothing to show here with these parameters."))

@@ -3,16 +3,13 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from dropkit.checks import UserError
+
 SCALES = ("digits", "mini", "paper")
 
 
-class ParameterError(ValueError):
+class ParameterError(UserError):
     """A notebook parameter that is unknown, of the wrong type or out of range."""
-
-    def _render_traceback_(self) -> list[str]:
-        # IPython and papermill print this in place of a traceback: the reader made a typing
-        # mistake, and the stack of the notebook machinery says nothing about it.
-        return [f"{type(self).__name__}: {self}"]
 
 
 def check(name: str, value: Any) -> None:
@@ -64,19 +61,16 @@ def _check_range(name: str, value: Any, words: str, fits: Callable[[float], bool
         raise ParameterError(f"{name} must be {kind}{words}, got {got}")
 
 
-def _check_choice(name: str, value: str, choices: Iterable[str]) -> None:
+def check_choice(name: str, value: str, choices: Iterable[str]) -> None:
+    """Raise ParameterError, in one sentence, for a value that is none of the choices."""
     if value not in choices:
         raise ParameterError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
-
-
-def _check_scale(scale: str) -> None:
-    _check_choice("scale", scale, SCALES)
 
 
 def _check_executor(executor: str) -> None:
     from dropkit import study
 
-    _check_choice("executor", executor, study.EXECUTORS)
+    check_choice("executor", executor, study.EXECUTORS)
 
 
 def _check_protocols(protocols: list[str]) -> None:
@@ -110,7 +104,6 @@ def _check_device(device: str) -> None:
 
 
 _CHECKS: dict[str, Callable[[Any], None]] = {
-    "scale": _check_scale,
     "executor": _check_executor,
     "protocols": _check_protocols,
     "strategies": _check_strategies,

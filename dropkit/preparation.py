@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dropkit import executors, pruning, query_models
+from dropkit.checks import UserError
 from dropkit.datasets import Data
 from dropkit.executors import Watch, Workers
 from dropkit.queries import Query
@@ -68,7 +69,7 @@ def _check_test_split(name: str, data: Data) -> None:
 
 def _check_kept(trial: Trial, samples: int) -> None:
     if (kept := budget(samples, trial.density)) < 2:
-        raise ValueError(
+        raise UserError(
             f"density {trial.density} keeps {kept} of the {samples} training samples of "
             f"{trial.dataset}: training needs at least 2"
         )

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from dropkit.checks import UserError
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -124,7 +126,7 @@ def defaults(dataset: str, model: str | None = None) -> tuple[str, Recipe]:
     """
     if dataset not in DEFAULTS:
         known = ", ".join(sorted(DEFAULTS))
-        raise ValueError(f"no default model for data set {dataset!r}; there is one for {known}")
+        raise UserError(f"no default model for data set {dataset!r}; there is one for {known}")
     first = next(iter(DEFAULTS[dataset]))
     model = model or first
     return model, DEFAULTS[dataset].get(model, DEFAULTS[dataset][first])

@@ -14,6 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from dropkit.checks import sentence
+
 Record = dict[str, Any]
 
 CHECKSUM = 12  # hexadecimal digits in front of each line
@@ -24,6 +26,8 @@ _ORIGIN = ("seconds", "provenance")
 
 class StoreError(OSError):
     """A store that cannot be read or written."""
+
+    _render_traceback_ = sentence
 
 
 class DamagedRecord(UserWarning):

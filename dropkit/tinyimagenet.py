@@ -11,6 +11,7 @@ from pathlib import Path
 from PIL import Image
 
 from dropkit import decoding, listings
+from dropkit.checks import UserError
 from dropkit.images import Images
 from dropkit.listings import Listing
 
@@ -34,7 +35,7 @@ def read(root: str | None) -> Listing:
     listed = sorted(fields[0] for _, fields in _rows(folder / "wnids.txt", 1))
     if listed != identifiers:
         odd = min(set(listed) ^ set(identifiers), default=listed[-1])
-        raise ValueError(
+        raise UserError(
             f"{folder / 'train'} has not one folder for each line of wnids.txt, see {odd!r}: "
             "unpack the published archive anew"
         )
@@ -45,7 +46,7 @@ def read(root: str | None) -> Listing:
     }
     validation = _annotated(folder, set(identifiers))
     if len(identifiers) != CLASSES:
-        raise ValueError(f"{folder} has {len(identifiers)} classes, TinyImageNet has {CLASSES}")
+        raise UserError(f"{folder} has {len(identifiers)} classes, TinyImageNet has {CLASSES}")
     _check_complete(folder, identifiers, training, "training", TRAINING)
     _check_complete(folder, identifiers, validation, "validation", VALIDATION)
     names = listings.class_names(identifiers, folder / "words.txt")
@@ -58,9 +59,9 @@ def _rows(file: Path, least: int) -> list[tuple[str, list[str]]]:
     rows = [(f"{file}, line {at}", line.split("\t")) for at, line in lines]
     for where, fields in rows:
         if len(fields) < least or not all(fields[:least]):
-            raise ValueError(f"{where}: expected {least} fields or more with tabs between them")
+            raise UserError(f"{where}: expected {least} fields or more with tabs between them")
     if not rows:
-        raise ValueError(f"{file} is empty: unpack the published archive anew")
+        raise UserError(f"{file} is empty: unpack the published archive anew")
     return rows
 
 
@@ -70,11 +71,11 @@ def _annotated(folder: Path, identifiers: set[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for where, (name, key, *_) in _rows(folder / "val" / "val_annotations.txt", 2):
         if key not in identifiers:
-            raise ValueError(f"{where}: {key!r} is no class of wnids.txt")
+            raise UserError(f"{where}: {key!r} is no class of wnids.txt")
         if name not in images:  # also whatever would lead out of the folder
-            raise ValueError(f"{where}: there is no image {name!r} in {folder / 'val' / 'images'}")
+            raise UserError(f"{where}: there is no image {name!r} in {folder / 'val' / 'images'}")
         if f"val/images/{name}" in found:
-            raise ValueError(f"{where}: {name!r} is named twice")
+            raise UserError(f"{where}: {name!r} is named twice")
         found[f"val/images/{name}"] = key
     return found
 
@@ -85,7 +86,7 @@ def _check_complete(
     counts = Counter(images.values())
     for key in identifiers:
         if counts[key] != expected:
-            raise ValueError(
+            raise UserError(
                 f"{folder} has {counts[key]} {what} images of {key}, TinyImageNet has {expected}: "
                 "unpack the published archive anew"
             )

@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from dropkit import decoding, listings
+from dropkit.checks import UserError
 from dropkit.images import Images
 
 FOLDER = "waterbird_complete95_forest2water2"
@@ -65,11 +66,11 @@ def read(root: str | Path | None) -> Table:
         reader = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""))
         header, *rows = list(reader) or [[]]
     except OSError as error:
-        raise ValueError(f"waterbirds needs {path}: {error.strerror}") from error
+        raise UserError(f"waterbirds needs {path}: {error.strerror}") from error
     except (UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"{path} is no table of comma-separated text: {error}") from error
+        raise UserError(f"{path} is no table of comma-separated text: {error}") from error
     if sorted(header) != sorted(COLUMNS):
-        raise ValueError(
+        raise UserError(
             f"{path} has the columns {', '.join(header) or '(none)'}: "
             f"they must be {', '.join(COLUMNS)}"
         )
@@ -81,25 +82,25 @@ def read(root: str | Path | None) -> Table:
     y, split, place = np.array(codes, dtype=np.int64).reshape(-1, 3).T
     for code, name in enumerate(SPLITS):
         if code not in split:
-            raise ValueError(f"{path} has no row with split {code}, so no {name} samples")
+            raise UserError(f"{path} has no row with split {code}, so no {name} samples")
     return Table(path.parent, files, y, split, place, hashlib.sha256(content).hexdigest())
 
 
 def _row(header: list[str], row: list[str], where: str) -> tuple[str, int, int, int]:
     """Image file, label, split and place of one row."""
     if len(row) != len(header):
-        raise ValueError(f"{where}: {len(row)} fields, expected {len(header)}")
+        raise UserError(f"{where}: {len(row)} fields, expected {len(header)}")
     fields = dict(zip(header, row, strict=True))
     file = fields["img_filename"]
     # Windows' rules also find what leaves a folder by POSIX rules.
     path = PureWindowsPath(file)
     if not file or path.anchor or ".." in path.parts:
-        raise ValueError(f"{where}: img_filename {file!r} is no path inside the data set's folder")
+        raise UserError(f"{where}: img_filename {file!r} is no path inside the data set's folder")
     numbers = []
     for column, allowed in (("y", "01"), ("split", "012"), ("place", "01")):
         value = fields[column]
         if value not in tuple(allowed):
-            raise ValueError(f"{where}: {column} is {value!r}, expected {' or '.join(allowed)}")
+            raise UserError(f"{where}: {column} is {value!r}, expected {' or '.join(allowed)}")
         numbers.append(int(value))
     return file, *numbers
 

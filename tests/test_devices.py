@@ -68,6 +68,22 @@ class TestMemory:
             finally:
                 raise RuntimeError("operation failed due to a previous error during capture")
 
+    @pytest.mark.parametrize(
+        "error",
+        [
+            # As the driver, cuBLAS and cuDNN say it where other processes hold the GPU's memory.
+            RuntimeError("CUDA error: out of memory\nSearch for `cudaErrorMemoryAllocation' in"),
+            RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate`"),
+            RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+        ],
+    )
+    def test_it_is_named_where_a_library_asked_for_it(self, error):
+        with (
+            pytest.raises(MemoryError, match=self.message),
+            devices.memory_named("vgg19 at a batch of 128"),
+        ):
+            raise error
+
     def test_other_errors_are_left(self):
         with (
             pytest.raises(RuntimeError, match="mat1 and mat2"),

@@ -4,10 +4,13 @@ import math
 import re
 from types import SimpleNamespace
 
+import nbformat
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 from markdown_it import MarkdownIt
+from myst_nb.core.variables import format_plain_text
+from nbclient import NotebookClient
 
 from dropkit import notebook
 
@@ -135,6 +138,36 @@ def test_a_run_with_other_parameters_says_that_the_prose_is_not_about_it(
     assert all(words in texts[0] for words in told)
 
 
+MENDABLE = {
+    "Store('file')": "StoreError: the store file is a file; a store is a folder",
+    "datasets.load('cifar10', root='none')": "UserError: there is no folder none: let --data or ",
+    "study.chosen('digits', 'cifar11')": "UserError: no default model for data set 'cifar11'; ",
+    "study.run(trials, store=Store('new'))": "UserError: density 1e-05 keeps 0 of the ",
+}
+BUGS = ["metrics.pooled_worst([0.5])", "study.grid('digits', 3)", "np.zeros(2) + np.zeros(3)"]
+SETUP = """\
+import numpy as np
+from dropkit import datasets, metrics, study
+from dropkit.store import Store
+trials = study.grid("digits-2x4", protocols=["random"], densities=[1e-5], seeds=1)
+"""
+
+
+def test_a_kernel_shows_what_its_user_can_mend_as_a_sentence_and_bugs_with_their_frames(tmp_path):
+    (tmp_path / "file").touch()
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    cells = [nbformat.v4.new_code_cell(source) for source in (SETUP, *MENDABLE, *BUGS)]
+    page = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
+    client = NotebookClient(page, allow_errors=True, resources={"metadata": {"path": tmp_path}})
+    setup, *cells = client.execute().cells
+    assert not setup.outputs
+    shown = {cell.source: "\n".join(cell.outputs[-1].traceback) for cell in cells}
+    for source, words in MENDABLE.items():
+        assert shown[source].startswith(words) and "\n" not in shown[source]
+    for source in BUGS:
+        assert "Traceback (most recent call last)" in shown[source]
+
+
 def test_names_of_the_notebooks_own_cells_are_no_parameters() -> None:
     # A reader who runs the settings cell again has every later name of the notebook around.
     namespace: dict = {}
@@ -142,6 +175,15 @@ def test_names_of_the_notebooks_own_cells_are_no_parameters() -> None:
     call = "settings = notebook.settings(globals())"
     namespace |= {"In": ["", CELL, "import math", call, "width = 3", call], "width": 3}
     assert "width" not in vars(notebook.settings(namespace))
+
+
+def test_a_scale_that_the_notebook_lacks_is_refused_with_those_it_has() -> None:
+    namespace: dict = {}
+    exec(CELL, namespace)
+    namespace["In"] = ["", CELL, "settings(...)"]
+    assert notebook.settings(namespace, scales=["digits", "paper"]).scale == "digits"
+    with pytest.raises(notebook.ParameterError, match=r"one of digits, paper, got 'mini'$"):
+        notebook.settings(namespace | {"scale": "mini"}, scales=["digits", "paper"])
 
 
 def test_without_a_parameters_cell_it_says_what_to_run() -> None:
@@ -188,13 +230,30 @@ def test_glue_keeps_five_digits_and_unwraps_numpy(shell) -> None:
     assert data == {"application/papermill.record/text/plain": "1234567"}
 
 
+@pytest.mark.parametrize(
+    ("value", "form", "text"),
+    [(0.456, ".2f", "0.46"), (-0.5, ".1f", "−0.5"), (math.nan, ".1f", "–"), (1234, ",d", "1,234")],
+)
+def test_glue_in_a_form_is_the_text_of_the_prose(shell, value, form, text) -> None:
+    data, _ = glued(notebook.glue, "x", value, form)
+    (plain,) = data.values()
+    assert format_plain_text(plain, "s") == text  # what the role without a format makes of it
+
+
 def test_table_reads_back_as_its_rows(shell) -> None:
     rows = [["a|b", 0.25, "-3.10"], ["c", 10, "+4.5 [4, 5]"]]
     data, _ = glued(notebook.table, rows, headers=["name", "share", "n"])
     html = MarkdownIt("commonmark").enable("table").render(data["text/markdown"])
     cells = re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", html)
-    assert cells == ["name", "share", "n", "a|b", "0.25", "-3.10", "c", "10", "+4.5 [4, 5]"]
+    assert cells == ["name", "share", "n", "a|b", "0.25", "−3.10", "c", "10", "+4.5 [4, 5]"]
     assert html.count("right") == 2 * 3  # the two columns of numbers, header and rows
+
+
+def test_a_table_writes_signs_as_minus_and_leaves_hyphens(shell) -> None:
+    cells = ["CIFAR-10", "-0.5 [-1, .2]", "2026-11-23", "d-0", "[-.5]", "a - b"]
+    data, _ = glued(notebook.table, [cells], headers=list("abcdef"))
+    shown = data["text/markdown"].splitlines()[-1].strip("| ").split(" | ")
+    assert shown == ["CIFAR-10", "−0.5 [−1, .2]", "2026-11-23", "d-0", "[−.5]", "a - b"]
 
 
 def test_table_without_rows_is_a_sentence(shell) -> None:
