@@ -7,7 +7,8 @@ from typing import Literal
 from dropkit.evidence import MEASURES, Cells, Place, contrast, density_of, shared_densities
 from dropkit.figures import name
 from dropkit.metrics import Difference
-from dropkit.verdicts import FAILS, HOLDS, UNDECIDED, Effect, Test, share
+from dropkit.tradeoff import height
+from dropkit.verdicts import FAILS, HOLDS, UNDECIDED, Effect, Test
 
 WORST = ("worst", "pooled")
 TELLING = {FAILS: 0, UNDECIDED: 1, HOLDS: 2}
@@ -72,7 +73,7 @@ def _compared(
     minus = [(second, density_of(second, d)) for d in densities]
     if MEASURES[measure].better < 0:
         plus, minus = minus, plus
-    text = f"{_name(plus[0][0])} − {_name(minus[0][0])}, " if densities else ""
+    text = f"{spelled(plus[0][0])} − {spelled(minus[0][0])}, " if densities else ""
     text += f"{MEASURES[measure].name}, {span(densities)}"
     return _effect(cells, plus, minus, measure, text, level=level, above=0.0 - margin)
 
@@ -125,7 +126,7 @@ def moves(
         for protocol in listed(protocols):
             for density in better_at:
                 for measure in by:
-                    text = f"{_name(protocol)} at d = {density:g} − at {than_at:g}, "
+                    text = f"{spelled(protocol)} at d = {density:g} − at {than_at:g}, "
                     text += MEASURES[measure].name
                     places = [(protocol, density)], [(protocol, than_at)]
                     effects.append(_effect(cells, *places, measure, text))
@@ -141,7 +142,7 @@ def costs_more(first: str, second: str, low: float, high: float, by: Sequence[st
         plus, minus = [(first, low), (second, high)], [(second, low), (first, high)]
         effects = []
         for measure in by:
-            text = f"{_name(first)} − {_name(second)}, {MEASURES[measure].name}, "
+            text = f"{spelled(first)} − {spelled(second)}, {MEASURES[measure].name}, "
             text += f"d = {low:g} − d = {high:g}"
             half = _effect(cells, plus, minus, measure, text)  # a contrast is a mean over places
             effects.append(half and half._replace(found=Difference(*(2 * x for x in half.found))))
@@ -164,7 +165,7 @@ def level_of(
                 if within[0] <= d <= within[1]
             ]
             places = [(protocol, d) for d in densities]
-            text = f"{_name(protocol)}: {MEASURES[measure].name}, {span(densities)}"
+            text = f"{spelled(protocol)}: {MEASURES[measure].name}, {span(densities)}"
             ends = {"below": 0.0, "above": -math.inf} if MEASURES[measure].better < 0 else {}
             effects.append(_effect(cells, places, [], measure, text, **ends))
         return effects
@@ -189,9 +190,8 @@ def close(
         for density in densities:
             for measure in by:
                 plus, minus = ([(p, density_of(p, density))] for p in (first, second))
-                text = (
-                    f"{_name(first)} − {_name(second)}, {MEASURES[measure].name}, d = {density:g}"
-                )
+                text = f"{spelled(first)} − {spelled(second)}, {MEASURES[measure].name}, "
+                text += f"d = {density:g}"
                 ends = {"above": value - margin, "below": value + margin}
                 effects.append(_effect(cells, plus, minus, measure, text, **ends))
         return effects
@@ -199,22 +199,20 @@ def close(
     return test
 
 
-def loses_a_class(protocol: str, density: float) -> Test:
-    """Test that in most seeds some class keeps no sample, with Clopper and Pearson's interval."""
+def trades_better(first: str | Sequence[str], second: str | Sequence[str]) -> Test:
+    """Test that at equal average accuracy `first` have the better worst class than `second`."""
 
     def test(cells: Cells) -> list[Effect | None]:
-        rows = list(cells.get(protocol, {}).get(density, {}).values())
-        if not rows:
-            return [None]
-        lost = sum(min(record["kept"]) == 0 for record in rows)
-        return [
-            share(
-                lost,
-                len(rows),
-                f"{_name(protocol)}: seeds that lose a class (%), d = {density:g}",
-                50,
-            )
-        ]
+        effects = []
+        for one in listed(first):
+            for other in listed(second):
+                densities = shared_densities(cells, one, other)
+                for measure in WORST:
+                    text = f"{spelled(one)} − {spelled(other)} at equal average, "
+                    text += f"{MEASURES[measure].name}, lines over {_range(densities)} and all data"
+                    found = height(cells, one, other, densities, measure)
+                    effects.append(found and Effect(text, *found))
+        return effects
 
     return test
 
@@ -238,7 +236,7 @@ def listed(protocols: str | Sequence[str]) -> list[str]:
     return [protocols] if isinstance(protocols, str) else list(protocols)
 
 
-def _name(label: str) -> str:
+def spelled(label: str) -> str:
     """A label for readers: the protocol as the paper writes it, and what follows it."""
     protocol, comma, rest = label.partition(",")
     return name(protocol) + comma + rest
@@ -248,5 +246,9 @@ def span(densities: Sequence[float]) -> str:
     """Densities in words: "d = 0.5", or "mean over d = 0.1 to 0.9"."""
     if not densities:
         return "no shared density"
-    low, high = min(densities), max(densities)
-    return f"d = {low:g}" if low == high else f"mean over d = {low:g} to {high:g}"
+    return "mean over " * (len(densities) > 1) + _range(densities)
+
+
+def _range(densities: Sequence[float]) -> str:
+    low, high = min(densities, default=1), max(densities, default=1)
+    return f"d = {low:g}" + f" to {high:g}" * (low < high)

@@ -12,6 +12,7 @@ from dropkit import (
     claims_beyond,
     claims_drop,
     claims_notes,
+    claims_pruned_mixture,
     claims_pruning,
     claims_theory,
     evidence,
@@ -19,11 +20,16 @@ from dropkit import (
 )
 from dropkit.figures import Curves
 from dropkit.metrics import Difference
+from dropkit.number_text import number
 from dropkit.verdicts import Claim
 
 SECTIONS: dict[str, list[Claim]] = {
     "What pruning by score does": claims_pruning.BIAS,
-    "Two Gaussians, and the algorithm": [*claims_theory.THEORY, *claims_algorithm.ALGORITHM],
+    "Two Gaussians, and the algorithm": [
+        *claims_theory.THEORY,
+        *claims_pruned_mixture.MIXTURE,
+        *claims_algorithm.ALGORITHM,
+    ],
     "What DRoP does": claims_drop.DROP,
     "Against a weighted loss": claims_beyond.COST,
     "Long tails": claims_beyond.TAIL,
@@ -49,8 +55,8 @@ def compare(curves: Curves, first: str, second: str) -> dict[float, dict[str, Di
     Returns
     -------
     density -> {"average", "worst", "pooled"} -> Difference: of the average accuracy and of the
-    per-seed worst class with 95 % t intervals, and of the pooled worst class with a 95 % interval
-    by bootstrap, or by jackknife below ``evidence.FEW`` seeds.
+    per-seed worst class with 95 % t intervals, and of the pooled worst class with the 95 % interval
+    of ``metrics.over_seeds``.
     """
     compared = {}
     for density, recalls in curves[first].items():
@@ -95,7 +101,7 @@ def points(difference: Difference) -> str:
 
 def signed(value: float) -> str:
     """A number of points with its sign, which is never that of a rounded zero."""
-    return f"{value:+z.1f}".replace("-", "−")
+    return number(value, "+z.1f")
 
 
 def marks(curves: Curves, first: str, second: str, estimate: str) -> str:

@@ -3,6 +3,7 @@
 Section 4 from "A DRO baseline" on; the last list is ours.
 """
 
+from dropkit.claim_class_tests import favours_the_large
 from dropkit.claim_tests import better, close
 from dropkit.pruning import SMOOTHED
 from dropkit.verdicts import Claim
@@ -27,6 +28,7 @@ COST = [
         "Random+DRoP at half of the data improves it more than CDB-W does",
         "Section 4, Figures 5 and 7",
         better("random+drop", "full+cdbw", within=(0.5, 0.5)),
+        note="the paper says: almost twice as much, of VGG-19 on CIFAR-100",
     ),
     Claim(
         "C3",
@@ -52,7 +54,7 @@ COST = [
         "EL2N scored by a CDB-W query model is among the most biased",
         "Section 4, Figure 7",
         better(("el2n", "el2n+cdbw", "el2n+drop", "random+drop"), "cdbw+el2n"),
-        note="read as: a worse worst class than the other protocols of the figure",
+        note="read as: a worse worst class than the other pruning protocols of the figure",
     ),
     Claim(
         "C7",
@@ -66,6 +68,14 @@ COST = [
 
 # Not pooled over seeds: each draws anew which classes are rare.
 TAIL = [
+    Claim(
+        "I0",
+        "Imbalance biases models towards the more prevalent classes",
+        "Section 4",
+        favours_the_large("full"),
+        data="tail",
+        note="tested as: better recalls for the larger half of the classes, on the whole set",
+    ),
     Claim(
         "I1",
         "On long tails Random+DRoP consistently has a better average than EL2N",
@@ -106,6 +116,14 @@ TAIL = [
 
 GROUPS = [
     Claim(
+        "G0",
+        "Standard training leaves poor accuracy for the groups whose background is the unusual one",
+        "Section 4",
+        favours_the_large("full"),
+        data="groups",
+        note="these are the smaller two of the four groups",
+    ),
+    Claim(
         "G1",
         "Random+DRoP improves the worst group over Random",
         "Section 4, Figure 9",
@@ -128,10 +146,11 @@ GROUPS = [
     ),
     Claim(
         "G4",
-        "... and the other metrics: average, gap and deviation over groups",
+        "... and the other metrics: gap and deviation over groups",
         "Section 4, Figure 9",
-        better(("random+drop", "el2n+drop"), "full", ["average", "gap", "std"]),
+        better(("random+drop", "el2n+drop"), "full", ["gap", "std"]),
         data="groups",
+        note="which metrics the paper does not say; the average is not read as one of robustness",
     ),
     Claim(
         "G5",

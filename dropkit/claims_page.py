@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from dropkit.evidence import Evidence
+from dropkit.number_text import number
 from dropkit.verdicts import (
     ABSENT,
     FAILS,
@@ -76,7 +77,7 @@ def cell(verdict: Verdict) -> str:
     text += f", {words[FAILS]} contradicted" if words[FAILS] else ""
     text += lacking
     values = [effect.found.value for effect in effects]
-    return _minus(f"{text}; {min(values):+.1f} to {max(values):+.1f}")
+    return f"{text}; {number(min(values), '+.1f')} to {number(max(values), '+.1f')}"
 
 
 def evidence_rows(section: Sequence[Claim], verdicts: Verdicts) -> list[list]:
@@ -103,25 +104,20 @@ def estimate(effect: Effect) -> str:
 
     A single seed has no interval, which is said.
     """
-    value, low, high = effect.found
-    if low == high:
-        return _minus(f"{value:.4g}")
-    if math.isnan(low):
-        return _minus(f"{value:+.2f}, no interval")
-    return _minus(f"{value:+.2f} [{low:+.2f},\N{NO-BREAK SPACE}{high:+.2f}]")
+    if effect.found.low == effect.found.high:
+        return number(effect.found.value, ".4g")
+    value, low, high = (number(each, "+.2f") for each in effect.found)
+    if math.isnan(effect.found.low):
+        return f"{value}, no interval"
+    return f"{value} [{low},\N{NO-BREAK SPACE}{high}]"
 
 
 def wanted(effect: Effect) -> str:
     """The range that the claim wants the true value in."""
-    low, high = f"{effect.above + 0.0:.4g}", f"{effect.below:.4g}"
-    if effect.above == float("-inf"):
+    low, high = number(effect.above + 0.0, ".4g"), number(effect.below, ".4g")
+    if effect.above == -math.inf:
         return f"below {high}"
-    text = f"above {low}" if effect.below == float("inf") else f"{low} to {high}"
-    return _minus(text)
-
-
-def _minus(text: str) -> str:
-    return text.replace("-", "−")
+    return f"above {low}" if effect.below == math.inf else f"{low} to {high}"
 
 
 def settings_rows(found: Evidence) -> list[list]:
@@ -129,10 +125,13 @@ def settings_rows(found: Evidence) -> list[list]:
     rows = []
     for setting in sorted(found):
         cells = found[setting]
-        counts = [len(rows) for by_density in cells.values() for rows in by_density.values()]
+        groups = [rows for by_density in cells.values() for rows in by_density.values()]
+        counts = [len(group) for group in groups]
         seeds = f"{min(counts)} to {max(counts)}" if min(counts) < max(counts) else counts[0]
-        rows.append([setting.scale, setting.name, len(cells), sum(counts), seeds])
+        hours = sum(record["seconds"] for group in groups for record in group.values()) / 3600
+        row = [setting.scale, setting.name, len(cells), sum(counts), seeds, f"{hours:.2g}"]
+        rows.append(row)
     return rows
 
 
-SETTINGS = ["scale", "data, model", "protocols", "trials", "seeds a cell"]
+SETTINGS = ["scale", "data, model", "protocols", "trials", "seeds a cell", "hours"]

@@ -1,6 +1,7 @@
 """What the paper says about pruning a balanced set by a score: Sections 1 to 3."""
 
-from dropkit.claim_tests import WORST, beaten, better, level_of, loses_a_class
+from dropkit.claim_class_tests import loses_a_class, sacrifices_the_hard
+from dropkit.claim_tests import WORST, beaten, better, level_of
 from dropkit.verdicts import Claim
 
 SCORES = ("el2n", "grand", "forgetting", "dynunc", "coreset")
@@ -24,6 +25,13 @@ BIAS = [
         "Abstract, Section 2, Figure 1",
         better("full", SCORES),
         note="the mean over densities of each score",
+    ),
+    Claim(
+        "B1a",
+        "... and larger disparities across classes",
+        "Sections 2 and 5, Figure 10",
+        better("full", SCORES, ["gap", "std"]),
+        note="gap and deviation of recalls; the paper says: often",
     ),
     Claim(
         "B2",
@@ -67,6 +75,14 @@ BIAS = [
         "Section 2, Figures 2 and 13",
         level_of("dynunc", "starves", within=LOW),
         note="a positive correlation over classes",
+    ),
+    Claim(
+        "B7a",
+        "... and sacrifices them to retain strong performance on the easier ones",
+        "Section 2",
+        sacrifices_the_hard("dynunc", "random", LOW),
+        note="the paper says: it seems plausible; tested as: above Random in the easier half of "
+        "the classes, below it in the harder",
     ),
     Claim(
         "B8",
@@ -133,6 +149,7 @@ BIAS = [
         "EL2N that keeps 80 to 90 % improves the classes that did worst",
         "Section 2, citing Pote et al. (2023)",
         better("el2n", "full", within=(0.8, 0.9)),
+        note="tested on the worst class",
     ),
     Claim(
         "B18",
@@ -140,5 +157,12 @@ BIAS = [
         "Section 2",
         better("random", SCORES, ["average"], within=LOW),
         note="read as: a better average than every score at d up to 0.3",
+    ),
+    Claim(
+        "B19",
+        "CoreSet methods are not too effective in practice",
+        "Section 2, citing Feldman (2020) and Paul et al. (2021)",
+        better("random", "coreset", ["average"]),
+        note="read as: a worse average than Random",
     ),
 ]

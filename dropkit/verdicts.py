@@ -143,3 +143,15 @@ def share(count: int, total: int, text: str, above: float, below: float = math.i
     low, high = stats.binomtest(count, total).proportion_ci()
     found = Difference(100 * count / total, 100 * float(low), 100 * float(high))
     return Effect(text, found, total, above, below)
+
+
+def exact(
+    text: str, value: float, above: float = -math.inf, below: float = math.inf
+) -> list[Effect]:
+    """A computation without chance: its interval is a point."""
+    return [Effect(text, Difference(value, value, value), 0, above, below)]
+
+
+def violations(text: str, failed: Sequence[bool]) -> list[Effect]:
+    """The share of instances that contradict a theorem, which must lie below half a percent."""
+    return [share(sum(failed), len(failed), f"{text} (% of instances)", -math.inf, 0.5)]

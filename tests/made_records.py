@@ -29,6 +29,7 @@ def record(protocol="random", density=0.5, seed=0, recalls=(0.5, 0.9), **given):
         "kept": kept,
         "class_sizes": [20] * len(recalls),
         "provenance": {"time": time},
+        "seconds": 90.0,
     }
 
 
@@ -41,3 +42,12 @@ def grid(rows, protocol="random", density=0.5, **given):
 
 def random_rows(seed, n=12, low=0.3):
     return np.random.default_rng(seed).uniform(low, low + 0.4, (n, 3))
+
+
+def shifted(rows, by, seed):
+    """Rows whose every class is about `by` better."""
+    return np.clip(rows + by + np.random.default_rng(seed).normal(0, 0.01, rows.shape), 0, 1)
+
+
+def words(test, found):
+    return [one and one.word for one in test(found)]
