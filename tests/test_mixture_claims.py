@@ -54,6 +54,17 @@ def test_measurements_that_do_not():
     ]
 
 
+def test_no_threshold_is_near_both_minimisers():
+    # 0.163 apart, less than a tenth of the distance of the means.
+    t_star, t_hat = PAPER.average_minimizer(), PAPER.worst_class_minimizer()
+    for mean in np.linspace(t_hat - 0.1, t_star + 0.1, 21):
+        found = verdicts(PAPER, [mean] * 6, [0.1] * 6, (CLOSE, CLOSE))
+        near_star = found["SSP: the solution remains close to t* (Figure 3, middle)"] == "agrees"
+        near_hat = found["optimal quotas: mean ERM near t̂ (Figure 3, left)"] == "agrees"
+        assert near_star == (abs(mean - t_star) < abs(t_star - t_hat) / 2)
+        assert near_hat == (abs(mean - t_hat) < abs(t_star - t_hat) / 2)
+
+
 @pytest.mark.parametrize(
     ("holds", "word"),
     [([True, True], "agrees"), ([True, False], "partly"), ([False, False], "does not hold")],
