@@ -12,7 +12,7 @@ from dropkit import figures
 from dropkit.claims import points
 from dropkit.evidence import Cells, Evidence, Setting, arrange, contrast, density_of
 from dropkit.figures import Curves, name
-from dropkit.store import Store
+from dropkit.store import Record, Store
 
 FOLDER = Path(dropkit.__file__).parents[1] / "book" / "results"  # in a checkout
 
@@ -33,12 +33,23 @@ def evidence(
     tails : whether those of long-tailed sets are wanted, or those of whole ones
     folder : of records; default: ``book/results``
     """
-    found = {}
-    for setting, cells in arrange(Store(folder or FOLDER)).items():
+    found, store = {}, Store(folder or FOLDER)
+    for setting, cells in arrange(store).items():
         chosen = {label: cells[label] for label in protocols if label in cells}
         if setting.scale != "digits" and (setting.imbalance != 1) == tails and chosen:
             found[setting] = chosen
+            for record in _records(chosen):
+                store[record["key"]]  # asked for by its key, so that the page offers it
     return dict(sorted(found.items()))
+
+
+def _records(cells: Cells) -> list[Record]:
+    return [
+        record
+        for by_density in cells.values()
+        for rows in by_density.values()
+        for record in rows.values()
+    ]
 
 
 def source_rows(found: Evidence) -> list[list]:
@@ -51,9 +62,8 @@ def source_rows(found: Evidence) -> list[list]:
 
 
 def _source(setting: Setting, cells: Cells) -> list:
-    groups = [rows for by_density in cells.values() for rows in by_density.values()]
-    records = [record for rows in groups for record in rows.values()]
-    counts = sorted({len(rows) for rows in groups})
+    records = _records(cells)
+    counts = sorted({len(rows) for by_density in cells.values() for rows in by_density.values()})
     seeds = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else counts[0]
     devices = Counter(record["provenance"]["device"] for record in records)
     hours = sum(record["seconds"] for record in records) / 3600

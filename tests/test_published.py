@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from dropkit import published
+from dropkit import plan, published
 from dropkit.store import Store
 from tests.made_records import record
 
@@ -45,6 +45,15 @@ class TestEvidence:
     def test_tails_apart(self, folder):
         ((setting, cells),) = published.evidence(["random"], tails=True, folder=folder).items()
         assert setting.imbalance == 20 and set(cells["random"]) == {0.5}
+
+    def test_a_page_is_told_of_what_it_shows_and_no_more(self, folder, monkeypatch):
+        asked = []
+        monkeypatch.setattr("dropkit.store.watchers", [lambda record, fresh: asked.append(record)])
+        published.evidence(["full", "random"], folder=folder)
+        shown = [(r["trial"]["protocol"], r["trial"]["density"], r["trial"]["seed"]) for r in asked]
+        places = [("full", 1.0), *(("random", density) for density in DENSITIES)]
+        assert sorted(shown) == [(*place, seed) for place in places for seed in range(SEEDS)]
+        assert {record["trial"]["dataset"] for record in asked} == {"cifar10"}
 
     def test_no_folder(self, tmp_path):
         assert published.evidence(["random"], folder=tmp_path / "none") == {}
@@ -129,3 +138,11 @@ class TestFigure:
         label = "random+drop, by counts"
         figure = published.figure(published.evidence([label], tails=True, folder=folder))
         assert figure.axes[0].lines[0].get_label() == "Random+DRoP, by counts"
+
+
+def test_the_section_that_chapters_refer_to_names_every_file_and_small_plan():
+    section = (published.FOLDER.parent / "howto" / "scale.md").read_text()
+    files = [file.name for file in published.FOLDER.glob("*.jsonl")]
+    assert files and all(f"<../results/{file}>" in section for file in files)
+    plans = [file.stem for file in plan.FOLDER.glob("*-mini.toml")]
+    assert plans and all(f"`{name}`" in section for name in plans)
