@@ -1,11 +1,13 @@
 """Do independent jobs on a Ray cluster: an executor as those in ``executors`` are."""
 
 import os
+import socket
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 from dropkit import executors
 from dropkit.executors import ATTEMPTS, ExecutorError, Results, Work, Workers, named
@@ -102,6 +104,7 @@ def _cluster() -> Iterator[Any]:
     names = {name: value for name, value in os.environ.items() if name.startswith("DROPKIT_")}
     options |= {"runtime_env": {"env_vars": names}, "log_to_driver": False}
     try:
+        _knock(address)
         ray.init(address or "local", logging_level="ERROR", **options)
     except Exception as error:  # Ray raises many kinds, among them the bare one
         raise ExecutorError(f"no Ray cluster at {address or 'this machine'}: {error}") from error
@@ -109,3 +112,13 @@ def _cluster() -> Iterator[Any]:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _knock(address: str | None) -> None:
+    """Raise OSError where an address has a port at which nothing listens.
+
+    Ray itself would go on trying for minutes, and say so in lines of its own.
+    """
+    parts = urlsplit(f"//{(address or '').rpartition('//')[2]}")
+    if parts.hostname and parts.port:
+        socket.create_connection((parts.hostname, parts.port), timeout=10).close()

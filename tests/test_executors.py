@@ -3,6 +3,7 @@
 import os
 import secrets
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -261,6 +262,15 @@ class TestRay:
         pytest.importorskip("ray", reason=WITHOUT)
         done = driver(RAY_ADDRESS="nonsense")
         assert done.stdout == "no Ray cluster at nonsense: Invalid address format: nonsense\n"
+
+    def test_a_port_at_which_nothing_listens(self):
+        pytest.importorskip("ray", reason=WITHOUT)
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            address = f"127.0.0.1:{taken.getsockname()[1]}"
+            done = driver(RAY_ADDRESS=address)
+        assert done.stdout.startswith(f"no Ray cluster at {address}: [Errno ")
+        assert "Connection refused" in done.stdout
 
     def test_a_cluster_by_address(self, ray):
         address = ray.get_runtime_context().gcs_address
