@@ -14,7 +14,7 @@ from scipy import stats
 from dropkit.checks import Floats, as_floats, check_labels
 from dropkit.evidence import student
 from dropkit.figures import name
-from dropkit.number_text import number
+from dropkit.number_text import number, with_interval
 from dropkit.pruning import prune
 
 HEADERS = ["scores", "all samples", "of that between classes", "within classes", "kept by both (%)"]
@@ -113,17 +113,10 @@ def rows(found: Sequence[Pair]) -> list[list[str]]:
     return [
         [
             f"{name(pair.first)}, {name(pair.second)}",
-            _with_interval(pair.overall),
+            with_interval(student(pair.overall), CORRELATION),
             number(pair.between.mean(), CORRELATION),
-            _with_interval(pair.within),
+            with_interval(student(pair.within), CORRELATION),
             number(100 * pair.common.mean(), "z.0f"),
         ]
         for pair in ordered
     ]
-
-
-def _with_interval(values: Floats) -> str:
-    """A mean over seeds and its 95 % interval, which no line break divides."""
-    found = student(values)
-    value, low, high = (number(each, CORRELATION) for each in found)
-    return value if np.isnan(found.low) else f"{value} [{low},\N{NO-BREAK SPACE}{high}]"

@@ -20,7 +20,7 @@ from dropkit import (
 )
 from dropkit.figures import Curves
 from dropkit.metrics import Difference
-from dropkit.number_text import number
+from dropkit.number_text import number, with_interval
 from dropkit.verdicts import Claim
 
 SECTIONS: dict[str, list[Claim]] = {
@@ -85,23 +85,19 @@ def comparison_rows(curves: Curves, first: str, second: str) -> list[list]:
 
 COMPARISON = ["density", "average", "worst class, per seed", "worst class, pooled"]
 
+POINTS = "+z.1f"  # their format
+
 _MARKS = {"higher": "▲", "lower": "▼", "not separated": "·"}
 
 
 def points(difference: Difference) -> str:
-    """A difference and its interval in accuracy points, such as "+3.1 [−1.0, +7.2]".
-
-    A line may end before the interval and not within it. A single seed has no interval.
-    """
-    if math.isnan(difference.low):
-        return signed(difference.value)
-    low, high = signed(difference.low), signed(difference.high)
-    return f"{signed(difference.value)} [{low},\N{NO-BREAK SPACE}{high}]"
+    """A difference and its interval in accuracy points, such as "+3.1 [−1.0, +7.2]"."""
+    return with_interval(difference, POINTS)
 
 
 def signed(value: float) -> str:
     """A number of points with its sign, which is never that of a rounded zero."""
-    return number(value, "+z.1f")
+    return number(value, POINTS)
 
 
 def marks(curves: Curves, first: str, second: str, estimate: str) -> str:

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from dropkit.evidence import Evidence
-from dropkit.number_text import number
+from dropkit.number_text import number, with_interval
 from dropkit.verdicts import (
     ABSENT,
     FAILS,
@@ -106,10 +106,8 @@ def estimate(effect: Effect) -> str:
     """
     if effect.found.low == effect.found.high:
         return number(effect.found.value, ".4g")
-    value, low, high = (number(each, "+.2f") for each in effect.found)
-    if math.isnan(effect.found.low):
-        return f"{value}, no interval"
-    return f"{value} [{low},\N{NO-BREAK SPACE}{high}]"
+    text = with_interval(effect.found, "+.2f")
+    return f"{text}, no interval" if math.isnan(effect.found.low) else text
 
 
 def wanted(effect: Effect) -> str:

@@ -9,9 +9,10 @@ from matplotlib.figure import Figure
 
 import dropkit
 from dropkit import figures
-from dropkit.claims import points
+from dropkit.claims import POINTS, points
 from dropkit.evidence import Cells, Evidence, Setting, arrange, contrast, density_of
 from dropkit.figures import Curves, name
+from dropkit.number_text import with_interval
 from dropkit.store import Record, Store
 
 FOLDER = Path(dropkit.__file__).parents[1] / "book" / "results"  # in a checkout
@@ -20,6 +21,16 @@ SOURCES = ["scale", "data, network", "networks", "seeds a point", "device", "hou
 DIFFERENCES = [
     "difference", "density", "seeds", "average", "worst class, per seed", "worst class, pooled",
 ]  # fmt: skip
+
+# What the paper states of VGG-19 on CIFAR-100: Section 4, and of Dynamic Uncertainty Section 2.
+CASE = {
+    "full data: worst class (%)": "35.8",
+    "Random+DRoP at d = 0.5: worst class (%)": "45.4",
+    "... minus full data": "+9.6",
+    "... minus full data, average": "above −6",
+    "CDB-W minus full data: worst class": "+5.7",
+    "Dynamic Uncertainty at d = 0.1: seeds that lose a class": "classes are lost",
+}
 
 
 def evidence(
@@ -115,3 +126,31 @@ def _difference(cells: Cells, first: str, second: str, density: float) -> list[l
         return []
     shown = [points(difference) for difference, _ in found]
     return [[f"{name(first)} − {name(second)}", f"{density:g}", found[0][1], *shown]]
+
+
+def paper_case(found: Evidence) -> tuple[list[str], list[list[str]]]:
+    """Headers and rows of a table: the numbers of the paper's ``CASE``, and each setting's own.
+
+    Worst classes are means over seeds of each run's minimum, in percent and points, with Student's
+    intervals; a dash where there are no records.
+    """
+    headers = ["", "paper: cifar100, vgg19", *(setting.name for setting in found)]
+    columns = [_case(cells) for cells in found.values()]
+    return headers, [list(row) for row in zip(CASE, CASE.values(), *columns, strict=True)]
+
+
+def _case(cells: Cells) -> list[str]:
+    full, half, weighted = ("full", 1.0), ("random+drop", 0.5), ("full+cdbw", 1.0)
+    wanted = [
+        (".1f", [full], [], "worst"),
+        (".1f", [half], [], "worst"),
+        (POINTS, [half], [full], "worst"),
+        (POINTS, [half], [full], "average"),
+        (POINTS, [weighted], [full], "worst"),
+    ]
+    shown = []
+    for form, *places, measure in wanted:
+        difference = contrast(cells, *places, measure)
+        shown.append(with_interval(difference[0], form) if difference else "–")
+    lost = [min(record["kept"]) == 0 for record in cells.get("dynunc", {}).get(0.1, {}).values()]
+    return [*shown, f"{sum(lost)} of {len(lost)}" if lost else "–"]

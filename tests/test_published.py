@@ -146,3 +146,31 @@ def test_the_section_that_chapters_refer_to_names_every_file_and_small_plan():
     assert files and all(f"<../results/{file}>" in section for file in files)
     plans = [file.stem for file in plan.FOLDER.glob("*-mini.toml")]
     assert plans and all(f"`{name}`" in section for name in plans)
+
+
+class TestPaperCase:
+    def test_beside_the_papers_numbers(self, folder):
+        found = published.evidence(["full", "random+drop", "full+cdbw"], folder=folder)
+        headers, rows = published.paper_case(found)
+        assert headers[1:] == ["paper: cifar100, vgg19", "cifar10, mini"]
+        full = stats.t.interval(0.95, SEEDS - 1, 41, stats.sem([40, 41, 42]))
+        assert [[row[1], row[2].replace("\xa0", " ")] for row in rows] == [
+            ["35.8", f"41.0 [{full[0]:.1f}, {full[1]:.1f}]"],
+            ["45.4", "35.5 [29.1, 41.9]"],  # of 35 and 36
+            ["+9.6", "−5.0 [−5.0, −5.0]"],
+            ["above −6", "−7.5 [−7.5, −7.5]"],
+            ["+5.7", "–"],
+            ["classes are lost", "–"],
+        ]
+
+    def test_seeds_that_lose_a_class(self, folder):
+        store = Store(folder)
+        for seed, kept in enumerate(([0, 9], [1, 8], [9, 0])):
+            store.add(trained("dynunc", 0.1, seed, 0.2) | {"kept": kept})
+        store.close()
+        _, rows = published.paper_case(published.evidence(["dynunc"], folder=folder))
+        assert [row[2] for row in rows] == [*["–"] * 5, "2 of 3"]
+
+    def test_without_records_the_papers_stand_alone(self):
+        headers, rows = published.paper_case({})
+        assert len(headers) == 2 and all(len(row) == 2 for row in rows)
