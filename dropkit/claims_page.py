@@ -127,8 +127,9 @@ def settings_rows(found: Evidence) -> list[list]:
         counts = [len(group) for group in groups]
         seeds = f"{min(counts)} to {max(counts)}" if min(counts) < max(counts) else counts[0]
         hours = sum(record["seconds"] for group in groups for record in group.values()) / 3600
-        row = [setting.scale, setting.name, len(cells), sum(counts), seeds, f"{hours:.2g}"]
-        rows.append(row)
+        # The digits are trained anew wherever the page is made, in another time each.
+        shown = "" if setting.scale == "digits" else f"{hours:.2g}"
+        rows.append([setting.scale, setting.name, len(cells), sum(counts), seeds, shown])
     return rows
 
 
