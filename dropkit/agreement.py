@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from dropkit.checks import Floats, as_floats, check_labels
-from dropkit.evidence import student
 from dropkit.figures import name
+from dropkit.metrics import student
 from dropkit.number_text import number, with_interval
 from dropkit.pruning import prune
 

@@ -10,7 +10,6 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy import stats
 
 from dropkit import metrics, pruning
 from dropkit.pruning import SMOOTHED
@@ -245,9 +244,8 @@ def shade(ax: Axes, x: Sequence[float], low: np.ndarray, high: np.ndarray, colou
 
 def half_width(values: np.ndarray) -> float:
     """Half the 95 % t interval of a mean; 0 for a single value."""
-    if len(values) < 2:
-        return 0.0
-    return float(stats.t.ppf(0.975, len(values) - 1) * stats.sem(values))
+    found = metrics.student(values)
+    return found.high - found.value if len(values) > 1 else 0.0
 
 
 def _parametric(

@@ -46,12 +46,21 @@ def evidence(
     """
     found, store = {}, Store(folder or FOLDER)
     for setting, cells in arrange(store).items():
-        chosen = {label: cells[label] for label in protocols if label in cells}
-        if setting.scale != "digits" and (setting.imbalance != 1) == tails and chosen:
-            found[setting] = chosen
-            for record in _records(chosen):
-                store[record["key"]]  # asked for by its key, so that the page offers it
+        if setting.scale != "digits" and (setting.imbalance != 1) == tails:
+            chosen = {label: _asked(store, cells[label]) for label in protocols if label in cells}
+            if chosen:
+                found[setting] = chosen
     return dict(sorted(found.items()))
+
+
+def _asked(
+    store: Store, by_density: dict[float, dict[int, Record]]
+) -> dict[float, dict[int, Record]]:
+    """The same records, asked for by their keys, so that the page offers them."""
+    return {
+        density: {seed: store[record["key"]] for seed, record in rows.items()}
+        for density, rows in by_density.items()
+    }
 
 
 def _records(cells: Cells) -> list[Record]:
