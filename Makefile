@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 book: $(VENV)/.stamp
 	@echo "executing the notebooks; trials that are already in $$DROPKIT_STORE are not run again"
-	@$(BIN)/python -m dropkit.pages --to book
+	@$(BIN)/python -m book._ext.execute --to book
 	@$(MAKE) --no-print-directory html
 
 # A clean build each time: Sphinx's incremental builds warn about labels that are long mended.
@@ -26,7 +26,7 @@ html: $(VENV)/.stamp book/status.md
 # A PDF of the book as it was executed last, printed by Chromium.
 pdf: $(VENV)/.stamp book/status.md
 	@$(BIN)/jupyter-book build . --builder singlehtml -W -n --keep-going -q > /dev/null
-	@$(BIN)/python -m dropkit.pdf
+	@$(BIN)/python -m book._ext.pdf
 
 book/status.md:
 	@printf '# Status of the pages\n\nThese pages were executed elsewhere; `make book` executes them here.\n' > $@

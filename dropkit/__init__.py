@@ -1,21 +1,13 @@
 """Class-robust data pruning: the code behind the companion to "DRoP: Distributionally Robust Data
 Pruning" (Vysogorets, Ahuja and Kempe, ICLR 2025)."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from dropkit._common.faces import attach
 
 if TYPE_CHECKING:
     from dropkit.pruning import prune as prune
-    from dropkit.sampler import DRoPSampler as DRoPSampler
+    from dropkit.sampler.under_sampler import DRoPSampler as DRoPSampler
 
 __version__ = "0.1.0"
-
-_HOMES = {"prune": "dropkit.pruning", "DRoPSampler": "dropkit.sampler"}
-
-
-def __getattr__(name: str) -> Any:
-    # On first use: the command line's --help needs no NumPy, and the core no scikit-learn.
-    if name not in _HOMES:
-        raise AttributeError(f"module 'dropkit' has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(_HOMES[name]), name)
+__getattr__, __dir__, __all__ = attach(__name__, __file__)

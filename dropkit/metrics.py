@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from dropkit.checks import Floats, as_floats, check_labels
+from dropkit._common.checks import Floats, as_floats, check_labels
 
 FEW = 10  # below this many seeds a bootstrap has too few distinct draws
 RESAMPLES = 2000

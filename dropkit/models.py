@@ -10,7 +10,7 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
-from dropkit.checks import UserError
+from dropkit._common.checks import UserError
 
 
 def build(name: str, num_classes: int, in_shape: Sequence[int]) -> nn.Sequential:

@@ -18,7 +18,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dropkit.checks import (
+from dropkit._common.checks import (
     Floats,
     Ints,
     check_density,
@@ -36,7 +36,7 @@ from dropkit.quotas import (
     top,
     variance_densities,
 )
-from dropkit.scores import names as score_names
+from dropkit.scores.registry import names as score_names
 
 SMOOTHED = " (smoothed)"  # ends the label of a protocol whose quotas are smoothed
 

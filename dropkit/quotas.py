@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dropkit.checks import (
+from dropkit._common.checks import (
     Floats,
     Ints,
     check_density,

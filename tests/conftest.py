@@ -55,9 +55,9 @@ def ray():
 @pytest.fixture(params=["processes", "ray"])
 def in_workers(request, monkeypatch):
     """The name of each executor that has workers, with two."""
-    from dropkit import executors
+    from dropkit._common import machine
 
-    monkeypatch.setattr(executors, "cores", lambda: 2)
+    monkeypatch.setattr(machine, "cores", lambda: 2)
     if request.param == "ray":
         request.getfixturevalue("ray")
     return request.param
@@ -66,14 +66,14 @@ def in_workers(request, monkeypatch):
 @pytest.fixture
 def calls(monkeypatch):
     """The seeds of each call of `training.train`, a list a call."""
-    from dropkit import training
+    from dropkit.training import engine
 
     seen = []
-    train = training.train
+    train = engine.train
 
     def counted(*args, seeds, **kwargs):
         seen.append(list(seeds))
         return train(*args, seeds=seeds, **kwargs)
 
-    monkeypatch.setattr(training, "train", counted)
+    monkeypatch.setattr(engine, "train", counted)
     return seen

@@ -9,8 +9,8 @@ import os
 import pytest
 from nbval import kernel
 
-from dropkit.page_kernels import despite_taken_ports
-from dropkit.pages import KERNEL_ENVIRONMENT, PATIENCE
+from book._ext.execute import KERNEL_ENVIRONMENT, PATIENCE
+from book._ext.kernels import despite_taken_ports
 
 
 def pytest_configure(config: pytest.Config) -> None:

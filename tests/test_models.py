@@ -11,7 +11,7 @@ from torch import nn
 from torchvision.models import ResNet50_Weights, resnet50
 
 from dropkit import models
-from dropkit.stacks import Stack
+from dropkit.training.stacks import Stack
 
 K = 10
 

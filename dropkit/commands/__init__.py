@@ -1,7 +1,55 @@
-"""The subcommands of ``python -m dropkit``, one module each.
+"""The command line, installed as ``dropkit``: one module a subcommand.
 
 A module has ``add(subparsers)``, which adds its parser and sets ``run``, a function of the parsed
 options that returns the exit status or None for 0. It imports at its top only what is quick, so
 that ``--help`` and completion answer at once, and raises ValueError or OSError with one sentence
-for what the user can mend: `dropkit.__main__` prints it and exits with 2.
+for what the user can mend: `main` prints it and exits with 2.
 """
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from dropkit import __version__
+
+# Modules of dropkit.commands, in the order in which --help lists them.
+COMMANDS = ("prune", "quotas", "scores", "estimate", "run", "store")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser with every subcommand."""
+    root = argparse.ArgumentParser(
+        "dropkit",
+        description="Prune training data without giving up the worst classes (DRoP).",
+        epilog="Shell completion: pip install shtab, then put what 'shtab --shell bash "
+        "dropkit.commands.parser' prints where your shell looks (or zsh, fish, tcsh, powershell).",
+    )
+    root.add_argument("--version", action="version", version=f"dropkit {__version__}")
+    subparsers = root.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name in COMMANDS:
+        importlib.import_module(f"dropkit.commands.{name}").add(subparsers)
+    return root
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit status 0; 2 for what the user can mend, in one sentence; 130 when interrupted."""
+    options = parser().parse_args(arguments)
+    try:
+        return options.run(options) or 0
+    except BrokenPipeError:  # the reader of our output, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (ValueError, OSError, MemoryError) as error:
+        print(f"dropkit: error: {_sentence(error)}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("dropkit: interrupted", file=sys.stderr)
+        return 130
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)

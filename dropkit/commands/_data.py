@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
     from tqdm import tqdm
 
-    from dropkit.streams import Column, Encoder
+    from dropkit.commands._chunks import Column, Encoder
 
 FILE_FORMATS = """\
 files:
@@ -73,9 +73,9 @@ def add_data_options(command: argparse.ArgumentParser) -> None:
 
 def read(options: argparse.Namespace, bar: "tqdm") -> Data:
     """Return the classes of the labels and their recalls; ValueError for data that do not fit."""
-    from dropkit.class_table import check_predictions
+    from dropkit._common.class_table import check_predictions
+    from dropkit.commands._chunks import CHUNK, class_sizes, classes_of, encoder, recalls_of
     from dropkit.commands._columns import column, numbers
-    from dropkit.streams import CHUNK, class_sizes, classes_of, encoder, recalls_of
 
     if options.rows < 0:
         raise ValueError(f"--rows is {options.rows}: it must be a number of classes, or 0 for all")

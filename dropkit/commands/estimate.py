@@ -37,7 +37,8 @@ def run(options: argparse.Namespace) -> None:
 
     import torch
 
-    from dropkit import devices, estimate, plan
+    from dropkit.study import estimate, plan
+    from dropkit.training import devices
 
     if options.data:
         os.environ["DROPKIT_DATA"] = options.data

@@ -38,8 +38,8 @@ def add(subparsers: argparse._SubParsersAction) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Print one column of counts a density."""
-    from dropkit.checks import check_density
-    from dropkit.class_table import class_table
+    from dropkit._common.checks import check_density
+    from dropkit._common.class_table import class_table
 
     for density in options.density:
         check_density(density, zero=False)

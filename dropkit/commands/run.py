@@ -49,8 +49,9 @@ def run(options: argparse.Namespace) -> None:
 
     import torch
 
-    from dropkit import devices, plan
-    from dropkit.store import Store
+    from dropkit.store.folder import Store
+    from dropkit.study import plan
+    from dropkit.training import devices
 
     check_threads(options.threads)
     if options.minutes is not None and not options.minutes >= 0:

@@ -39,7 +39,7 @@ def add(subparsers: argparse._SubParsersAction) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Print one line a score, or write the scores of one."""
-    from dropkit.scores import SCORES
+    from dropkit.scores.registry import SCORES
 
     if options.score is None:
         for score in SCORES.values():
@@ -56,7 +56,7 @@ def _compute(options: argparse.Namespace) -> None:
     import numpy as np
 
     from dropkit.commands._columns import array, check_target
-    from dropkit.scores import SCORES, QueryRecord
+    from dropkit.scores.registry import SCORES, QueryRecord
 
     if options.out is None:
         raise ValueError("--out is missing: name the file that the scores are written to")

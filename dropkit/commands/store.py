@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # NumPy and PyTorch load when a command runs, not for --help
-    from dropkit.store import Record, Store
+    from dropkit.store.folder import Store
+    from dropkit.store.records import Record
 
 
 def add(subparsers: argparse._SubParsersAction) -> None:
@@ -103,8 +104,8 @@ def run_show(options: argparse.Namespace) -> None:
 
 def run_export(options: argparse.Namespace) -> None:
     """Write the chosen records, sorted by key."""
-    from dropkit import tables
-    from dropkit.store import write_atomically
+    from dropkit.store import tidy_table
+    from dropkit.store.records import write_atomically
 
     if options.file.suffix not in (".jsonl", ".csv"):
         raise ValueError(f"the file must end in .jsonl or .csv, got {str(options.file)!r}")
@@ -112,7 +113,7 @@ def run_export(options: argparse.Namespace) -> None:
         store = _opened(options.store)
     records = sorted(_chosen(store, options.dataset), key=lambda record: record["key"])
     if options.file.suffix == ".csv":
-        write_atomically(options.file, tables.to_csv(records).encode())
+        write_atomically(options.file, tidy_table.to_csv(records).encode())
     else:
         store.export(options.file, [record["key"] for record in records])
     print(f"{len(records):,} trials of {store.path} in {options.file}")
@@ -120,8 +121,8 @@ def run_export(options: argparse.Namespace) -> None:
 
 def run_merge(options: argparse.Namespace) -> int:
     """Add the sources' records; exit status 1 when a trial has more than one result."""
-    from dropkit import merging
-    from dropkit.store import Store, default_path
+    from dropkit.store import merging
+    from dropkit.store.folder import Store, default_path
 
     target = options.store or default_path()
     for folder in options.sources:
@@ -140,7 +141,7 @@ def run_merge(options: argparse.Namespace) -> int:
 
 def run_verify(options: argparse.Namespace) -> int:
     """Say what is damaged, ambiguous or not reproduced; exit status 1 if anything is."""
-    from dropkit import merging
+    from dropkit.store import merging
 
     _check_at_least_0("--sample", options.sample)
     _check_at_least_0("--tolerance", options.tolerance)
@@ -160,11 +161,11 @@ def run_verify(options: argparse.Namespace) -> int:
 
 def _run_again(records: list["Record"], options: argparse.Namespace) -> int:
     """Say of a sample whether the same comes out; return of how many records it does not."""
-    from dropkit import verification
+    from dropkit.study import rerun
 
-    drawn = verification.sample(records, options.sample, options.seed)
+    drawn = rerun.sample(records, options.sample, options.seed)
     failed = 0
-    for verified in verification.rerun(drawn, executor=options.executor, device=options.device):
+    for verified in rerun.rerun(drawn, executor=options.executor, device=options.device):
         passed = verified.difference <= options.tolerance and verified.same_kept
         failed += not passed
         print(f"{'same' if passed else 'DIFFERENT'}: {_described(verified)}")
@@ -204,7 +205,7 @@ def _check_folder(folder: Path) -> None:
 
 
 def _opened(path: Path | None) -> "Store":
-    from dropkit.store import Store, default_path
+    from dropkit.store.folder import Store, default_path
 
     path = path or default_path()
     _check_folder(path)

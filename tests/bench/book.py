@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.bench import Row
-from tests.test_browser import CHROMIUM
+from tests.book.test_browser import CHROMIUM
 
 ROOT = Path(__file__).parents[2]
 ON_REQUEST = True

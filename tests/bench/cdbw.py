@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from dropkit.datasets import load
-from dropkit.recipes import DIGITS, Recipe
-from dropkit.training import train
+from dropkit.training import Recipe, train
+from dropkit.training.recipes import DIGITS
 from tests.bench import Row, one_thread
 
 NETWORKS = 60

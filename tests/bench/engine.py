@@ -15,11 +15,11 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from dropkit import datasets, images, models, training
+from dropkit import datasets, models, training
 from dropkit.datasets import Data
-from dropkit.images import Images
-from dropkit.recipes import CIFAR100, MINI, TINYIMAGENET, Recipe
-from dropkit.stacks import Stack
+from dropkit.training import Images, Recipe, batches
+from dropkit.training.recipes import CIFAR100, MINI, TINYIMAGENET
+from dropkit.training.stacks import Stack
 from tests.bench import Row, one_thread
 
 NETWORKS = {"vgg19": (CIFAR100, 32), "resnet18": (TINYIMAGENET, 64)}
@@ -102,7 +102,7 @@ def _noise(count: int, size: int, classes: int) -> Data:
 
 
 def _engine(model: str, data: Data, recipe: Recipe, device: str = "cpu", **watch) -> Stack:
-    images.source(data.x, torch.float32, torch.device(device))  # the set is on the device once
+    batches.source(data.x, torch.float32, torch.device(device))  # the set is on the device once
     return training.train(
         model, data.x, data.y, data.train[None], recipe,
         seeds=[0], num_classes=data.num_classes, device=device, **watch,

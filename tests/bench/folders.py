@@ -13,7 +13,8 @@ from PIL import Image
 from torch.utils.data import DataLoader
 from torchvision import datasets, transforms
 
-from dropkit import decoding, imagenet, images, listings, reading
+from dropkit.datasets import decode, image_folders, imagenet
+from dropkit.training import batches, reading
 from tests.bench import Row
 
 COUNT, BATCH, ROUNDS = 192, 64, 3
@@ -32,8 +33,8 @@ def rows() -> Iterator[Row]:
         listing = _published(Path(folder))
         side = imagenet.SIDE
         names = listing.folder, listing.names
-        decoded = decoding.decoded("images", *names, imagenet._fit, side, Path(folder) / "cache")
-        source = images.source(decoded, torch.float32, torch.device("cpu"))
+        decoded = decode.decoded("images", *names, imagenet._fit, side, Path(folder) / "cache")
+        source = batches.source(decoded, torch.float32, torch.device("cpu"))
         loader = _loader(listing.folder / "train")
         sides = {"dropkit": lambda: _ours(source), "loader": lambda: [x for x, _ in loader]}
         shapes = {name: {tuple(x.shape) for x in run()} for name, run in sides.items()}
@@ -55,7 +56,7 @@ def _rate(run: Callable[[], list]) -> float:
     return COUNT / (time.perf_counter() - began)
 
 
-def _beside_a_device(decoded: images.Images, file: Path) -> tuple[float, float]:
+def _beside_a_device(decoded: batches.Images, file: Path) -> tuple[float, float]:
     """Images a second that reach a simulated device: read when asked for, and read ahead."""
     many = np.concatenate([decoded.pixels] * TIMES)
     np.save(file, many)
@@ -65,7 +66,7 @@ def _beside_a_device(decoded: images.Images, file: Path) -> tuple[float, float]:
     def rate(ahead: bool, pause: float = 0) -> float:
         _forget(file)
         pixels = np.load(file, mmap_mode="r")
-        source = images.Batches(replace(decoded, pixels=pixels), torch.device("cpu"))
+        source = batches.Batches(replace(decoded, pixels=pixels), torch.device("cpu"))
         began = time.perf_counter()
         for _ in reading.ahead(source, parts) if ahead else map(source.read, parts):
             time.sleep(pause)
@@ -85,7 +86,7 @@ def _forget(file: Path) -> None:
             os.posix_fadvise(held.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def _published(root: Path) -> listings.Listing:
+def _published(root: Path) -> image_folders.Listing:
     """Generated JPEG files in the layout of ImageFolder, all in its training half."""
     rng = np.random.default_rng(0)
     part = {}
@@ -96,13 +97,13 @@ def _published(root: Path) -> listings.Listing:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         image.save(root / name)
         part[name] = str(i % 2)
-    return listings.arranged(root, [part, {}], {"0": "a", "1": "b"})
+    return image_folders.arranged(root, [part, {}], {"0": "a", "1": "b"})
 
 
-def _ours(source: images.Batches) -> list[torch.Tensor]:
+def _ours(source: batches.Batches) -> list[torch.Tensor]:
     generator = torch.Generator().manual_seed(0)
     order = torch.randperm(COUNT, generator=generator)
-    moves = images.draw_moves(COUNT, generator)
+    moves = batches.draw_moves(COUNT, generator)
     parts = zip(order.split(BATCH), moves.split(BATCH), strict=True)
     return [source(rows[None], moved[None])[0] for rows, moved in parts]
 
@@ -111,10 +112,10 @@ def _loader(folder: Path) -> DataLoader:
     steps = [
         transforms.Resize(imagenet.SHORT),
         transforms.CenterCrop(imagenet.SIDE),
-        transforms.RandomCrop(imagenet.SIDE, padding=images.SHIFT),
+        transforms.RandomCrop(imagenet.SIDE, padding=batches.SHIFT),
         transforms.RandomHorizontalFlip(),
         transforms.ToTensor(),
-        transforms.Normalize(*decoding.IMAGENET),
+        transforms.Normalize(*decode.IMAGENET),
     ]
     found = datasets.ImageFolder(str(folder), transforms.Compose(steps))
     return DataLoader(found, BATCH, shuffle=True)

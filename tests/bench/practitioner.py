@@ -48,7 +48,14 @@ def _prune(folder: Path, n: int, num_classes: int) -> tuple[float, float]:
         labels[start : start + part.size] = part
         predictions[start : start + part.size] = np.where(rng.random(part.size) < 0.7, part, 0)
     options = [f"--labels={paths[0]}", f"--predictions={paths[1]}", "--density=0.5", "--rows=1"]
-    command = [sys.executable, "-m", "dropkit", "prune", *options, f"--out={folder}/kept.npy"]
+    command = [
+        sys.executable,
+        "-m",
+        "dropkit.commands",
+        "prune",
+        *options,
+        f"--out={folder}/kept.npy",
+    ]
     measured = [sys.executable, "-c", _MEASURED, *command]
     done = subprocess.run(measured, check=True, capture_output=True, text=True)
     seconds, peak = map(float, done.stdout.split())

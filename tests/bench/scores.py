@@ -14,7 +14,7 @@ from torch import nn
 
 from dropkit.scores import grand, k_center
 from tests.bench import Row, one_thread
-from tests.test_grand import one_by_one
+from tests.scores.test_gradient_norms import one_by_one
 
 CHUNK = 64
 

@@ -42,7 +42,7 @@ def rows() -> Iterator[Row]:
     for chapter in CHAPTERS:  # one by one: a forked kernel's seconds are not its parent's
         with tempfile.TemporaryDirectory() as pages:
             notebook = f"notebooks/{chapter}.ipynb"
-            seconds += _cost(["-m", "dropkit.pages", notebook, "--to", pages])[0]
+            seconds += _cost(["-m", "book._ext.execute", notebook, "--to", pages])[0]
     what = f"chapters {', '.join(CHAPTERS)} as they stand, kernels and pictures included"
     yield Row(what, seconds, "CPU s", "≤ 150 s", seconds <= 150)
     for what, code, target in STUDIES:

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from dropkit.mixture_samples import empirical_minimizer, sample
 from dropkit.theory import GaussianMixture
+from dropkit.theory.samples import empirical_minimizer, sample
 from tests.bench import Row
 
 DATASETS, POINTS, SLOW = 2000, 400, 20

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 
 from dropkit.datasets import load
-from dropkit.recipes import DIGITS
 from dropkit.training import predict, train
+from dropkit.training.recipes import DIGITS
 from tests.bench import Row, one_thread
-from tests.test_training import plain_loop
+from tests.training.test_engine import plain_loop
 
 NETWORKS = 20
 

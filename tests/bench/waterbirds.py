@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 from torchvision import datasets, transforms
 from tqdm import tqdm
 
-from dropkit import waterbirds
+from dropkit.datasets import waterbirds
 from tests.bench import Row
 
 COUNT = 320

@@ -1,0 +1,112 @@
+"""Kernels for the book's pages, forked from one process that has imported what they all import.
+
+Ten kernels that each import PyTorch, SciPy and matplotlib spend more time on that than on most
+pages. A forked kernel is an ordinary one otherwise: one process a page, with nothing run in it.
+"""
+
+import multiprocessing
+import os
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from importlib.metadata import EntryPoint
+from typing import Any
+
+from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvisioner
+
+# Between them they import all that the chapters do; one that is not installed is passed over.
+IMPORTED = [
+    "ipykernel.kernelapp",
+    "matplotlib_inline.backend_inline",
+    "dropkit.claims.page",
+    "dropkit.notebook.records",
+    "dropkit.figures.your_data",
+    "dropkit.store.provenance",
+    "dropkit.claims.larger_scales",
+]
+# What ipykernel would set later; matplotlib reads it when it is imported.
+BACKEND = "module://matplotlib_inline.backend_inline"
+
+
+def use() -> None:
+    """Fork the kernels that this process starts from now on, where forking is safe.
+
+    On macOS it is not, once libraries have used the system's own; kernels then start as always.
+    """
+    if sys.platform != "linux":
+        return
+    os.environ.setdefault("MPLBACKEND", BACKEND)
+    multiprocessing.get_context("forkserver").set_forkserver_preload(IMPORTED)
+    factory = KernelProvisionerFactory.instance()
+    where = f"{ForkedKernel.__module__}:{ForkedKernel.__name__}"
+    factory.provisioners["forked"] = EntryPoint("forked", where, factory.GROUP_NAME)
+    factory.default_provisioner_name = "forked"
+
+
+def despite_taken_ports(start: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `start`, called once more where the kernel that it starts died before it ran anything.
+
+    Jupyter picks a kernel's ports before the kernel takes them: another program may be faster.
+    """
+
+    @wraps(start)
+    def started(*arguments: Any, **named: Any) -> Any:
+        try:
+            return start(*arguments, **named)
+        except RuntimeError as error:
+            if "Kernel died before replying" not in str(error):
+                raise
+        return start(*arguments, **named)
+
+    return started
+
+
+class ForkedKernel(LocalProvisioner):
+    """Start a kernel by a fork where Jupyter's own provisioner starts an interpreter."""
+
+    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> dict[str, Any]:
+        """Fork a kernel that takes the command's arguments; return how to connect to it."""
+        arguments = cmd[cmd.index("-f") :]
+        self.process = _Process(target=_run, args=(arguments, kwargs["env"]))
+        self.process.start()
+        self.pid = self.pgid = self.process.pid
+        return self.connection_info
+
+
+class _Process(multiprocessing.get_context("forkserver").Process):
+    """A forked process with the names of `subprocess.Popen` that the provisioner asks for."""
+
+    stdin = stdout = stderr = None
+
+    def poll(self) -> int | None:
+        return self.exitcode
+
+    def wait(self) -> int | None:
+        self.join()
+        return self.exitcode
+
+    def send_signal(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+
+def _run(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+    """Be a kernel: in the child, until it is told to end."""
+    from ipykernel import kernelapp
+    from tqdm import tqdm
+
+    os.setsid()  # so that what a page starts is ended with it
+    os.environ.clear()
+    os.environ.update(environment)
+    # Its usual lock is a semaphore of the system's, which a kernel that is killed leaves behind.
+    tqdm.set_lock(threading.RLock())
+    threading.Thread(target=_end_with_the_parent, daemon=True).start()
+    sys.argv = ["ipykernel_launcher", *arguments]
+    # A kernel that knows of a parent does not tell the terminal how it can be ended.
+    kernelapp.launch_new_instance([*arguments, f"--IPKernelApp.parent_handle={os.getppid()}"])
+
+
+def _end_with_the_parent() -> None:
+    """End this process when the one that asked for it is gone, in whatever way."""
+    multiprocessing.parent_process().join()
+    os._exit(1)

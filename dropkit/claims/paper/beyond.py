@@ -1,0 +1,196 @@
+"""What the paper says beyond balanced classes and plain losses, and what it leaves open.
+
+Section 4 from "A DRO baseline" on; the last list is ours.
+"""
+
+from dropkit.claims.class_comparisons import favours_the_large
+from dropkit.claims.comparisons import better, close
+from dropkit.claims.verdicts import Claim
+from dropkit.pruning import SMOOTHED
+
+COST = [
+    Claim(
+        "C1",
+        "CDB-W on the full data improves the worst class",
+        "Section 4, Figure 7",
+        better("full+cdbw", "full"),
+    ),
+    Claim(
+        "C1a",
+        "... by 5.7 points for VGG-19 on CIFAR-100",
+        "Section 4",
+        close("full+cdbw", "full", ["worst"], value=5.7, margin=2, at=[1.0]),
+        only="cifar100",
+        note="within 2 points",
+    ),
+    Claim(
+        "C2",
+        "Random+DRoP at half of the data improves it more than CDB-W does",
+        "Section 4, Figures 5 and 7",
+        better("random+drop", "full+cdbw", within=(0.5, 0.5)),
+        note="the paper says: almost twice as much, of VGG-19 on CIFAR-100",
+    ),
+    Claim(
+        "C3",
+        "On EL2N's subsets CDB-W keeps the bias where CDB-W on full data had it",
+        "Section 4, Figure 7",
+        close("el2n+cdbw", "full+cdbw", ["worst", "pooled"], margin=5),
+        note="tested as: within 5 points at every density",
+    ),
+    Claim(
+        "C4",
+        "EL2N+CDB-W is inferior to Random+DRoP",
+        "Section 4, Figure 7",
+        better("random+drop", "el2n+cdbw"),
+    ),
+    Claim(
+        "C5",
+        "EL2N+CDB-W is inferior to EL2N+DRoP",
+        "Section 4, Figure 7",
+        better("el2n+drop", "el2n+cdbw"),
+    ),
+    Claim(
+        "C6",
+        "EL2N scored by a CDB-W query model is among the most biased",
+        "Section 4, Figure 7",
+        better(("el2n", "el2n+cdbw", "el2n+drop", "random+drop"), "cdbw+el2n"),
+        note="read as: a worse worst class than the other pruning protocols of the figure",
+    ),
+    Claim(
+        "C7",
+        "In some range Random+DRoP even improves over CDB-W on the full data",
+        "Section 1, Figures 5 and 7",
+        better("random+drop", "full+cdbw", over="some"),
+        rule="any",
+        note="read as: at some density",
+    ),
+]
+
+# Not pooled over seeds: each draws anew which classes are rare.
+TAIL = [
+    Claim(
+        "I0",
+        "Imbalance biases models towards the more prevalent classes",
+        "Section 4",
+        favours_the_large("full"),
+        data="tail",
+        note="tested as: better recalls for the larger half of the classes, on the whole set",
+    ),
+    Claim(
+        "I1",
+        "On long tails Random+DRoP consistently has a better average than EL2N",
+        "Section 4, Figure 8",
+        better("random+drop", "el2n", ["average"], over="each"),
+        data="tail",
+    ),
+    Claim(
+        "I2",
+        "... and a better worst class",
+        "Section 4, Figure 8",
+        better("random+drop", "el2n", ["worst"], over="each"),
+        data="tail",
+    ),
+    Claim(
+        "I3",
+        "Random+DRoP almost always reduces the bias of the whole unbalanced set",
+        "Section 4, Figure 8",
+        better("random+drop", "full", ["worst"], over="each"),
+        data="tail",
+    ),
+    Claim(
+        "I4",
+        "... even when that is trained with CDB-W",
+        "Section 4, Figure 8",
+        better("random+drop", "full+cdbw", ["worst"], over="each"),
+        data="tail",
+    ),
+    Claim(
+        "I5",
+        "The key is class proportions by difficulty, not class balance",
+        "Section 4",
+        better("random+drop", "random+balance", ["worst"]),
+        data="tail",
+        note="tested as: Random+DRoP above random pruning to equal class sizes",
+    ),
+]
+
+GROUPS = [
+    Claim(
+        "G0",
+        "Standard training leaves poor accuracy for the groups whose background is the unusual one",
+        "Section 4",
+        favours_the_large("full"),
+        data="groups",
+        note="these are the smaller two of the four groups",
+    ),
+    Claim(
+        "G1",
+        "Random+DRoP improves the worst group over Random",
+        "Section 4, Figure 9",
+        better("random+drop", "random"),
+        data="groups",
+    ),
+    Claim(
+        "G2",
+        "EL2N+DRoP improves the worst group over EL2N",
+        "Section 4, Figure 9",
+        better("el2n+drop", "el2n"),
+        data="groups",
+    ),
+    Claim(
+        "G3",
+        "Random+DRoP and EL2N+DRoP improve the worst group over the full data",
+        "Section 4, Figure 9",
+        better(("random+drop", "el2n+drop"), "full"),
+        data="groups",
+    ),
+    Claim(
+        "G4",
+        "... and the other metrics: gap and deviation over groups",
+        "Section 4, Figure 9",
+        better(("random+drop", "el2n+drop"), "full", ["gap", "std"]),
+        data="groups",
+        note="which metrics the paper does not say; the average is not read as one of robustness",
+    ),
+    Claim(
+        "G5",
+        "DRoP is better for the worst group than CDB-W on the full data",
+        "Section 4, Figure 9 (drawn there, not stated)",
+        better(("random+drop", "el2n+drop"), "full+cdbw"),
+        data="groups",
+    ),
+]
+
+OURS = [
+    Claim(
+        "O1",
+        "With smoothed quotas Random+DRoP has a better worst class than Random at every density",
+        "not in the paper",
+        better("random+drop" + SMOOTHED, "random", over="each"),
+        source="ours",
+    ),
+    Claim(
+        "O2",
+        "Smoothed quotas are better than literal ones",
+        "not in the paper",
+        better("random+drop" + SMOOTHED, "random+drop"),
+        source="ours",
+    ),
+    Claim(
+        "O3",
+        "On long tails quotas read as counts are better than quotas read as densities",
+        "not in the paper",
+        better("random+drop, by counts", "random+drop", ["worst"]),
+        data="tail",
+        source="ours",
+        note="the paper's text has densities, the released code counts",
+    ),
+    Claim(
+        "O4",
+        "DRoP is better for the worst group than pruning to equal group sizes",
+        "not in the paper",
+        better("random+drop", "random+balance"),
+        data="groups",
+        source="ours",
+    ),
+]

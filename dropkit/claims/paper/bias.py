@@ -1,0 +1,168 @@
+"""What the paper says about pruning a balanced set by a score: Sections 1 to 3."""
+
+from dropkit.claims.class_comparisons import loses_a_class, sacrifices_the_hard
+from dropkit.claims.comparisons import WORST, beaten, better, level_of
+from dropkit.claims.verdicts import Claim
+
+SCORES = ("el2n", "grand", "forgetting", "dynunc", "coreset")
+RIVALS = ("random", *SCORES)
+LOW, HIGH = (0.0, 0.3), (0.4, 0.99)
+ALL = (*WORST, "gap", "std")
+
+BIAS = [
+    Claim(
+        "B0",
+        "No method is uniformly the best",
+        "Section 2, Figure 1",
+        beaten(RIVALS, "average"),
+        rule="any",
+        note="each has a worse average than another one at some density; the paper compares data "
+        "sets too",
+    ),
+    Claim(
+        "B1",
+        "Pruning by a score leaves a worse worst class than training on all data",
+        "Abstract, Section 2, Figure 1",
+        better("full", SCORES),
+        note="the mean over densities of each score",
+    ),
+    Claim(
+        "B1a",
+        "... and larger disparities across classes",
+        "Sections 2 and 5, Figure 10",
+        better("full", SCORES, ["gap", "std"]),
+        note="gap and deviation of recalls; the paper says: often",
+    ),
+    Claim(
+        "B2",
+        "Several scores improve ever so slightly over the full data",
+        "Section 2, Figure 1",
+        better(SCORES, "full", over="some"),
+        rule="any",
+        note="read as: one score at one density",
+    ),
+    Claim(
+        "B3",
+        "Dynamic Uncertainty has the best average accuracy",
+        "Sections 1 and 2, Figures 1 and 10",
+        better("dynunc", ("random", "el2n", "grand", "forgetting", "coreset"), ["average"]),
+        note="the paper says: arguably, of VGG-19 on CIFAR-100 and ResNet-50 on ImageNet",
+    ),
+    Claim(
+        "B4",
+        "... and yet it fails in worst-class accuracy",
+        "Sections 1 and 2, Figures 1 and 10",
+        better(("random", "el2n", "grand", "forgetting", "coreset"), "dynunc"),
+        note="said of the same two; read as: a worse worst class than every other method",
+    ),
+    Claim(
+        "B5",
+        "... across all robustness metrics",
+        "Section 2, Figure 10",
+        better("full", "dynunc", ALL),
+        note="read as: worse than the full data in each",
+    ),
+    Claim(
+        "B6",
+        "Dynamic Uncertainty removes entire classes at 10 % of the data",
+        "Section 2, Figure 2",
+        loses_a_class("dynunc", 0.1),
+        note="said of CIFAR-100 and its hundred classes; read as: in most seeds",
+    ),
+    Claim(
+        "B7",
+        "At low densities Dynamic Uncertainty prunes the harder classes more",
+        "Section 2, Figures 2 and 13",
+        level_of("dynunc", "starves", within=LOW),
+        note="a positive correlation over classes",
+    ),
+    Claim(
+        "B7a",
+        "... and sacrifices them to retain strong performance on the easier ones",
+        "Section 2",
+        sacrifices_the_hard("dynunc", "random", LOW),
+        note="the paper says: it seems plausible; tested as: above Random in the easier half of "
+        "the classes, below it in the harder",
+    ),
+    Claim(
+        "B8",
+        "... in contrast to the other scores, which prune the easier classes more",
+        "Sections 2 and 3, Figure 13",
+        level_of(("el2n", "grand", "forgetting", "coreset"), "spares", within=LOW),
+    ),
+    Claim(
+        "B9",
+        "EL2N and GraNd have a comparatively low bias",
+        "Section 2, Figure 1",
+        better(("el2n", "grand"), ("dynunc", "coreset")),
+        note="read as: a better worst class than Dynamic Uncertainty and CoreSet",
+    ),
+    Claim(
+        "B10",
+        "... closely followed by Forgetting",
+        "Section 2, Figure 1",
+        better("forgetting", ("dynunc", "coreset")),
+        note="read as B9",
+    ),
+    Claim(
+        "B11",
+        "Forgetting has a substantially better average than EL2N and GraNd",
+        "Section 2, Figure 1",
+        better("forgetting", ("el2n", "grand"), ["average"]),
+        note="read as: a better one, by however much",
+    ),
+    Claim(
+        "B12",
+        "Forgetting's average is above Random's while at least 40 % are kept",
+        "Section 2, Figure 1",
+        better("forgetting", "random", ["average"], within=HIGH),
+        note="said of CIFAR-100, in the words of the next line: it falls short only below",
+    ),
+    Claim(
+        "B13",
+        "... and falls short of it below",
+        "Section 2, Figure 1",
+        better("random", "forgetting", ["average"], within=(0.0, 0.39)),
+    ),
+    Claim(
+        "B14",
+        "At low densities Forgetting's sets are more balanced than those of EL2N and GraNd",
+        "Section 2, Figure 14",
+        better("forgetting", ("el2n", "grand"), ["even"], within=LOW),
+    ),
+    Claim(
+        "B15",
+        "Forgetting prunes easier classes more aggressively than all other scores",
+        "Section 2, Figure 13",
+        better("forgetting", ("el2n", "grand", "dynunc", "coreset"), ["spares"]),
+    ),
+    Claim(
+        "B16",
+        "Scores rarely improve the worst class over the original data, though they prune easy "
+        "classes more",
+        "Section 3",
+        better("full", SCORES, over="each"),
+        note="read as: the full data are better at each density",
+    ),
+    Claim(
+        "B17",
+        "EL2N that keeps 80 to 90 % improves the classes that did worst",
+        "Section 2, citing Pote et al. (2023)",
+        better("el2n", "full", within=(0.8, 0.9)),
+        note="tested on the worst class",
+    ),
+    Claim(
+        "B18",
+        "Random pruning is a notoriously strong baseline when much is pruned",
+        "Section 2",
+        better("random", SCORES, ["average"], within=LOW),
+        note="read as: a better average than every score at d up to 0.3",
+    ),
+    Claim(
+        "B19",
+        "CoreSet methods are not too effective in practice",
+        "Section 2, citing Feldman (2020) and Paul et al. (2021)",
+        better("random", "coreset", ["average"]),
+        note="read as: a worse average than Random",
+    ),
+]

@@ -1,0 +1,62 @@
+"""Long-tailed versions of balanced data sets (Section 4, after Cui et al., 2019)."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from dropkit._common.checks import UserError
+from dropkit.datasets.loading import Data, load
+
+
+def tail_sizes(largest: int, num_classes: int, factor: float) -> np.ndarray:
+    """Class sizes that fall exponentially: floor(largest · μ^k), k = 0 .. K-1, with μ^(1-K) = I.
+
+    Parameters
+    ----------
+    largest : samples of the largest class
+    num_classes : K
+    factor : imbalance factor I >= 1, the size ratio of the largest and the smallest class
+
+    Returns
+    -------
+    (K,) ints, largest first.
+
+    Raises
+    ------
+    ValueError
+        If I is below 1 or so large that a class would be empty.
+    """
+    if not factor >= 1:
+        raise ValueError(f"the imbalance factor must be at least 1, got {factor}")
+    ranks = np.arange(num_classes) / max(num_classes - 1, 1)
+    # The slack keeps an exact size from being floored to one less by rounding.
+    sizes = np.floor(largest * float(factor) ** -ranks + 1e-9).astype(int)
+    if sizes[-1] < 1:
+        raise UserError(
+            f"an imbalance factor of {factor} empties the smallest class: "
+            f"with {largest} samples in the largest it can be {largest} at most"
+        )
+    return sizes
+
+
+def long_tail(data: Data, factor: float, seed: int = 0) -> Data:
+    """Subsample the training split to exponentially falling class sizes; the seed orders classes.
+
+    The largest class takes the size of the smallest one before, so that every order of the
+    classes gives the same sizes. Validation and test stay as they are.
+    """
+    if factor == 1:
+        return data
+    before = np.bincount(data.y[data.train], minlength=data.num_classes)
+    sizes = tail_sizes(before.min(), data.num_classes, factor)
+    # A stream of its own: 2 keeps it apart from those that draw splits and validation samples.
+    stream = np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(2,)))
+    rank = np.argsort(np.argsort(stream.random_raw(data.num_classes), kind="stable"))
+    order = data.train[np.argsort(stream.random_raw(len(data.train)), kind="stable")]
+    kept = [order[data.y[order] == k][: sizes[rank[k]]] for k in range(data.num_classes)]
+    return replace(data, train=np.sort(np.concatenate(kept)))
+
+
+def load_imbalanced(name: str, seed: int, factor: float) -> Data:
+    """``datasets.load`` with a long tail of imbalance factor `factor`, 1 for none."""
+    return long_tail(load(name, seed), factor, seed)

@@ -1,0 +1,122 @@
+"""How far scores agree: rank correlations over all samples and within classes, and what is kept.
+
+Shapes: S seeds, n training samples.
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats
+
+from dropkit._common.checks import Floats, as_floats, check_labels
+from dropkit.figures.curves import name
+from dropkit.figures.tables import number, with_interval
+from dropkit.metrics import student
+from dropkit.pruning import prune
+
+HEADERS = ["scores", "all samples", "of that between classes", "within classes", "kept by both (%)"]
+CORRELATION = "z.2f"  # its format, which gives no sign to a rounded zero
+
+
+class Pair(NamedTuple):
+    """How far two scores agree, one number a seed: (S,) each.
+
+    `overall` is Spearman's rank correlation over all samples, `between` the part of it that is
+    covariance of the classes' mean ranks; the rest is covariance inside classes. `within` is the
+    correlation of ranks less the mean rank of their class. `common` is the share of what the one
+    keeps at a density that the other keeps too.
+    """
+
+    first: str
+    second: str
+    overall: Floats
+    between: Floats
+    within: Floats
+    common: Floats
+
+
+class _Ranked(NamedTuple):
+    """Ranks less their mean, the part that is the class's mean, and what is kept; (S, n) each."""
+
+    ranks: Floats
+    classes: Floats
+    kept: np.ndarray
+
+
+def pairs(scores: Mapping[str, ArrayLike], labels: ArrayLike, density: float) -> list[Pair]:
+    """Return how far every two scores agree; none of fewer than two scores.
+
+    Equal scores share their mean rank, and infinite ones are the highest. A correlation is NaN
+    where a score is the same for all samples, or has nothing left within classes.
+
+    Parameters
+    ----------
+    scores : by registered name, (S, n) each, rows by seed; higher is kept.
+    labels : (S, n) integers 0..K-1, those of each seed's training samples.
+    density : in (0, 1], at which `pruning.prune` says what each keeps.
+
+    Raises
+    ------
+    ValueError, TypeError
+        On scores that are NaN or of another shape than the labels, a name that is no score's,
+        labels that are no class indices, or a density that keeps no sample.
+    """
+    labels = np.asarray(labels)
+    if labels.ndim != 2:
+        raise ValueError(f"labels have shape {labels.shape}: expected (S, n), a row a seed")
+    labels = check_labels(labels.ravel()).reshape(labels.shape)
+    ranked = {key: _ranked(key, values, labels, density) for key, values in scores.items()}
+    return [
+        Pair(first, second, *_compared(ranked[first], ranked[second]))
+        for first, second in combinations(ranked, 2)
+    ]
+
+
+def _ranked(key: str, values: ArrayLike, labels: np.ndarray, density: float) -> _Ranked:
+    values = as_floats(values, f"scores of {key!r}")
+    if values.shape != labels.shape:
+        raise ValueError(
+            f"scores of {key!r} have shape {values.shape} and labels {labels.shape}: "
+            "both must be (S, n), one a sample"
+        )
+    kept = np.zeros(values.shape, dtype=bool)
+    for s, row in enumerate(labels):
+        kept[s, prune(key, row, density, scores=values[s])] = True
+    ranks = stats.rankdata(values, axis=1)
+    ranks -= (labels.shape[1] + 1) / 2  # the mean of all ranks, ties or not
+    classes = np.empty_like(ranks)
+    for s, row in enumerate(labels):
+        sums, sizes = np.bincount(row, weights=ranks[s]), np.bincount(row)
+        classes[s] = (sums / np.maximum(sizes, 1))[row]
+    return _Ranked(ranks, classes, kept)
+
+
+def _compared(one: _Ranked, other: _Ranked) -> tuple[Floats, Floats, Floats, Floats]:
+    scale = np.sqrt((one.ranks**2).sum(axis=1) * (other.ranks**2).sum(axis=1))
+    rest = one.ranks - one.classes, other.ranks - other.classes
+    rest_scale = np.sqrt(np.prod([(part**2).sum(axis=1) for part in rest], axis=0))
+    with np.errstate(invalid="ignore"):  # 0/0: a score without variation agrees with none
+        return (
+            (one.ranks * other.ranks).sum(axis=1) / scale,
+            (one.classes * other.classes).sum(axis=1) / scale,
+            (rest[0] * rest[1]).sum(axis=1) / rest_scale,
+            (one.kept & other.kept).sum(axis=1) / one.kept.sum(axis=1),
+        )
+
+
+def rows(found: Sequence[Pair]) -> list[list[str]]:
+    """Rows for ``notebook.table`` under ``HEADERS``, means over seeds, the best agreeing first."""
+    ordered = sorted(found, key=lambda pair: -np.nan_to_num(pair.overall.mean(), nan=-np.inf))
+    return [
+        [
+            f"{name(pair.first)}, {name(pair.second)}",
+            with_interval(student(pair.overall), CORRELATION),
+            number(pair.between.mean(), CORRELATION),
+            with_interval(student(pair.within), CORRELATION),
+            number(100 * pair.common.mean(), "z.0f"),
+        ]
+        for pair in ordered
+    ]

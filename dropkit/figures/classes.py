@@ -1,0 +1,268 @@
+"""Figures about single classes and samples: what a method keeps, and of whom.
+
+Shapes: S seeds, K classes, n training samples.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from dropkit import datasets
+from dropkit.datasets.loading import Data
+from dropkit.figures.agreement import CORRELATION, Pair
+from dropkit.figures.curves import canvas, half_width, name, words
+from dropkit.figures.tables import number
+
+UNPRUNED = "no protocol here prunes"
+
+
+def views(names: Sequence[str]) -> Figure:
+    """One image of each class, a row for each data set."""
+    sets = [datasets.load(each) for each in names]
+    figure, axes = canvas(len(sets), height=0.8)
+    for ax, data in zip(axes[:, 0], sets, strict=True):
+        first = [np.flatnonzero(data.y == k)[0] for k in range(data.num_classes)]
+        _side_by_side(ax, [np.moveaxis(data.x[i], 0, -1) for i in first], cmap="gray_r")
+    return figure
+
+
+def class_recalls(recalls: np.ndarray, classes: Sequence[str]) -> Figure:
+    """Recall of each class, (S, K): mean over seeds with its 95 % interval."""
+    figure, axes = canvas(height=2.4)
+    half = [half_width(100 * column) for column in recalls.T] if len(recalls) > 1 else None
+    ax = axes[0, 0]
+    ax.bar(classes, 100 * recalls.mean(axis=0), yerr=half, capsize=2, color="#56B4E9")
+    ax.axhline(100 * recalls.mean(), color="#000000", lw=1, ls=":", label="average")
+    ax.set(xlabel="class", ylabel="recall (%)")
+    if len(classes) > 40:  # no room for names
+        ax.set(xticks=[], xlabel=f"{len(classes)} classes")
+    elif max(map(len, classes)) > 2:
+        ax.tick_params(axis="x", labelrotation=90)
+    ax.legend(fontsize=8)
+    return figure
+
+
+def class_densities(
+    kept: Mapping[float, np.ndarray], class_sizes: np.ndarray, full_recalls: np.ndarray
+) -> Figure:
+    """Figures 2 and 6 for one protocol: how unevenly it prunes, and which classes.
+
+    Parameters
+    ----------
+    kept : density -> (S, K) samples kept of each class
+    class_sizes : (K,) before pruning
+    full_recalls : (K,) or (S, K) recalls after training on the full data
+
+    The title of the left panel is the minimum of samples per class (SPC) at the lowest density,
+    that of the right one ``density_correlation``.
+    """
+    if not kept:
+        return words(UNPRUNED)
+    figure, axes = canvas(1, 2, height=3.0)
+    _sorted_panel(axes[0, 0], kept, class_sizes)
+    _scatter_panel(axes[0, 1], kept, class_sizes, full_recalls)
+    axes[0, 0].set(xlabel="classes, by density", ylabel="density of the class")
+    axes[0, 1].set(xlabel="density of the class", ylabel="accuracy on full data (%)")
+    _density_legend(figure, axes[0, 0])
+    return figure
+
+
+def sorted_densities(
+    kept: Mapping[str, Mapping[float, np.ndarray]], class_sizes: np.ndarray
+) -> Figure:
+    """Figure 14: sorted class densities, a panel a protocol; shapes as in ``class_densities``."""
+    return _panels(
+        kept,
+        lambda ax, by_density: _sorted_panel(ax, by_density, class_sizes),
+        "classes, by density",
+        "density of the class",
+    )
+
+
+def accuracy_against_density(
+    kept: Mapping[str, Mapping[float, np.ndarray]],
+    class_sizes: np.ndarray,
+    full_recalls: np.ndarray,
+) -> Figure:
+    """Figure 13: full-data accuracy against class density, a panel a protocol."""
+    return _panels(
+        kept,
+        lambda ax, by_density: _scatter_panel(ax, by_density, class_sizes, full_recalls),
+        "density of the class",
+        "accuracy (%)",
+    )
+
+
+def _panels(
+    kept: Mapping[str, Mapping[float, np.ndarray]],
+    draw: Callable[[Axes, Mapping[float, np.ndarray]], None],
+    xlabel: str,
+    ylabel: str,
+) -> Figure:
+    """Small panels, four a row, titled by protocol; common axes and one legend of densities."""
+    if not kept:
+        return words(UNPRUNED)
+    figure, axes = canvas(-(-len(kept) // 4), 4, width=8.4, height=2.2)
+    panels = list(axes.flat[: len(kept)])
+    for ax in axes.flat[len(kept) :]:
+        ax.remove()
+    for index, (ax, (protocol, by_density)) in enumerate(zip(panels, kept.items(), strict=True)):
+        ax.sharex(panels[0])
+        ax.sharey(panels[0])
+        draw(ax, by_density)
+        ax.set_title(f"{name(protocol)}\n{ax.get_title()}", fontsize=8)
+        if index % 4 == 0:
+            ax.set_ylabel(ylabel)
+        if index + 4 >= len(kept):
+            ax.set_xlabel(xlabel)
+    _density_legend(figure, panels[0])
+    return figure
+
+
+def _shades(kept: Mapping[float, np.ndarray]) -> list[tuple[float, tuple]]:
+    """Each density with its colour, dark for low ones."""
+    shades = matplotlib.colormaps["viridis"](np.linspace(0.0, 0.85, len(kept)))
+    return list(zip(sorted(kept), map(tuple, shades), strict=True))
+
+
+def _sorted_panel(ax: Axes, kept: Mapping[float, np.ndarray], class_sizes: np.ndarray) -> None:
+    """Class densities in falling order, mean and range over seeds."""
+    for density, shade in _shades(kept):
+        ranked = -np.sort(-kept[density] / class_sizes, axis=1)
+        ranks = np.arange(1, ranked.shape[1] + 1)
+        ax.plot(ranks, ranked.mean(axis=0), "o-", ms=2.5, color=shade, label=f"{density:g}")
+        ax.fill_between(ranks, ranked.min(0), ranked.max(0), color=shade, alpha=0.15, lw=0)
+    lowest = min(kept)
+    ax.set_ylim(0, 1.05)
+    ax.set_title(f"min SPC at d = {lowest:g}: {kept[lowest].min()}", fontsize=9)
+
+
+def _scatter_panel(
+    ax: Axes,
+    kept: Mapping[float, np.ndarray],
+    class_sizes: np.ndarray,
+    full_recalls: np.ndarray,
+) -> None:
+    """Full-data accuracy against mean class density, one point a class."""
+    recalls = np.atleast_2d(full_recalls).mean(axis=0)
+    for density, shade in _shades(kept):
+        share = (kept[density] / class_sizes).mean(axis=0)
+        ax.plot(share, 100 * recalls, "o", ms=3.5, color=shade, label=f"{density:g}")
+    correlation = density_correlation(kept, class_sizes, recalls)
+    ax.set_title(f"correlation {correlation:.2f}", fontsize=9)
+
+
+def _density_legend(figure: Figure, ax: Axes) -> None:
+    handles, labels = ax.get_legend_handles_labels()
+    figure.legend(handles, labels, title="density", loc="outside lower center", ncols=6, fontsize=8)
+
+
+def density_correlation(
+    kept: Mapping[float, np.ndarray], class_sizes: np.ndarray, full_recalls: np.ndarray
+) -> float:
+    """Correlation over classes of full-data accuracy and class density, averaged over densities.
+
+    Shapes as in ``class_densities``; densities at which all classes keep the same share are left
+    out, NaN if that is so at each.
+    """
+    recalls = np.atleast_2d(full_recalls).mean(axis=0)
+    shares = [(counts / class_sizes).mean(axis=0) for counts in kept.values()]
+    varied = [share for share in shares if np.ptp(share) > 1e-12]
+    if not varied:
+        return float("nan")
+    return float(np.mean([np.corrcoef(share, recalls)[0, 1] for share in varied]))
+
+
+def score_correlations(pairs: Sequence[Pair]) -> Figure:
+    """Spearman's rank correlations between scores, over all samples and within classes.
+
+    Means over seeds of what ``agreement.pairs`` found; a dash where there is none.
+    """
+    if not pairs:
+        return words("rank correlations need two scores among the protocols")
+    scores = list(dict.fromkeys(key for pair in pairs for key in (pair.first, pair.second)))
+    labels = [name(score) for score in scores]
+    # One above the other: side by side a phone would show half of the second.
+    figure, axes = canvas(2, width=4.6, height=4.0)
+    for ax, part in zip(axes[:, 0], ("overall", "within"), strict=True):
+        table = np.eye(len(scores))
+        for pair in pairs:
+            first, second = scores.index(pair.first), scores.index(pair.second)
+            table[first, second] = table[second, first] = getattr(pair, part).mean()
+        _matrix(ax, table, labels)
+        ax.set_title({"overall": "all samples", "within": "within classes"}[part])
+    return figure
+
+
+def _matrix(ax: Axes, table: np.ndarray, labels: Sequence[str]) -> None:
+    """Correlations in shades from red, 1, to blue, -1, with the numbers in the cells."""
+    ax.imshow(table, cmap="RdBu_r", vmin=-1, vmax=1)
+    ax.grid(False)
+    ax.set_xticks(range(len(labels)), labels, rotation=40, ha="right")
+    ax.set_yticks(range(len(labels)), labels)
+    for (row, column), value in np.ndenumerate(table):
+        ink = "white" if abs(value) > 0.6 else "black"
+        text = number(value, CORRELATION)
+        ax.text(column, row, text, ha="center", va="center", color=ink, fontsize=8)
+
+
+def lowest_and_highest(
+    images: np.ndarray, scores: Mapping[str, np.ndarray], count: int = 12
+) -> Figure:
+    """What each score removes first and keeps longest: its lowest and its highest images.
+
+    `images` (n, C, H, W) and one seed's scores (n,); a row a strategy, removed on the left.
+    """
+    if not scores:
+        return words("no scores among the protocols")
+    figure, axes = canvas(len(scores), height=0.5)
+    for ax, (strategy, values) in zip(axes[:, 0], scores.items(), strict=True):
+        order = np.argsort(values, kind="stable")
+        shown = [*order[:count], None, *order[::-1][:count]]
+        tiles = [None if i is None else np.moveaxis(images[i], 0, -1) for i in shown]
+        _side_by_side(ax, tiles, cmap="gray_r")
+        ax.set_title(name(strategy), loc="left", fontsize=8, pad=2)
+    return figure
+
+
+def group_examples(data: Data, count: int = 8) -> Figure:
+    """A few training images of each group, a row a group, titled with its name and training size.
+
+    Images are uint8 or floats in [-1, 1]; where the data have no groups the rows are classes.
+    """
+    figure, axes = canvas(data.num_strata, height=1.05)
+    strata = data.strata[data.train]
+    for g, ax in enumerate(axes[:, 0]):
+        members = data.train[strata == g]
+        # Spread over the group: neighbours are often of one species.
+        shown = members[:: max(1, len(members) // count)][:count]
+        tiles = [_picture(data.x[index]) for index in shown]
+        tiles += [None] * (count - len(tiles))
+        _side_by_side(ax, tiles, cmap="gray", vmin=0, vmax=1)
+        title = f"{data.strata_names[g]}, {len(members):,} in training"
+        ax.set_title(title, loc="left", fontsize=8, pad=2)
+    return figure
+
+
+def _side_by_side(ax: Axes, tiles: Sequence[np.ndarray | None], **style) -> None:
+    """Draw images as squares in one row; None leaves a gap.
+
+    An axes for each image would take longer to lay out than all else on its page.
+    """
+    for place, tile in enumerate(tiles):
+        if tile is not None:
+            extent = (1.1 * place, 1.1 * place + 1, 0, 1)
+            # The pixels themselves, where that is not more than their copies at the page's size.
+            drawn = "none" if len(tile) <= 32 else "auto"
+            ax.imshow(tile, extent=extent, interpolation=drawn, **style)
+    ax.set(xlim=(0, 1.1 * len(tiles) - 0.1), ylim=(0, 1))
+    ax.axis("off")
+
+
+def _picture(image: np.ndarray) -> np.ndarray:
+    """An image (C, H, W) as (H, W, C) in [0, 1]."""
+    shades = image / 255 if image.dtype == np.uint8 else (image + 1) / 2
+    return np.moveaxis(shades, 0, -1)

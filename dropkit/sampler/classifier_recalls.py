@@ -1,0 +1,114 @@
+"""Recalls of a scikit-learn classifier, on validation data or by cross-validation."""
+
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, clone
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import check_array, check_consistent_length
+from sklearn.utils.validation import check_is_fitted
+
+from dropkit._common.checks import Floats, Ints
+from dropkit._common.class_table import check_predictions, encode
+from dropkit.metrics import group_recalls
+
+
+def measured(
+    estimator: BaseEstimator | None,
+    X: Any,
+    y: np.ndarray,
+    codes: Ints,
+    classes: np.ndarray,
+    *,
+    groups: bool,
+    validation: tuple | None,
+    cv: Any,
+    seed: int,
+) -> tuple[Floats, Ints]:
+    """Return the recall of each of K classes, and the samples that it was measured on, (K,) both.
+
+    Parameters
+    ----------
+    estimator : classifier, or None for a logistic regression on scaled features.
+    X, y : (n, ...) samples to be pruned, and (n,) labels.
+    codes, classes : (n,) indices into (K,) labels of classes or, where there are `groups`, groups.
+    validation : (X, y) or (X, y, groups) to measure on; None cross-validates on X by `cv`.
+    cv : as in ``DRoPSampler``; `seed` shuffles its folds.
+
+    Raises
+    ------
+    ValueError
+        For features that the default cannot use, predictions of another shape or other classes, and
+        validation data of classes or groups that are not to be pruned.
+    """
+    estimator = _default(X) if estimator is None else estimator
+    known = np.unique(y)
+    if validation is not None:
+        estimator = _fitted(estimator, X, y)
+        X_val, y, codes = _validation(validation, classes, groups)
+        predictions = estimator.predict(X_val)
+    else:
+        if isinstance(cv, Integral):
+            if (most := np.bincount(codes).max()) < cv:
+                raise ValueError(
+                    f"no class has more than {most} samples, too few for cv={cv} folds: lower cv, "
+                    "or pass validation data or recalls"
+                )
+            folds = StratifiedKFold(int(cv), shuffle=True, random_state=seed % 2**32)
+            cv = list(folds.split(codes, codes))
+        predictions = cross_val_predict(estimator, X, y, cv=cv)
+    predictions = np.asarray(predictions)
+    if predictions.shape not in [(y.size,), (y.size, 1)]:
+        raise ValueError(
+            f"the estimator predicts an array of shape {predictions.shape}: expected "
+            f"({y.size},), the class of each sample"
+        )
+    predictions = predictions.ravel()
+    check_predictions(predictions, known)
+    sizes = np.bincount(codes, minlength=classes.size)
+    return group_recalls(codes, y, predictions, classes.size), sizes
+
+
+def _default(X: Any) -> BaseEstimator:
+    try:
+        check_array(X, accept_sparse=["csr", "csc"])
+    except ValueError as error:
+        reason = str(error).splitlines()[0].rstrip(".:")
+        raise ValueError(
+            f"the default estimator, a logistic regression, cannot use X ({reason}): pass the "
+            "classifier that is going to be trained as estimator"
+        ) from error
+    scaler = StandardScaler(with_mean=False)  # centring would fill a sparse matrix
+    return make_pipeline(scaler, LogisticRegression(max_iter=1000))
+
+
+def _fitted(estimator: BaseEstimator, X: Any, y: np.ndarray) -> BaseEstimator:
+    try:
+        check_is_fitted(estimator)
+    except NotFittedError:
+        return clone(estimator).fit(X, y)
+    return estimator
+
+
+def _validation(data: tuple, classes: np.ndarray, groups: bool) -> tuple[Any, np.ndarray, Ints]:
+    """Return validation samples, their labels, and the indices of their classes or groups."""
+    if len(data) != 2 + groups:
+        expected = "(X, y, groups), since groups are given" if groups else "(X, y)"
+        raise ValueError(f"validation has {len(data)} entries: expected {expected}")
+    check_consistent_length(*data)
+    y = np.asarray(data[1])
+    present, codes = encode(data[-1], "validation groups" if groups else "validation labels")
+    places = {name: k for k, name in enumerate(classes.tolist())}
+    unknown = [name for name in present.tolist() if name not in places]
+    if unknown:
+        raise ValueError(
+            f"{unknown[0]!r} is in the validation data but not in the data to be pruned: "
+            f"expected only {', '.join(map(repr, classes[:10].tolist()))}"
+            + (", ..." if classes.size > 10 else "")
+        )
+    return data[0], y, np.array([places[name] for name in present.tolist()])[codes]

@@ -1,0 +1,280 @@
+"""DRoP for scikit-learn: an under-sampler with imbalanced-learn's interface."""
+
+from collections.abc import Mapping
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+try:
+    from imblearn.base import BaseSampler
+    from imblearn.utils import check_target_type
+    from sklearn.base import BaseEstimator
+    from sklearn.utils import (
+        _safe_indexing,
+        check_array,
+        check_consistent_length,
+        check_random_state,
+    )
+    from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+    from sklearn.utils.validation import validate_data
+except ModuleNotFoundError as error:
+    message = "DRoPSampler needs imbalanced-learn: pip install 'dropkit[sampler]'"
+    raise ModuleNotFoundError(message, name=error.name) from None
+
+from dropkit._common.class_table import Below, check_complete, class_table, encode
+from dropkit.pruning import prune
+from dropkit.sampler import classifier_recalls
+
+
+class DRoPSampler(BaseSampler):
+    """Under-sample at random, keeping more of the classes that are hard to predict (Algorithm 1).
+
+    Class k keeps the fraction min(1, λ w_k) of its samples, where w_k is its validation error
+    after Laplace's rule of succession and λ is such that `density` of all samples stay.
+
+    Parameters
+    ----------
+    density : float in (0, 1], default=0.5
+        Fraction of all samples to keep.
+    recalls : array-like of shape (n_classes,), dict or Series, default=None
+        Validation recalls, in the order of the sorted class labels or, of a dict or a pandas
+        Series, by class label. None measures them with `estimator`.
+    val_sizes : array-like of shape (n_classes,), dict or Series, default=None
+        Validation samples behind each of `recalls`, for the smoothing; by default as many as the
+        class has in `y`.
+    estimator : classifier, default=None
+        What measures the recalls, by cross-validation on the data to be pruned unless there is
+        `validation`. Best is the classifier that is going to be trained. None is a logistic
+        regression on scaled features, which takes numbers and no missing values.
+    validation : (X, y) or (X, y, groups), default=None
+        Data to measure the recalls on. A fitted `estimator` is used as it is, another is fitted to
+        the data to be pruned first. `clone`, and with it `GridSearchCV`, undoes a fit unless the
+        estimator is in a `sklearn.frozen.FrozenEstimator`.
+    cv : int or cross-validation generator, default=5
+        Folds; a number means shuffled folds stratified by class.
+    smoothing : float ≥ 0, default=1.0
+        Pseudo-count of Laplace's rule. 0 is the paper's rule, which may delete a class whose
+        recall is 1.
+    minimum : int ≥ 0, default=1
+        Fewest samples that a class should keep; smaller classes should keep all they have.
+    below : {"warn", "raise", "keep"}, default="warn"
+        What to do with a class that would fall below the minimum; "keep" holds the minimum.
+    random_state : int, RandomState instance or None, default=None
+        Determines the samples drawn and the shuffling of the folds.
+
+    Attributes
+    ----------
+    sampling_strategy_ : dict
+        Number of samples kept of each class, or of each group.
+    sample_indices_ : ndarray of shape (n_new_samples,)
+        Indices of the samples kept, in increasing order.
+    classes_ : ndarray of shape (n_classes,)
+        Sorted class labels, or group labels; the order of the arrays below.
+    recalls_ : ndarray of shape (n_classes,)
+        Recalls as measured or given.
+    val_sizes_ : ndarray of shape (n_classes,)
+        Samples that each recall rests on.
+    densities_ : ndarray of shape (n_classes,)
+        Fractions to keep, before rounding to whole samples.
+    n_features_in_ : int
+        Number of features; there is `feature_names_in_` too if X has names.
+
+    Notes
+    -----
+    With `recalls` given, X is only indexed, and may hold anything: images of any shape, text, names
+    of files. `dropkit.prune` gives the indices to keep of what is no array, as a PyTorch Dataset.
+
+    ``pipeline.fit(X, y, groups=groups)`` reaches the sampler when scikit-learn's metadata routing
+    is on (``sklearn.set_config(enable_metadata_routing=True)``) and the step is
+    ``DRoPSampler().set_fit_resample_request(groups=True)``. Without routing, imbalanced-learn's
+    pipeline drops ``step__groups=groups`` and says nothing.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dropkit.sampler import DRoPSampler
+    >>> X, y = np.arange(200).reshape(-1, 1), np.repeat(["easy", "hard"], 100)
+    >>> sampler = DRoPSampler(0.5, recalls={"easy": 0.95, "hard": 0.65}, random_state=0)
+    >>> X_kept, y_kept = sampler.fit_resample(X, y)
+    >>> sampler.sampling_strategy_
+    {'easy': 14, 'hard': 86}
+    """
+
+    _sampling_type = "bypass"
+    # Not a parameter: the base class asks for it, and the quotas take its place.
+    sampling_strategy = "auto"
+
+    _parameter_constraints: ClassVar[dict] = {
+        "density": [Interval(Real, 0, 1, closed="right")],
+        "recalls": ["array-like", dict, None],
+        "val_sizes": ["array-like", dict, None],
+        "estimator": [HasMethods(["fit", "predict"]), None],
+        "validation": [tuple, list, None],
+        "cv": ["cv_object"],
+        "smoothing": [Interval(Real, 0, None, closed="left")],
+        "minimum": [Interval(Integral, 0, None, closed="left")],
+        "below": [StrOptions({"raise", "warn", "keep"})],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        density: float = 0.5,
+        *,
+        recalls: ArrayLike | Mapping[Any, float] | None = None,
+        val_sizes: ArrayLike | Mapping[Any, int] | None = None,
+        estimator: BaseEstimator | None = None,
+        validation: tuple | None = None,
+        cv: Any = 5,
+        smoothing: float = 1.0,
+        minimum: int = 1,
+        below: Below = "warn",
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        self.density = density
+        self.recalls = recalls
+        self.val_sizes = val_sizes
+        self.estimator = estimator
+        self.validation = validation
+        self.cv = cv
+        self.smoothing = smoothing
+        self.minimum = minimum
+        self.below = below
+        self.random_state = random_state
+
+    def fit(self, X: ArrayLike, y: ArrayLike, **params: Any) -> "DRoPSampler":
+        """Decide what to keep, as `fit_resample` does, and return the sampler itself."""
+        self.fit_resample(X, y, **params)
+        return self
+
+    def fit_resample(self, X: ArrayLike, y: ArrayLike, *, groups: ArrayLike | None = None) -> tuple:
+        """Return the samples kept, (X_resampled, y_resampled), in the types that came in.
+
+        Parameters
+        ----------
+        X : (n_samples, ...) array, data frame or sparse matrix.
+        y : (n_samples,) labels, numbers or text.
+        groups : (n_samples,) labels that take the place of the classes in the quotas, such as
+            label × attribute; a group's recall is the accuracy within it.
+
+        Raises
+        ------
+        ValueError
+            In one sentence, for parameters out of range, missing or single labels, and lengths
+            that differ.
+        """
+        check_complete(y, "y")
+        if type(X).__name__ == "DataFrame" and not hasattr(X, "iloc"):
+            # imbalanced-learn would take it for one of pandas when all is done.
+            raise ValueError(
+                f"X is a {type(X).__module__.partition('.')[0]} frame: pass X.to_pandas(), or "
+                "X.to_numpy() and take the rows sampler.sample_indices_ of X"
+            )
+        try:
+            return super().fit_resample(X, y, groups=groups)
+        except TypeError:
+            if np.ndim(y) == 1:
+                encode(y, "y")  # raises for labels of several types, which nothing can sort
+            raise
+
+    def _check_X_y(self, X: Any, y: Any) -> tuple:
+        y, binarized = check_target_type(y, indicate_one_vs_all=True)
+        if not hasattr(X, "iloc"):  # a data frame keeps its types
+            if not (isinstance(X, list | tuple) or hasattr(X, "shape") or hasattr(X, "__array__")):
+                raise ValueError(
+                    f"X is of type {type(X).__name__}: expected an array, a data frame, a sparse "
+                    "matrix or a list; of a PyTorch Dataset, dropkit.prune gives the indices"
+                )
+            X = check_array(
+                X,
+                dtype=None,
+                accept_sparse=["csr", "csc"],
+                ensure_all_finite=False,
+                ensure_2d=self.recalls is None,
+                allow_nd=True,
+            )
+        X, y = validate_data(self, X=X, y=y, reset=True, skip_check_array=True)
+        check_consistent_length(X, y)
+        return X, y, binarized
+
+    def _fit_resample(self, X: Any, y: np.ndarray, groups: ArrayLike | None = None) -> tuple:
+        check_consistent_length(X, y, groups)
+        classes, codes = encode(
+            y if groups is None else groups, "y" if groups is None else "groups"
+        )
+        sizes = np.bincount(codes)
+        seed = self.random_state  # the same as `prune`'s where it is a number
+        if not isinstance(seed, Integral):
+            seed = check_random_state(seed).randint(2**31 - 1)
+        if self.recalls is None and self.val_sizes is not None:
+            raise ValueError("val_sizes are given without recalls, which they belong to: pass both")
+        if self.recalls is None:
+            recalls, val_sizes = classifier_recalls.measured(
+                self.estimator,
+                X,
+                y,
+                codes,
+                classes,
+                groups=groups is not None,
+                validation=self.validation,
+                cv=self.cv,
+                seed=seed,
+            )
+        elif self.estimator is not None or self.validation is not None:
+            raise ValueError("recalls and an estimator or validation data are given: pass one")
+        else:
+            recalls = _by_class(self.recalls, classes, "recalls")
+            val_sizes = sizes
+            if self.val_sizes is not None:
+                val_sizes = _by_class(self.val_sizes, classes, "val_sizes")
+        table = class_table(
+            classes,
+            sizes,
+            recalls,
+            self.density,
+            smoothing=self.smoothing,
+            val_sizes=val_sizes,
+            minimum=self.minimum,
+            below=self.below,
+        )
+        kept = prune(
+            "random+drop",
+            codes,
+            self.density,
+            recalls=recalls,
+            smoothing=self.smoothing,
+            val_sizes=val_sizes,
+            minimum=self.minimum if self.below == "keep" else 0,
+            seed=seed,
+        )
+        self.classes_, self.recalls_, self.val_sizes_ = classes, table.recalls, val_sizes
+        self.densities_ = table.densities
+        self.sampling_strategy_ = dict(zip(classes.tolist(), table.counts.tolist(), strict=True))
+        self.sample_indices_ = kept
+        return _safe_indexing(X, kept), _safe_indexing(y, kept)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.sampler_tags.sample_indices = True
+        return tags
+
+
+def _by_class(values: ArrayLike | Mapping, classes: np.ndarray, name: str) -> np.ndarray:
+    """Return an array in the order of the classes; raise unless there is one value for each."""
+    if hasattr(values, "to_dict"):  # a Series, whose order may be that of value_counts
+        values = values.to_dict()
+    if isinstance(values, Mapping):
+        names = classes.tolist()
+        if set(values) != set(names):
+            wrong = next(iter(set(values) ^ set(names)))
+            problem = "no class of y" if wrong in values else "missing"
+            raise ValueError(f"{name} must have one entry a class, but {wrong!r} is {problem}")
+        values = [values[each] for each in names]
+    array = np.asarray(values)
+    if array.shape != classes.shape:
+        raise ValueError(
+            f"{name} have shape {array.shape}: expected {classes.shape}, one for each class of y"
+        )
+    return array

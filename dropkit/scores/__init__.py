@@ -1,0 +1,33 @@
+"""One pure function a score, higher is kept; and their protocol names."""
+
+from dropkit.scores.functions import (
+    dynamic_uncertainty,
+    el2n,
+    forgetting,
+    grand,
+    k_center,
+    k_center_scores,
+    ssp,
+)
+from dropkit.scores.registry import (
+    SCORES,
+    QueryRecord,
+    Score,
+    names,
+    register,
+)
+
+__all__ = [
+    "QueryRecord",
+    "SCORES",
+    "Score",
+    "dynamic_uncertainty",
+    "el2n",
+    "forgetting",
+    "grand",
+    "k_center",
+    "k_center_scores",
+    "names",
+    "register",
+    "ssp",
+]

@@ -1,0 +1,222 @@
+"""Keep every finished trial once, in plain text, safe against crashes and other writers.
+
+A store is a folder of ``.jsonl`` files, one record a line, each line led by a checksum of the rest.
+Every writer appends to a file of its own, so that writers never wait for or damage each other, and
+a line that a crash cut short is left out when the folder is read. The published records in
+``book/results`` have the same form.
+"""
+
+import gc
+import io
+import json
+import os
+import socket
+import uuid
+import warnings
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+
+from dropkit.store.records import (
+    CHECKSUM,
+    DamagedRecord,
+    ForeignRecord,
+    Record,
+    StoreError,
+    canonical,
+    checksum,
+    key,
+    line,
+    lines,
+    read,
+    sync_folder,
+    write_atomically,
+)
+
+__all__ = [
+    "DamagedRecord",
+    "ForeignRecord",
+    "Record",
+    "Store",
+    "StoreError",
+    "default_path",
+    "key",
+    "lines",
+    "watchers",
+    "write_atomically",
+]
+
+# Called with each record that a store is asked for, and whether it was just added.
+watchers: list[Callable[[Record, bool], None]] = []
+
+
+def default_path() -> Path:
+    """The store of a reader's own runs: ``$DROPKIT_STORE``, else ``~/.cache/dropkit``."""
+    chosen = os.environ.get("DROPKIT_STORE")
+    return Path(chosen) if chosen else Path.home() / ".cache" / "dropkit"
+
+
+class Store:
+    """A folder of records, looked up by key.
+
+    Parameters
+    ----------
+    path : str or Path, optional
+        The folder that is written to; made at the first write. Default: ``default_path()``.
+    also : paths
+        Further folders that are read only, such as the published ``book/results``.
+
+    Raises
+    ------
+    StoreError
+        If a folder cannot be read, or, at the first write, not written.
+    """
+
+    def __init__(self, path: str | Path | None = None, *, also: Iterable[str | Path] = ()):
+        self.path = Path(path) if path else default_path()
+        self._also = [Path(folder) for folder in also]
+        self._writing: int | None = None
+        self._owner: int | None = None
+        self._records: dict[str, Record] = {}
+        self._unwritten: dict[str, str] = {}
+        self.reload()
+
+    def reload(self) -> None:
+        """Read again what is on disk, as another process may have written to it."""
+        self._records = {name: json.loads(text) for name, text in self._unwritten.items()}
+        with _no_collection():
+            for folder in [self.path, *self._also]:
+                for _, record in read(folder):
+                    self._records.setdefault(record["key"], record)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._records
+
+    def __getitem__(self, name: str) -> Record:
+        record = self._records[name]
+        for watch in watchers:
+            watch(record, False)
+        return record
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def __iter__(self) -> Iterator[Record]:
+        return iter(self._records.values())
+
+    def add(self, *records: Record) -> None:
+        """Append records, on disk when this returns; a key that is there already is left alone.
+
+        Raises
+        ------
+        StoreError
+            If they cannot be written; they stay readable from this object, and the next call
+            tries again to write them.
+        """
+        fresh = {
+            record["key"]: canonical(record) for record in records if record["key"] not in self
+        }
+        # As they will be read, so that a record is the same now and later.
+        self._records |= {name: json.loads(text) for name, text in fresh.items()}
+        self._unwritten |= fresh
+        for name, watch in product(fresh, watchers):
+            watch(self._records[name], True)
+        if not self._unwritten:
+            return
+        self.open()
+        rest = "".join(map(line, self._unwritten.values())).encode()
+        try:
+            while rest:  # a disk that is nearly full takes a part
+                rest = rest[os.write(self._writing, rest) :]
+            os.fsync(self._writing)
+        except OSError as error:
+            self.close()  # the next record goes to a new file, away from a line cut short
+            raise StoreError(f"cannot write to the store {self.path}: {error}") from error
+        self._unwritten = {}
+
+    def open(self) -> None:
+        """Make the folder and this object's file in it, unless that is done.
+
+        Raises
+        ------
+        StoreError
+            If the folder cannot be written.
+        """
+        if self._writing is None or self._owner != os.getpid():
+            try:
+                self._writing, self._owner = _open_own_file(self.path), os.getpid()
+            except OSError as error:
+                raise StoreError(f"cannot write to the store {self.path}: {error}") from error
+
+    def export(self, file: str | Path, keys: Iterable[str] | None = None) -> None:
+        """Write records, sorted by key, to one ``.jsonl`` file that replaces `file` at once."""
+        chosen = sorted(self._records if keys is None else keys)
+        write_atomically(Path(file), lines(self._records[name] for name in chosen))
+
+    def close(self) -> None:
+        """Close this object's file."""
+        if self._writing is not None and self._owner == os.getpid():
+            os.close(self._writing)
+        self._writing = None
+
+    def save_arrays(self, name: str, arrays: Mapping[str, np.ndarray]) -> None:
+        """Keep named arrays (a query's scores) under a key, replacing the file at once."""
+        buffer = io.BytesIO()
+        np.savez(buffer, **arrays)
+        content = buffer.getvalue()
+        # The checksum goes behind the archive, where np.load overlooks it.
+        write_atomically(self._array_file(name), content + checksum(content))
+
+    def load_arrays(self, name: str) -> dict[str, np.ndarray] | None:
+        """The arrays kept under a key; None if there are none, with a warning if damaged."""
+        file = self._array_file(name)
+        if not file.exists():
+            return None
+        try:
+            whole = file.read_bytes()
+            content = whole[:-CHECKSUM]
+            if checksum(content) != whole[-CHECKSUM:]:
+                raise ValueError("it does not match its checksum")
+            with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+                return dict(arrays)
+        except (ValueError, OSError, zipfile.BadZipFile) as error:
+            warnings.warn(f"{file} is damaged and computed again: {error}", DamagedRecord, 2)
+            return None
+
+    def discard_arrays(self, name: str) -> None:
+        """Delete the arrays kept under a key, if there are any."""
+        self._array_file(name).unlink(missing_ok=True)
+
+    def array_names(self) -> list[str]:
+        """The keys under which this folder keeps arrays."""
+        names = (file.stem for file in (self.path / "queries").glob("*.npz"))
+        return sorted(name for name in names if name.isalnum())
+
+    def _array_file(self, name: str) -> Path:
+        if not name.isalnum():  # nor leads out of the folder
+            raise ValueError(f"arrays are kept under letters and digits, got {name!r}")
+        return self.path / "queries" / f"{name}.npz"
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Without the search for garbage, which takes half the time where thousands of objects stay."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _open_own_file(folder: Path) -> int:
+    folder.mkdir(parents=True, exist_ok=True)
+    name = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}.jsonl"
+    file = os.open(folder / name, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o644)
+    sync_folder(folder)
+    return file

@@ -1,0 +1,174 @@
+"""The form of a record on disk: one line of canonical JSON behind its checksum, in a folder.
+
+Nothing that is read here is ever executed. A line that is cut short, changed, or written in another
+form than this module's is left out with a warning that names its file.
+"""
+
+import hashlib
+import json
+import os
+import uuid
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from dropkit._common.checks import sentence
+
+Record = dict[str, Any]
+
+CHECKSUM = 12  # hexadecimal digits in front of each line
+FORM = 1  # of records and stores; written only where it is another
+
+_ORIGIN = ("seconds", "provenance")
+
+
+class StoreError(OSError):
+    """A store that cannot be read or written."""
+
+    _render_traceback_ = sentence
+
+
+class DamagedRecord(UserWarning):
+    """A part of a store that is left out because it is not what was written."""
+
+
+class ForeignRecord(UserWarning):
+    """A part of a store that is left out because this version does not know its form."""
+
+
+def key(config: Mapping[str, Any]) -> str:
+    """Name a configuration: 20 hexadecimal digits of the SHA-256 of its canonical JSON."""
+    return hashlib.sha256(canonical(config).encode()).hexdigest()[:20]
+
+
+def canonical(value: Any) -> str:
+    """The value as JSON: sorted keys, no blanks, no NaN."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def result(record: Record) -> Record:
+    """The record without when, where and how fast it was made: equal for the same result."""
+    return {name: value for name, value in record.items() if name not in _ORIGIN}
+
+
+def checksum(content: bytes) -> bytes:
+    """The first hexadecimal digits of the SHA-256."""
+    return hashlib.sha256(content).hexdigest()[:CHECKSUM].encode()
+
+
+def line(text: str) -> str:
+    """A record's canonical JSON as it stands in a file."""
+    return f"{checksum(text.encode()).decode()} {text}\n"
+
+
+def lines(records: Iterable[Record]) -> bytes:
+    """Records as a store's files hold them."""
+    return "".join(line(canonical(record)) for record in records).encode()
+
+
+def read(folder: Path) -> Iterator[tuple[Path, Record]]:
+    """Every record in a folder's files, by file name, with its file; none if there is no folder.
+
+    Raises
+    ------
+    StoreError
+        If the folder or a file of it cannot be read, or is in a form of a later version.
+    """
+    for file in _files(folder):
+        for record in _read(file):
+            yield file, record
+
+
+def _files(folder: Path) -> list[Path]:
+    try:
+        files = sorted(file for file in folder.iterdir() if file.suffix == ".jsonl")
+        form = (folder / "form").read_text().strip() if (folder / "form").is_file() else str(FORM)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if folder.is_file():
+            raise StoreError(f"the store {folder} is a file; a store is a folder") from error
+        return []
+    except (OSError, UnicodeDecodeError) as error:
+        raise StoreError(f"cannot read the store {folder}: {error}") from error
+    if form != str(FORM):
+        raise StoreError(
+            f"the store {folder} is of form {form[:20]!r}, and this version of dropkit reads form "
+            f"{FORM}: use a later version, or another folder"
+        )
+    return files
+
+
+def _read(file: Path) -> Iterator[Record]:
+    if not file.is_file():  # a folder, or a pipe that would be waited for
+        warnings.warn(f"{file} is not a file of records and is left out", ForeignRecord, 4)
+        return
+    try:
+        texts = file.read_bytes().split(b"\n")
+    except OSError as error:
+        raise StoreError(f"cannot read {file}: {error}") from error
+    damaged, foreign = [], []
+    for number, text in enumerate(texts, start=1):
+        expected, _, content = text.partition(b" ")
+        if text and checksum(content) != expected:
+            damaged.append(number)
+        elif text and (record := _parsed(content)) is None:
+            foreign.append(number)
+        elif text:
+            yield record
+    if damaged:
+        what = f"{_numbered(damaged)} of {file}: damaged and left out; the trials will run again"
+        warnings.warn(what, DamagedRecord, 4)
+    if foreign:
+        what = f"{_numbered(foreign)} of {file}: no record of this version of dropkit, left out"
+        warnings.warn(what, ForeignRecord, 4)
+
+
+def _numbered(lines: Sequence[int], most: int = 5) -> str:
+    named = ", ".join(map(str, lines[:most]))
+    more = f" and {len(lines) - most} more" if len(lines) > most else ""
+    return f"line{'s' * (len(lines) > 1)} {named}{more}"
+
+
+def _parsed(text: bytes) -> Record | None:
+    """The record, or None for anything else that has the right checksum."""
+    try:
+        record = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(record, dict) or not isinstance(record.get("key"), str):
+        return None
+    return record if record.get("form", FORM) == FORM else None
+
+
+def write_atomically(file: Path, content: bytes) -> None:
+    """Write a file that is there whole or not at all.
+
+    Raises
+    ------
+    StoreError
+        If the folder cannot be written.
+    """
+    spare = file.with_name(f".{file.name}.{uuid.uuid4().hex}")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with spare.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        spare.replace(file)
+        sync_folder(file.parent)
+    except OSError as error:
+        with suppress(OSError):
+            spare.unlink(missing_ok=True)
+        raise StoreError(f"cannot write {file}: {error}") from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Let the names of the folder's files outlive a loss of power, where the system can."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

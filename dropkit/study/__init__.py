@@ -1,0 +1,25 @@
+"""Grids of trials: which are done, which are missing, and what runs those."""
+
+from typing import TYPE_CHECKING
+
+from dropkit._common.faces import attach
+
+if TYPE_CHECKING:
+    from dropkit.study.preparation import (
+        keep as keep,
+        scores_of as scores_of,
+    )
+    from dropkit.study.runner import (
+        EXECUTORS as EXECUTORS,
+        by_protocol as by_protocol,
+        missing as missing,
+        run as run,
+    )
+    from dropkit.study.trials import (
+        Trial as Trial,
+        chosen as chosen,
+        dataset_of as dataset_of,
+        grid as grid,
+    )
+
+__getattr__, __dir__, __all__ = attach(__name__, __file__)

@@ -1,0 +1,197 @@
+"""A study in a file: which trials in which order, so that it can stop anywhere and go on later.
+
+A plan is a TOML file::
+
+    dataset = "cifar10"
+    model = "mini"
+    densities = [0.5, 0.3]
+    seeds = 5
+
+    [[stage]]
+    protocols = ["full", "random", "random+drop"]
+
+Each stage may have densities of its own, and `smoothing`, `rule` and `imbalance` as in
+``study.grid``; ``[recipe]`` changes fields of the model's recipe. One seed of every stage comes
+before the next seed.
+"""
+
+import time
+import tomllib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+from tqdm import tqdm
+
+from dropkit import datasets, models, pruning
+from dropkit.store.folder import Store
+from dropkit.study import query_models, runner
+from dropkit.study.queries import Network
+from dropkit.study.trials import Trial, grid
+from dropkit.training import recipes
+from dropkit.training.recipes import Recipe
+
+FOLDER = Path(__file__).parent / "plans"
+MARGIN = 1.15  # how much longer than estimated a network may take
+
+_PLAN = {"dataset": str, "model": str, "densities": list, "seeds": int, "stage": list}
+_OPTIONAL = {"recipe": dict}
+_STAGE = {"densities": list, "smoothing": float, "rule": str, "imbalance": float}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What ``read`` found: each stage is the arguments of ``study.grid`` less the seed."""
+
+    dataset: str
+    model: str
+    recipe: Recipe
+    seeds: int
+    stages: tuple[dict, ...]
+
+    def steps(self, seeds: Iterable[int] | None = None) -> list[list[Trial]]:
+        """The trials of one stage at one seed each, in the order in which they run."""
+        wanted = range(self.seeds) if seeds is None else seeds
+        common = {"dataset": self.dataset, "model": self.model, "recipe": self.recipe}
+        return [grid(**common, **stage, seeds=[seed]) for seed in wanted for stage in self.stages]
+
+
+def names() -> list[str]:
+    """The plans that come with the package."""
+    return sorted(file.stem for file in FOLDER.glob("*.toml"))
+
+
+def read(name: str | Path) -> Plan:
+    """Read a plan from a file, or one of ``names()``.
+
+    Raises
+    ------
+    ValueError
+        In one sentence, for a file that is not there or no plan, or a name or value in it that
+        nothing is known by.
+    """
+    file = FOLDER / f"{name}.toml" if str(name) in names() else Path(name)
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        known = ", ".join(names())
+        raise ValueError(f"no plan {name} ({error.strerror}); dropkit has {known}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{file} is no TOML file: {error}") from error
+    try:
+        return _plan(content)
+    except ValueError as error:
+        raise ValueError(f"plan {file}: {error}") from error
+
+
+def _plan(content: dict) -> Plan:
+    _check(content, _PLAN, _OPTIONAL, "a plan")
+    dataset, model, seeds = content["dataset"], content["model"], content["seeds"]
+    if dataset not in datasets.names():
+        known = ", ".join(datasets.names())
+        raise ValueError(f"unknown data set {dataset!r}; known are {known}")
+    if model not in models.names():
+        raise ValueError(f"unknown model {model!r}; known are {', '.join(models.names())}")
+    if seeds < 1:
+        raise ValueError(f"seeds says how many and must be at least 1, got {seeds}")
+    recipe = recipes.defaults(dataset, model)[1]
+    changes = content.get("recipe", {})
+    known = {field.name for field in fields(Recipe)}
+    for field in changes:
+        if field not in known:
+            raise ValueError(f"a recipe has no {field!r}; it has {', '.join(sorted(known))}")
+    if "drops" in changes:
+        changes = changes | {"drops": tuple(changes["drops"])}
+    stages = tuple(_stage(stage, content["densities"]) for stage in content["stage"])
+    return Plan(dataset, model, replace(recipe, **changes), seeds, stages)
+
+
+def _stage(stage: dict, densities: list) -> dict:
+    _check(stage, {"protocols": list}, _STAGE, "a stage")
+    stage = {"densities": densities} | stage
+    for protocol in stage["protocols"]:
+        pruning.parse(protocol)
+    for density in stage["densities"]:
+        pruning.check_density(density, zero=False)
+    return stage
+
+
+def _check(table: dict, needed: dict, optional: dict, what: str) -> None:
+    known = needed | optional
+    for name in needed:
+        if name not in table:
+            raise ValueError(f"{what} needs {name}")
+    for name, value in table.items():
+        if name not in known:
+            raise ValueError(f"{what} has no {name!r}; it has {', '.join(known)}")
+        kind = known[name]
+        fits = isinstance(value, (int, float) if kind is float else kind)
+        if not fits or isinstance(value, bool):
+            raise ValueError(f"{name} must be a {kind.__name__}, got {value!r}")
+
+
+def run(
+    plan: Plan,
+    *,
+    store: Store,
+    executor: str = "local",
+    device: str = "cpu",
+    seeds: Sequence[int] | None = None,
+    minutes: float | None = None,
+) -> tuple[int, int]:
+    """Run what the store lacks of a plan, and return how many trials are done, and of how many.
+
+    With `minutes` no network is begun that those before it say would not be trained in time.
+
+    Raises
+    ------
+    ValueError, OSError
+        As ``study.run`` does; and for a time limit with another executor than "local".
+    """
+    if minutes is not None and executor != "local":
+        raise ValueError(f"a time limit needs executor 'local', got {executor!r}")
+    steps = plan.steps(seeds)
+    if executor != "local":
+        steps = [sum(steps, [])]  # workers are started once, and share all there is to do
+    todo = [runner.missing(step, store) for step in steps]
+    trials = sum(todo, [])
+    networks = query_models.lacking([query for t in trials for query in t.queries], store)
+    with tqdm(total=cost([*networks, *trials]), unit="image", unit_scale=True) as bar:
+        clock = _Clock(bar, minutes)
+        for step in todo:
+            if step and clock.may_start(step[:1]):  # else nothing is read or computed for it
+                runner.run(step, store=store, executor=executor, device=device, watch=clock)
+    names = {trial.key for step in steps for trial in step}
+    return len([name for name in names if name in store]), len(names)
+
+
+def cost(networks: Iterable[Trial | Network]) -> int:
+    """Images that networks of trials and of queries train on, counted each time."""
+    return sum(map(_images, networks))
+
+
+def _images(network: Trial | Network) -> int:
+    trains = network.query if isinstance(network, Network) else network
+    return trains.images(len(trains.data.train))
+
+
+class _Clock:
+    """Shows how far a plan is, and says whether there is time for more."""
+
+    def __init__(self, bar: tqdm, minutes: float | None):
+        self.bar = bar
+        self.end = None if minutes is None else time.monotonic() + 60 * minutes
+        self.images, self.seconds, self.began = 0, 0.0, 0.0
+
+    def may_start(self, networks: Sequence[Trial | Network]) -> bool:
+        self.began = time.monotonic()
+        if self.end is None:
+            return True
+        per_image = MARGIN * self.seconds / self.images if self.images else 0.0
+        return self.began + per_image * cost(networks) < self.end
+
+    def finished(self, networks: Sequence[Trial | Network]) -> None:
+        images = cost(networks)
+        self.images += images
+        self.seconds += time.monotonic() - self.began
+        self.bar.update(images)

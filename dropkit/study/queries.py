@@ -1,0 +1,88 @@
+"""What a query is: which query models one seed trains, and what tells them from others."""
+
+from dataclasses import asdict, dataclass, replace
+from typing import NamedTuple
+
+from dropkit.datasets.loading import Data
+from dropkit.datasets.long_tail import load_imbalanced
+from dropkit.scores.registry import Schedule
+from dropkit.store.records import key
+from dropkit.training.recipes import ENGINE, Recipe
+
+LEAST_EPOCHS = 10  # what Paul et al. (2021) recommend for EL2N and GraNd
+
+
+@dataclass(frozen=True)
+class Query:
+    """Which query models one seed trains; its key names what they recorded.
+
+    Appendix A: EL2N, GraNd and DRoP's recalls take a "short" schedule, 10 % of the full training
+    length over 5 initialisations; scores that watch training take one "long" run. Recalls are
+    measured on `val_share` of each class's validation samples, rounded up, of whose labels
+    `val_noise` is replaced by another class at random. `imbalance` is the factor of the training
+    set's long tail, `inputs` names the draw of the data set and pretrained weights.
+    """
+
+    dataset: str
+    model: str
+    seed: int
+    recipe: Recipe
+    schedule: Schedule
+    initialisations: int
+    val_share: float = 1.0
+    val_noise: float = 0.0
+    imbalance: float = 1.0
+    inputs: str = ""
+
+    def __post_init__(self):
+        if self.schedule == "long" and self.initialisations != 1:
+            raise ValueError(f"a long query is one run, got initialisations={self.initialisations}")
+        if not 0 < self.val_share <= 1:
+            raise ValueError(f"val_share must be above 0 and at most 1, got {self.val_share}")
+        if not 0 <= self.val_noise <= 1:
+            raise ValueError(f"val_noise must be in [0, 1], got {self.val_noise}")
+
+    @property
+    def data(self) -> Data:
+        """The data set it trains on."""
+        return load_imbalanced(self.dataset, self.seed, self.imbalance)
+
+    def images(self, samples: int) -> int:
+        """How many images each of its networks trains on, counted each time, of so many samples."""
+        return samples * self.recipe.epochs
+
+    @property
+    def key(self) -> str:
+        return key({"engine": ENGINE, "query": asdict(self)})
+
+
+class Network(NamedTuple):
+    """One of a query's networks, 0 .. initialisations - 1; a store keeps it until all are there."""
+
+    query: Query
+    number: int
+
+    @property
+    def name(self) -> str:
+        """What the store keeps it under."""
+        return f"{self.query.key}n{self.number}"
+
+    @property
+    def seed(self) -> int:
+        """Query networks start from other weights than the final ones of the same seed."""
+        return 10_000 + 100 * self.query.seed + self.number
+
+
+def plain(recipe: Recipe) -> Recipe:
+    """The recipe as queries take it: images are shifted for final models alone (Appendix A)."""
+    # The budget speaks of pruned sets alone: it must not name other query models.
+    return replace(recipe, budget="epochs", augment=False)
+
+
+def short_recipe(recipe: Recipe) -> Recipe:
+    """The first tenth of a recipe, at its initial learning rate; at least 10 epochs.
+
+    Of a recipe so short that 10 epochs are more than a third of it, that third.
+    """
+    least = min(LEAST_EPOCHS, max(1, round(recipe.epochs / 3)))
+    return replace(plain(recipe), epochs=max(round(0.1 * recipe.epochs), least), drops=())

@@ -1,0 +1,265 @@
+"""Query models: train them on the full training set and record what recalls and scores need."""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, fields, replace
+from functools import partial
+from itertools import takewhile
+
+import numpy as np
+import torch
+from scipy.special import softmax
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from dropkit import metrics, training
+from dropkit.datasets.loading import Data
+from dropkit.scores.functions import grand
+from dropkit.scores.registry import QueryRecord
+from dropkit.store.folder import Store
+from dropkit.study import executors
+from dropkit.study.executors import Watch, Workers
+from dropkit.study.queries import Network, Query
+from dropkit.training import batches
+from dropkit.training.batches import Images
+from dropkit.training.stacks import Stack
+
+GRADIENTS = 2000  # samples normalised at once for GraNd
+
+_OF_EACH = ("recalls", "probs", "grad_norms")  # arrays with an axis of a query's networks
+
+Arrays = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recorded(QueryRecord):
+    """A query's record with its recalls on the validation split.
+
+    `recalls` (R, K) and `val_sizes` (K,), the samples of each class they were measured on.
+    """
+
+    recalls: np.ndarray
+    val_sizes: np.ndarray
+
+
+def run(queries: Iterable[Query], store: Store, *, device: str = "cpu") -> dict[Query, Recorded]:
+    """Return what each query recorded, training only those the store does not have.
+
+    A short query records ``probs`` and ``grad_norms``, a long one ``target_probs`` and
+    ``correct``, both from training-mode outputs as they occur, and ``features``; every query
+    records the recalls on the validation split.
+    """
+    asked = list(queries)
+    with executors.local(device) as workers:
+        found = dict(each(asked, store, workers))
+    return {query: found[query] for query in asked}
+
+
+def each(
+    queries: Iterable[Query], store: Store, workers: Workers, watch: Watch | None = None
+) -> Iterator[tuple[Query, Recorded]]:
+    """Yield what ``run`` returns: what the store has, then every other query as it is trained.
+
+    Where `watch` stops it, the finished networks of a query are in the store.
+    """
+    asked = dict.fromkeys(queries)
+    missing = []
+    with tqdm(total=len(asked), desc="queries", unit="query", disable=not asked or None) as bar:
+        for query in asked:
+            arrays = store.load_arrays(query.key)
+            if arrays is None:
+                missing.append(query)
+            else:
+                bar.update()
+                yield query, _record(query, arrays)
+        for query, arrays in _trained(missing, store, workers, watch):
+            bar.update()
+            yield query, _record(query, arrays)
+
+
+def _trained(
+    queries: Sequence[Query], store: Store, workers: Workers, watch: Watch | None
+) -> Iterator[tuple[Query, Arrays]]:
+    """Yield the arrays of each query as soon as its networks are trained, and in the store."""
+    parts = {query: _stored(query, store) for query in queries}
+    todo = [network for query in queries for network in _networks(query, parts[query])]
+    work = partial(_train, device=workers.device)
+    yield from _whole(parts, queries, store)
+    jobs = _alike(todo, workers.count)
+    if watch:
+        jobs = takewhile(watch.may_start, jobs)
+    with closing(workers.do(work, jobs)) as answers:
+        for networks, found in answers:
+            for network, arrays in zip(networks, found, strict=True):
+                parts[network.query][network.number] = arrays
+            whole = _whole(parts, dict.fromkeys(network.query for network in networks), store)
+            for network, arrays in zip(networks, found, strict=True):
+                if network.query in parts:
+                    store.save_arrays(network.name, arrays)
+            if watch:
+                watch.finished(networks)
+            yield from whole
+
+
+def _whole(
+    parts: dict[Query, dict[int, Arrays]], queries: Iterable[Query], store: Store
+) -> list[tuple[Query, Arrays]]:
+    """Those of the queries that have all their networks, taken from the parts into the store."""
+    complete = [query for query in queries if len(parts[query]) == query.initialisations]
+    return [(query, _united(query, parts.pop(query), store)) for query in complete]
+
+
+def lacking(queries: Iterable[Query], store: Store) -> list[Network]:
+    """The networks of queries that the store has neither alone nor with the others of a query."""
+    there = set(store.array_names())  # by name: what a large set recorded takes long to read
+    missing = [query for query in dict.fromkeys(queries) if query.key not in there]
+    networks = [network for query in missing for network in _networks(query, {})]
+    return [network for network in networks if network.name not in there]
+
+
+def train(networks: Iterable[Network], store: Store, device: str) -> None:
+    """Train networks of queries, and keep each in the store for ``run`` to find it there."""
+    for network in networks:
+        _, (arrays,) = _train([network], device)
+        store.save_arrays(network.name, arrays)
+
+
+def _networks(query: Query, found: Mapping[int, Arrays]) -> list[Network]:
+    return [Network(query, r) for r in range(query.initialisations) if r not in found]
+
+
+def _stored(query: Query, store: Store) -> dict[int, Arrays]:
+    found = {network.number: store.load_arrays(network.name) for network in _networks(query, {})}
+    return {number: arrays for number, arrays in found.items() if arrays is not None}
+
+
+def _united(query: Query, parts: Mapping[int, Arrays], store: Store) -> Arrays:
+    """A query's arrays from those of its networks: in the store, instead of them."""
+    networks = [parts[number] for number in range(query.initialisations)]
+    arrays = {}
+    for name in list(networks[0]):
+        # Taken away as they are copied: those of a large set fill the memory.
+        found = [network.pop(name) for network in networks]
+        arrays[name] = np.stack(found) if name in _OF_EACH else found[0]
+    store.save_arrays(query.key, arrays)
+    for network in _networks(query, {}):
+        store.discard_arrays(network.name)
+    return arrays
+
+
+def _record(query: Query, arrays: Arrays) -> Recorded:
+    data = query.data
+    known = {field.name for field in fields(Recorded)}
+    chosen = {name: array for name, array in arrays.items() if name in known}
+    return Recorded(labels=data.y[data.train], **chosen)
+
+
+def _alike(networks: Sequence[Network], workers: int) -> list[list[Network]]:
+    """Groups that differ in the seed alone and fit a stack, those that take longest first.
+
+    Networks of a query stay together if a stack holds them.
+    """
+    kinds: dict[Query, dict[tuple, list[Network]]] = {}
+    for network in networks:
+        query, size = network.query, training.stack_size(network.query.model)
+        unit = query.seed, size < query.initialisations and network.number
+        kinds.setdefault(replace(query, seed=0), {}).setdefault(unit, []).append(network)
+    groups = []
+    for common, units in kinds.items():
+        most = max(1, training.stack_size(common.model) // common.initialisations)
+        shares = executors.shares(list(units.values()), most, workers)
+        groups += [sum(share, []) for share in shares]
+    return sorted(groups, key=lambda group: -group[0].query.recipe.epochs * len(group))
+
+
+def _train(networks: Sequence[Network], device: str) -> tuple[Sequence[Network], list[Arrays]]:
+    """Train one stack; what each network recorded, beside the networks."""
+    common = networks[0].query
+    sets = {network.query: network.query.data for network in networks}
+    seen = {query: _validation(query, data) for query, data in sets.items()}
+    any_set = sets[common]
+    x, y, num_classes, num_strata = any_set.x, any_set.y, any_set.num_classes, any_set.num_strata
+    kept = np.stack([sets[network.query].train for network in networks])
+    val, val_labels, val_strata = (
+        np.stack(parts) for parts in zip(*(seen[n.query] for n in networks), strict=True)
+    )
+    history = None
+    if common.schedule == "long":
+        history = _History(common.recipe.epochs, torch.as_tensor(y[kept], device=device))
+    stack = training.train(
+        common.model, x, y, kept, common.recipe, seeds=[network.seed for network in networks],
+        num_classes=num_classes, strata=any_set.strata, val=val, observe=history, device=device,
+    )  # fmt: skip
+    predictions = training.predict(stack, x, val).argmax(-1)
+    recorded = {
+        "val_sizes": [np.bincount(strata, minlength=num_strata) for strata in val_strata],
+        "recalls": metrics.group_recalls(val_strata, val_labels, predictions, num_strata),
+    }
+    if history is None:
+        logits = training.predict(stack, x, kept)
+        recorded["probs"] = softmax(logits, axis=-1).astype(np.float32)
+        recorded["grad_norms"] = _gradient_norms(stack, x, y, kept)
+    else:
+        recorded["target_probs"] = history.target_probs.cpu().numpy().swapaxes(0, 1)
+        recorded["correct"] = history.correct.cpu().numpy().swapaxes(0, 1)
+        features = training.predict(stack, x, kept, features=True)
+        recorded["features"] = features.astype(np.float32)
+    return networks, [
+        {name: values[s] for name, values in recorded.items()} for s in range(len(networks))
+    ]
+
+
+def _validation(query: Query, data: Data) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Pool indices of a query's validation samples, their labels and strata as the query sees."""
+    # A stream of its own: 1 keeps it apart from the one that draws splits.
+    stream = np.random.PCG64(np.random.SeedSequence(query.seed, spawn_key=(1,)))
+    order = data.val[np.argsort(stream.random_raw(len(data.val)), kind="stable")]
+    strata = data.strata[order]
+    chosen = [
+        np.flatnonzero(strata == k)[: math.ceil(query.val_share * size - 1e-9)]
+        for k, size in enumerate(data.sizes("val"))
+    ]
+    order = order[np.concatenate(chosen)]
+    labels = data.y[order]
+    flipped = stream.random_raw(len(labels)) < query.val_noise * 2.0**64
+    shift = stream.random_raw(len(labels)) % np.uint64(max(data.num_classes - 1, 1)) + np.uint64(1)
+    noisy = (labels + shift.astype(np.int64)) % data.num_classes
+    labels = np.where(flipped, noisy, labels)
+    return order, labels, labels if data.groups is None else data.groups[order]
+
+
+def _gradient_norms(
+    networks: Stack, x: np.ndarray | Images, y: np.ndarray, train: np.ndarray
+) -> np.ndarray:
+    """GraNd's norms of each network on its own samples, (S, n) float32."""
+    weights = next(networks.parameters())
+    source = batches.source(x, weights.dtype, weights.device)
+    chunk = 64 if weights.device.type == "cpu" else 256  # a GPU waits for its orders in small ones
+
+    def norms(network: nn.Module, rows: np.ndarray) -> np.ndarray:
+        (samples,) = source(torch.as_tensor(rows, device=weights.device)[None])
+        return grand(network, samples, torch.as_tensor(y[rows]), chunk=chunk)
+
+    parts = -(-train.shape[1] // GRADIENTS)
+    of_each = [
+        np.concatenate([norms(networks.network(s), rows) for rows in np.array_split(row, parts)])
+        for s, row in enumerate(train)
+    ]
+    return np.stack(of_each).astype(np.float32)
+
+
+class _History:
+    """Watches training: target probability and correctness of every sample in every epoch."""
+
+    def __init__(self, epochs: int, labels: Tensor):
+        self.labels = labels
+        shape = (epochs, *labels.shape)
+        self.target_probs = torch.zeros(shape, device=labels.device)
+        self.correct = torch.zeros(shape, dtype=torch.bool, device=labels.device)
+
+    def __call__(self, epoch: int, positions: Tensor, logits: Tensor) -> None:
+        labels = self.labels.gather(1, positions)
+        target = logits.softmax(-1).gather(-1, labels[..., None])[..., 0]
+        self.target_probs[epoch].scatter_(1, positions, target.float())
+        self.correct[epoch].scatter_(1, positions, logits.argmax(-1) == labels)

@@ -1,0 +1,108 @@
+"""Run stored trials once more, from their queries on, and fits; compare what comes out."""
+
+import itertools
+import random
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+from dropkit import pruning
+from dropkit.scores.registry import SCORES
+from dropkit.store.folder import Store
+from dropkit.store.records import Record
+from dropkit.study import runner
+from dropkit.study.queries import Query
+from dropkit.study.trials import Trial
+from dropkit.training.recipes import Recipe
+
+Fit = Callable[[], Record]  # measures a fit: its recalls, and how many samples were kept
+
+
+class Drawn(NamedTuple):
+    """A stored record, and what makes it again: its trial, or what measures its fit."""
+
+    stored: Record
+    source: Trial | Fit
+
+
+class Verified(NamedTuple):
+    """A stored record beside what came out of the same trial or fit run again.
+
+    `difference` is the largest between their recalls; `same_kept` says whether every class kept
+    as many samples.
+    """
+
+    stored: Record
+    difference: float
+    same_kept: bool
+
+
+def trial_of(record: Record) -> Trial | None:
+    """The trial that a record is of; None if this version of dropkit would run another one."""
+    try:
+        trial = _restored(Trial, record["trial"])
+        strategy = pruning.parse(trial.protocol).strategy
+    except (TypeError, ValueError, KeyError, AttributeError):
+        return None
+    if trial.score_query and SCORES[strategy].version != trial.score_version:
+        return None
+    return trial if trial.key == record["key"] else None
+
+
+def _restored(kind: type, config: dict[str, Any]) -> Any:
+    """A frozen dataclass from its JSON: lists were tuples, dictionaries recipes or queries."""
+    kinds = {"recipe": Recipe, "recall_query": Query, "score_query": Query}
+    values = {name: tuple(v) if isinstance(v, list) else v for name, v in config.items()}
+    values |= {
+        name: _restored(kinds[name], value)
+        for name, value in values.items()
+        if isinstance(value, dict)
+    }
+    return kind(**values)
+
+
+def fit_of(record: Record) -> Fit | None:
+    """What measures the fit of a record; None if not these packages, or it is none."""
+    if "fit" not in record:
+        return None
+    try:
+        from dropkit.study import your_data  # here, for it needs packages that training does not
+    except ModuleNotFoundError:
+        return None
+    return your_data.measure_again(record)
+
+
+def sample(records: Iterable[Record], count: int, seed: int = 0) -> list[Drawn]:
+    """Draw records at random among those that this version makes, all if there are fewer."""
+    order = sorted(records, key=lambda record: record["key"])
+    random.Random(seed).shuffle(order)
+    drawn = (Drawn(record, trial_of(record) or fit_of(record)) for record in order)
+    return list(itertools.islice((each for each in drawn if each.source), count))
+
+
+def rerun(
+    drawn: Sequence[Drawn], *, executor: str = "local", device: str = "cpu"
+) -> list[Verified]:
+    """Make records drawn by ``sample`` again, with nothing stored to start from, and compare.
+
+    Raises
+    ------
+    ValueError
+        If a trial's data set, the executor or the device is not there.
+    """
+    trials = [each.source for each in drawn if isinstance(each.source, Trial)]
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(folder)
+        records = runner.run(trials, store=store, executor=executor, device=device)
+        store.close()
+    again = iter(records)
+    return [
+        _compared(stored, next(again) if isinstance(source, Trial) else source())
+        for stored, source in drawn
+    ]
+
+
+def _compared(stored: Record, again: Record) -> Verified:
+    pairs = zip(stored["recalls"], again["recalls"], strict=True)
+    difference = max(abs(first - second) for first, second in pairs)
+    return Verified(stored, difference, stored["kept"] == again["kept"])

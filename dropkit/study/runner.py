@@ -1,0 +1,206 @@
+"""Run a grid of trials: what is done, what is missing, and the missing ones by an executor."""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, closing
+from functools import partial
+from itertools import takewhile
+
+import numpy as np
+from tqdm import tqdm
+
+from dropkit import metrics, training
+from dropkit.pruning import SMOOTHED
+from dropkit.store.folder import Store
+from dropkit.store.provenance import provenance
+from dropkit.store.records import Record
+from dropkit.study import executors, on_ray
+from dropkit.study.executors import Watch, Workers
+from dropkit.study.preparation import Prepared, keep, prepare, rounded, scores_of
+from dropkit.study.trials import Trial, chosen, dataset_of, grid
+from dropkit.training import devices
+from dropkit.training.engine import stack_size
+
+__all__ = [
+    "Trial",
+    "by_protocol",
+    "chosen",
+    "dataset_of",
+    "grid",
+    "keep",
+    "missing",
+    "run",
+    "scores_of",
+]
+
+
+EXECUTORS: dict[str, Callable[[str], AbstractContextManager[Workers]]] = {
+    "local": executors.local,
+    "processes": executors.processes,
+    "ray": on_ray.on_ray,
+}
+
+
+def missing(trials: Iterable[Trial], store: Store) -> list[Trial]:
+    """The trials that the store has no record of."""
+    return [trial for trial in trials if trial.key not in store]
+
+
+def run(
+    trials: Sequence[Trial],
+    *,
+    store: Store,
+    executor: str = "local",
+    device: str = "cpu",
+    watch: Watch | None = None,
+) -> list[Record]:
+    """Train the trials that the store lacks and return the records of all, in their order.
+
+    Each group of networks is stored as soon as it is trained: an interrupted run loses no more
+    than the groups in flight.
+
+    Parameters
+    ----------
+    trials : Trials, from ``grid``
+    store : Store
+    executor : str
+        "local" trains in this process, "processes" in one process a core or GPU, "ray" on a Ray
+        cluster: ``$RAY_ADDRESS``, or one started here. Query models are trained by it too.
+    device : str
+        "cpu", "cuda", "cuda:N", "mps", or "auto"; ``executors`` says what it is to each.
+    watch : Watch, optional
+        Asked about groups of query networks and of trials before they begin, and told of each
+        that is finished. Where it stops the run, the records of what was done return.
+
+    Raises
+    ------
+    ValueError
+        For an unknown executor, a device that is not there, or a trial whose pruned set is too
+        small to train on.
+    StoreError
+        If the store cannot be written.
+    ExecutorError
+        If there is no such cluster, or a group's workers died again and again.
+    """
+    if executor not in EXECUTORS:
+        raise ValueError(f"executor must be one of {', '.join(EXECUTORS)}, got {executor!r}")
+    devices.check(device)
+    store.add()  # what an earlier run could not write
+    todo = missing(dict.fromkeys(trials), store)
+    if todo:
+        store.open()  # a store that cannot be written is found before anything is trained
+        with EXECUTORS[executor](device) as workers:
+            jobs = _jobs(prepare(todo, store, workers, watch), workers.count)
+            if watch:
+                jobs = takewhile(lambda job: watch.may_start([p.trial for p in job]), jobs)
+            _run(jobs, len(todo), store, workers, watch)
+    return [store[trial.key] for trial in trials if not watch or trial.key in store]
+
+
+def _run(
+    jobs: Iterable[list[Prepared]], total: int, store: Store, workers: Workers, watch: Watch | None
+) -> None:
+    work = partial(_train, device=workers.device)
+    with (
+        tqdm(total=total, desc="trials", unit="trial") as bar,
+        closing(workers.do(work, jobs)) as finished,
+    ):
+        for trials, records in finished:
+            store.add(*records)
+            bar.update(len(records))
+            if watch:
+                watch.finished(trials)
+
+
+def _jobs(prepared: Sequence[Prepared], workers: int) -> list[list[Prepared]]:
+    """Trials of one shape, as many as one stack trains, in the order they were asked for.
+
+    The longest first where there are several workers, so that these finish together.
+    """
+    groups: dict[tuple, list[Prepared]] = {}
+    for one in prepared:
+        trial = one.trial
+        recipe = trial.recipe.at_density(trial.density)
+        shape = (trial.dataset, trial.imbalance, trial.model, recipe, len(one.kept))
+        groups.setdefault(shape, []).append(one)
+    shapes, jobs = list(groups), []
+    if workers > 1:
+        shapes.sort(key=lambda shape: -shape[-2].epochs * shape[-1])
+    for shape in shapes:
+        jobs += executors.shares(groups[shape], stack_size(shape[2]), workers)
+    return jobs
+
+
+def _train(job: Sequence[Prepared], device: str) -> tuple[list[Trial], list[Record]]:
+    """Train one stack and write down how each network did on its test split."""
+    trials, kept, _ = zip(*job, strict=True)
+    first, sets = trials[0], [trial.data for trial in trials]
+    x, y, num_classes = sets[0].x, sets[0].y, sets[0].num_classes
+    began = time.perf_counter()
+    networks = training.train(
+        first.model,
+        x,
+        y,
+        np.stack(kept),
+        first.recipe.at_density(first.density),
+        seeds=[trial.seed for trial in trials],
+        num_classes=num_classes,
+        strata=sets[0].strata,
+        val=np.stack([data.val for data in sets]),
+        device=device,
+    )
+    seconds = (time.perf_counter() - began) / len(job)
+    test = np.stack([data.test for data in sets])
+    predictions = training.predict(networks, x, test).argmax(-1)
+    strata, num_strata = sets[0].strata, sets[0].num_strata
+    recalls = metrics.group_recalls(strata[test], y[test], predictions, num_strata)
+    records = [record(*both, seconds, device) for both in zip(job, recalls, strict=True)]
+    return list(trials), records
+
+
+def record(prepared: Prepared, recalls: np.ndarray, seconds: float, device: str) -> Record:
+    """What is kept of a network that has these test recalls (K,) after its seconds of training."""
+    trial, kept, query = prepared
+    data = trial.data
+    return {
+        "key": trial.key,
+        "trial": trial.config,
+        "recalls": rounded(recalls),
+        "test_sizes": data.sizes("test").tolist(),
+        "class_sizes": data.sizes().tolist(),
+        "kept": np.bincount(data.strata[kept], minlength=data.num_strata).tolist(),
+        "query": query,
+        "seconds": round(seconds, 3),
+        "provenance": provenance(device),
+    }
+
+
+def by_protocol(records: Iterable[Record], field: str = "recalls") -> dict[str, dict]:
+    """Arrange records as protocol -> density -> (S, K) array of a field, rows by seed.
+
+    Records of smoothed quotas stand under the protocol's name and ``SMOOTHED``.
+
+    Raises
+    ------
+    ValueError
+        If two records of one seed share protocol and density: they differ in something else, such
+        as the data set or the recipe, and do not belong into one figure.
+    """
+    cells: dict[str, dict[float, dict[int, list]]] = {}
+    # The same trial may have been asked for twice.
+    for record in {record["key"]: record for record in records}.values():
+        trial = record["trial"]
+        label = trial["protocol"] + SMOOTHED * (trial["smoothing"] > 0)
+        rows = cells.setdefault(label, {}).setdefault(trial["density"], {})
+        if trial["seed"] in rows:
+            raise ValueError(
+                f"two records of {label} at density {trial['density']} have seed {trial['seed']}"
+            )
+        rows[trial["seed"]] = record[field]
+    return {
+        label: {
+            density: np.array([rows[seed] for seed in sorted(rows)])
+            for density, rows in sorted(densities.items())
+        }
+        for label, densities in cells.items()
+    }

@@ -1,0 +1,208 @@
+"""Which networks a study trains: trials, and grids of them."""
+
+import functools
+import operator
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from itertools import product
+
+import numpy as np
+
+from dropkit import datasets, models, pruning, scores
+from dropkit.datasets.loading import Data
+from dropkit.datasets.long_tail import load_imbalanced
+from dropkit.store.records import key
+from dropkit.study import queries
+from dropkit.study.queries import Query
+from dropkit.training import recipes
+from dropkit.training.recipes import ENGINE, Recipe
+
+# Data set and model of each scale of the notebooks; "paper" is the one whose numbers it states.
+SCALES = {
+    "digits": ("digits-2x4", "mlp"),
+    "mini": ("cifar10", "mini"),
+    "paper": ("cifar100", "vgg19"),
+}
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One network to be trained and tested: the whole configuration its key is hashed from.
+
+    Build trials with ``grid``, which leaves out what a protocol does not use: the same trial then
+    has the same key wherever it is asked for.
+
+    `smoothing` and `rule` are those of ``quotas.drop_densities``. DRoP's recalls come from
+    `recall_query`, a strategy's scores from `score_query`; None where a protocol needs none.
+    `imbalance` is the factor of the training set's long tail, 1 for none; `score_version` tells
+    apart functions that a reader registered under one name, `inputs` draws of a data set and
+    pretrained weights.
+    """
+
+    dataset: str
+    model: str
+    protocol: str
+    density: float
+    seed: int
+    recipe: Recipe
+    recall_query: Query | None
+    score_query: Query | None
+    smoothing: float
+    rule: str
+    imbalance: float = 1.0
+    score_version: str = ""
+    inputs: str = ""
+
+    @property
+    def data(self) -> Data:
+        """The data set it prunes and trains on."""
+        return load_imbalanced(self.dataset, self.seed, self.imbalance)
+
+    @functools.cached_property
+    def config(self) -> dict:
+        return asdict(self)
+
+    @functools.cached_property
+    def key(self) -> str:
+        return key({"engine": ENGINE, "trial": self.config})
+
+    def images(self, samples: int) -> int:
+        """Images that it trains on, counted each time, of a training set of so many samples."""
+        return round(self.density * samples) * self.recipe.at_density(self.density).epochs
+
+    @property
+    def queries(self) -> list[Query]:
+        """The queries that have to run before it."""
+        return [query for query in (self.recall_query, self.score_query) if query]
+
+
+def dataset_of(scale: str) -> str:
+    """The data set that a scale of the notebooks stands for.
+
+    Raises
+    ------
+    ValueError
+        For an unknown scale.
+    """
+    if scale not in SCALES:
+        raise ValueError(f"unknown scale {scale!r}; known are {', '.join(SCALES)}")
+    return SCALES[scale][0]
+
+
+def chosen(scale: str, dataset: str = "", model: str = "") -> tuple[str, str]:
+    """The data set and the model of a notebook: those named, else those of its scale.
+
+    Raises
+    ------
+    ValueError
+        For an unknown scale, or a data set that no model is known for.
+    """
+    dataset = dataset or dataset_of(scale)
+    first, _ = recipes.defaults(dataset)
+    usual = SCALES[scale][1]
+    return dataset, model or (usual if usual in recipes.DEFAULTS[dataset] else first)
+
+
+def grid(
+    dataset: str,
+    *,
+    protocols: Iterable[str],
+    densities: Iterable[float],
+    seeds: Iterable[int] | int,
+    model: str | None = None,
+    recipe: Recipe | None = None,
+    query: Recipe | None = None,
+    initialisations: int = 5,
+    val_share: float = 1.0,
+    val_noise: float = 0.0,
+    smoothing: float = 0.0,
+    rule: str = "densities",
+    imbalance: float = 1.0,
+) -> list[Trial]:
+    """Return the trials of every protocol at every density and seed, each trial once.
+
+    Parameters
+    ----------
+    dataset : str
+        A name of ``datasets.load``; it chooses `model` and `recipe` where they are not given.
+    protocols : names of ``pruning.parse``
+        "full", and any protocol at density 1, is one trial a seed.
+    densities : floats in (0, 1]
+    seeds : ints, or how many
+    query : Recipe, optional
+        Of the short query models; default: ``queries.short_recipe(recipe)``.
+    initialisations : int
+        Short query models a seed; recalls and scores are averaged over them.
+    imbalance : float
+        Imbalance factor I >= 1 of the training set, see ``imbalance.long_tail``.
+    val_share, val_noise : floats
+        How much of the validation split the recalls see, and how noisy; see ``queries.Query``.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name, a density outside (0, 1], or a recipe with another loss than "ce": it
+        is the protocol that says where CDB-W comes in.
+    """
+    model, default_recipe = recipes.defaults(dataset, model)
+    recipe = recipe or default_recipe
+    for given in filter(None, (recipe, query)):
+        if given.loss != "ce":
+            raise ValueError(
+                f"a grid's recipe has loss {given.loss!r}: leave it 'ce' and name the loss in the "
+                "protocol, as in 'full+cdbw'"
+            )
+    query = queries.plain(query) if query else queries.short_recipe(recipe)
+    inputs = "; ".join(filter(None, [datasets.version(dataset), models.version(model)]))
+    wanted = range(seeds) if isinstance(seeds, int | np.integer) else seeds
+    trials = {}
+    for seed, protocol, density in product(wanted, protocols, densities):
+        # As Python's own numbers: 1 and NumPy's 1.0 are one smoothing and must be one key.
+        seed = operator.index(seed)
+        seen = (float(val_share), float(val_noise), float(imbalance))
+        short = Query(dataset, model, seed, query, "short", initialisations, *seen, inputs)
+        whole = queries.plain(recipe)
+        long = Query(dataset, model, seed, whole, "long", 1, imbalance=seen[-1], inputs=inputs)
+        trial = _trial(protocol, density, recipe, short, long, float(smoothing), rule)
+        trials[trial] = None
+    return list(trials)
+
+
+def _trial(
+    protocol: str,
+    density: float,
+    recipe: Recipe,
+    short: Query,
+    long: Query,
+    smoothing: float,
+    rule: str,
+) -> Trial:
+    """The trial of a protocol without what the protocol does not use."""
+    plan = pruning.parse(protocol)
+    pruning.check_density(density, zero=False)
+    if density == 1 or plan.ranking == "full":
+        # Nothing is pruned, whatever the protocol: only the loss of the final model is left.
+        protocol, density = "full" + "+cdbw" * (plan.loss == "cdbw"), 1.0
+        plan = pruning.parse(protocol)
+    short, long = (
+        replace(query, recipe=replace(query.recipe, loss=plan.query_loss))
+        for query in (short, long)
+    )
+    if not plan.needs_recalls:
+        short = replace(short, val_share=1.0, val_noise=0.0)
+    score = scores.SCORES[plan.strategy] if plan.needs_scores else None
+    return Trial(
+        dataset=short.dataset,
+        model=short.model,
+        protocol=protocol,
+        density=float(density),
+        seed=short.seed,
+        recipe=replace(recipe, loss=plan.loss),
+        recall_query=short if plan.needs_recalls else None,
+        score_query={"short": short, "long": long}[score.schedule] if score else None,
+        smoothing=smoothing if plan.needs_recalls else 0.0,
+        rule=rule if plan.needs_recalls else "densities",
+        imbalance=short.imbalance,
+        score_version=score.version if score else "",
+        inputs=short.inputs,
+    )

@@ -1,0 +1,236 @@
+"""Data sets drawn from a Gaussian mixture, pruned, and the thresholds fitted to them (Figure 3)."""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from dropkit._common.checks import check_density
+from dropkit.quotas import budget, class_counts
+from dropkit.theory.mixture import GaussianMixture
+
+Floats = NDArray[np.float64]
+Labels = NDArray[np.int8]
+Mask = NDArray[np.bool_]
+
+
+def sample(
+    mixture: GaussianMixture, n: int, datasets: int = 1, *, seed: int = 0
+) -> tuple[Floats, Labels]:
+    """Return ``datasets`` independent samples of ``n`` labelled points from the mixture.
+
+    Returns
+    -------
+    x : ndarray of float, shape (datasets, n)
+    y : ndarray of int8, shape (datasets, n)
+        Classes, drawn with the mixture's priors, so class sizes differ between data sets.
+
+    Raises
+    ------
+    ValueError
+        If ``n`` or ``datasets`` is not a positive whole number.
+    """
+    for name, value in (("n", n), ("datasets", datasets)):
+        if not (isinstance(value, int | np.integer) and value > 0):
+            raise ValueError(f"{name} must be a positive whole number, got {value!r}")
+    rng = np.random.default_rng(seed)
+    y = (rng.random((datasets, n)) >= mixture.phi0).astype(np.int8)
+    mu, sigma = np.array([mixture.mu0, mixture.mu1]), np.array([mixture.sigma0, mixture.sigma1])
+    return mu[y] + sigma[y] * rng.standard_normal((datasets, n)), y
+
+
+def empirical_minimizer(
+    x: ArrayLike, y: ArrayLike, *, kept: ArrayLike | None = None, ties: str = "widest"
+) -> Floats:
+    """Return the threshold of least 0-1 error for the rule ``x > t``, data set by data set.
+
+    Every threshold between two neighbouring points errs alike: the result is the midpoint of such
+    a gap, and -inf or +inf where only a gap beyond the outermost points will do.
+
+    Parameters
+    ----------
+    x : array_like, shape (..., n)
+        Points, finite.
+    y : array_like, shape (..., n)
+        Classes, 0 or 1.
+    kept : array_like of bool, shape (..., n), optional
+        The points to fit; all by default.
+    ties : {"widest", "lowest", "highest"}
+        Which of several gaps of least error to take. "widest" (the first of equally wide ones)
+        favours neither side; the other two bound what any rule could give.
+
+    Returns
+    -------
+    ndarray, shape (...)
+        One threshold for each data set, in O(n log n).
+
+    Raises
+    ------
+    ValueError
+        If shapes differ, a data set keeps no point, a point is not finite, a class is not 0 or 1,
+        or ``ties`` is unknown.
+    """
+    x, y, kept = _checked(x, y, kept)
+    shape = (-1, x.shape[-1])
+    # Points left out sort to +inf and weigh nothing, so that they only repeat the last gap.
+    points = np.where(kept, x, np.inf).reshape(shape)
+    # To the left of the threshold a point of class 1 is one error more, of class 0 one less.
+    step = np.where(kept, 2 * y - 1, 0).reshape(shape)
+    order = np.argsort(points, axis=1)
+    points = np.take_along_axis(points, order, axis=1)
+    step = np.take_along_axis(step, order, axis=1)
+
+    errors = np.pad(np.cumsum(step, axis=1, dtype=np.int32), ((0, 0), (1, 0)))
+    edges = np.pad(points, ((0, 0), (1, 1)), constant_values=(-np.inf, np.inf))
+    lower, upper = edges[:, :-1], edges[:, 1:]
+    errors[lower == upper] = np.iinfo(np.int32).max  # no threshold parts equal points
+    tied = errors == errors.min(axis=1, keepdims=True)
+
+    gap = _choose(tied, lower, upper, ties)[:, None]
+    lower, upper = (np.take_along_axis(edge, gap, axis=1)[:, 0] for edge in (lower, upper))
+    middle = lower / 2 + upper / 2  # halved first: the sum could overflow
+    # A midpoint that rounds to the upper point would put it on the wrong side.
+    rounded_up = (middle >= upper) & np.isfinite(upper)
+    return np.where(rounded_up, lower, middle).reshape(x.shape[:-1])
+
+
+def _choose(tied: Mask, lower: Floats, upper: Floats, ties: str) -> NDArray[np.intp]:
+    """Return the position of the chosen one of the tied gaps in each row."""
+    if ties == "lowest":
+        return np.argmax(tied, axis=1)
+    if ties == "highest":
+        return tied.shape[1] - 1 - np.argmax(tied[:, ::-1], axis=1)
+    if ties != "widest":
+        raise ValueError(f"ties must be 'widest', 'lowest' or 'highest', got {ties!r}")
+    # An endless gap is the last resort among tied ones.
+    ends = np.isinf(lower) | np.isinf(upper)
+    width = np.subtract(upper, lower, out=np.zeros_like(lower), where=~ends)
+    return np.argmax(np.where(tied, width, -1), axis=1)
+
+
+def _checked(x: ArrayLike, y: ArrayLike, kept: ArrayLike | None) -> tuple[Floats, Labels, Mask]:
+    x, y = np.asarray(x, dtype=float), np.asarray(y)
+    kept = np.ones(x.shape, dtype=bool) if kept is None else np.asarray(kept)
+    if x.ndim == 0 or not x.shape == y.shape == kept.shape:
+        raise ValueError(
+            "x, y and kept must be arrays of one shape (..., n), got shapes "
+            f"{x.shape}, {y.shape} and {kept.shape}"
+        )
+    if kept.dtype != bool:
+        raise ValueError(f"kept must be a boolean mask, got dtype {kept.dtype}")
+    if not kept.any(axis=-1).all():
+        raise ValueError("each data set must keep at least one point, got one that keeps none")
+    if not np.isfinite(x).all():
+        raise ValueError("x must be finite, got NaN or infinity")
+    if not np.isin(y, (0, 1)).all():
+        raise ValueError(f"y must hold classes 0 and 1, got {np.unique(y).tolist()}")
+    return x, y.astype(np.int8), kept
+
+
+# Pruning: each takes data sets (x, y) from a mixture and returns the mask of the points kept ------
+
+
+def keep_all(mixture: GaussianMixture, x: Floats, y: Labels, density: float, seed: int) -> Mask:
+    """Keep every point, whatever the ``density``."""
+    return np.ones(x.shape, dtype=bool)
+
+
+def keep_random(mixture: GaussianMixture, x: Floats, y: Labels, density: float, seed: int) -> Mask:
+    """Keep random points, whatever their class."""
+    return _ranks(_chances(x.shape, seed)) < budget(x.shape[-1], density)
+
+
+def keep_optimal(mixture: GaussianMixture, x: Floats, y: Labels, density: float, seed: int) -> Mask:
+    """Keep random points with class densities ``d0 N0 sigma1 = d1 N1 sigma0`` (Eq. 5)."""
+    return _random_quotas(y, lambda sizes: mixture.optimal_densities(density, sizes=sizes), seed)
+
+
+def keep_ssp(mixture: GaussianMixture, x: Floats, y: Labels, density: float, seed: int) -> Mask:
+    """Keep the points farthest from their own class's mean, whatever their class (Section 3)."""
+    mu = np.array([mixture.mu0, mixture.mu1])
+    return _ranks(-np.abs(x - mu[y])) < budget(x.shape[-1], density)
+
+
+def keep_ssp_quotas(
+    mixture: GaussianMixture, x: Floats, y: Labels, density: float, seed: int
+) -> Mask:
+    """Keep random points, of each class as many as `keep_ssp` does (Section 3)."""
+    kept = keep_ssp(mixture, x, y, density, seed)
+    return _random_counts(y, np.stack([(kept & (y == k)).sum(axis=-1) for k in (0, 1)], -1), seed)
+
+
+def keep_drop(mixture: GaussianMixture, x: Floats, y: Labels, density: float, seed: int) -> Mask:
+    """Keep random points with DRoP's class densities for the mixture's risks at t* (Section 3)."""
+    return _random_quotas(y, lambda sizes: mixture.drop_densities(density, sizes=sizes), seed)
+
+
+PROCEDURES: dict[str, Callable[[GaussianMixture, Floats, Labels, float, int], Mask]] = {
+    "full": keep_all,
+    "random": keep_random,
+    "optimal quotas": keep_optimal,
+    "ssp": keep_ssp,
+    "ssp quotas": keep_ssp_quotas,
+    "drop": keep_drop,
+}
+
+
+def fitted_thresholds(
+    mixture: GaussianMixture,
+    procedure: str,
+    density: float,
+    *,
+    points: int,
+    datasets: int,
+    seed: int,
+    ties: str = "widest",
+) -> Floats:
+    """Return the empirical minimisers of ``datasets`` pruned data sets, shape (datasets,).
+
+    The same ``seed`` gives every procedure the same data sets.
+
+    Raises
+    ------
+    ValueError
+        If the procedure is not a key of `PROCEDURES`, the density is outside (0, 1] or keeps no
+        point, or the numbers of points and data sets are not positive.
+    """
+    if procedure not in PROCEDURES:
+        raise ValueError(f"procedure must be one of {sorted(PROCEDURES)}, got {procedure!r}")
+    check_density(density, zero=False)
+    x, y = sample(mixture, points, datasets, seed=seed)
+    kept = PROCEDURES[procedure](mixture, x, y, density, seed)
+    return empirical_minimizer(x, y, kept=kept, ties=ties)
+
+
+def _random_quotas(
+    y: Labels, densities: Callable[[list[int]], tuple[float, float]], seed: int
+) -> Mask:
+    """Keep random points by class densities that depend on the class sizes of each data set."""
+    n = y.shape[-1]
+    ones = y.sum(axis=-1)
+    counts = np.empty((n + 1, 2), dtype=int)
+    for size1 in np.unique(ones):  # data sets of equal class sizes share their quotas
+        sizes = [n - int(size1), int(size1)]
+        counts[size1] = class_counts(sizes, densities(sizes))
+    return _random_counts(y, counts[ones], seed)
+
+
+def _random_counts(y: Labels, counts: NDArray[np.int_], seed: int) -> Mask:
+    """Keep ``counts[..., k]`` random points of class k in each data set."""
+    order = _chances(y.shape, seed)
+    kept = np.zeros(y.shape, dtype=bool)
+    for k in (0, 1):
+        kept |= _ranks(np.where(y == k, order, np.inf)) < counts[..., k, None]
+    return kept
+
+
+def _chances(shape: tuple[int, ...], seed: int) -> Floats:
+    return np.random.default_rng([seed, 1]).random(shape)  # not the stream of `sample`
+
+
+def _ranks(values: Floats) -> NDArray[np.intp]:
+    """Return each value's rank within its data set, 0 for the smallest, ties in order."""
+    order = np.argsort(values, axis=-1, kind="stable")
+    ranks = np.empty_like(order)
+    np.put_along_axis(ranks, order, np.arange(values.shape[-1])[None], axis=-1)
+    return ranks

@@ -1,0 +1,254 @@
+"""Train many networks at once: SGD, stepwise learning rate, every network on samples of its own.
+
+One loop for processors and GPUs. An epoch's order, shifts and flips are drawn on the processor,
+from streams of each network's own, so that a seed names them on any device; within an epoch nothing
+waits for the device, unless it falls behind the reading of images that it does not hold.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import closing
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.optim.sgd import sgd
+
+from dropkit import models
+from dropkit.training import batches as images, reading
+from dropkit.training.batches import Images
+from dropkit.training.graphs import graphed
+from dropkit.training.recipes import Recipe
+from dropkit.training.selection import SELECTORS
+from dropkit.training.stacks import Stack
+
+# The type of weights and of samples that are numbers; "bfloat16" concerns the products alone.
+DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.float32}
+
+STACK = 60  # perceptrons trained together; more no longer fit a processor's cache
+
+Observer = Callable[[int, Tensor, Tensor], None]
+EpochObserver = Callable[[int, Stack], None]
+Source = images.Arrays | images.Batches
+
+
+def train(
+    model: str,
+    x: np.ndarray | Images,
+    y: np.ndarray,
+    kept: np.ndarray,
+    recipe: Recipe,
+    *,
+    seeds: Sequence[int],
+    num_classes: int,
+    strata: np.ndarray | None = None,
+    val: np.ndarray | None = None,
+    observe: Observer | None = None,
+    after_epoch: EpochObserver | None = None,
+    device: str | torch.device = "cpu",
+) -> Stack:
+    """Train S networks at once, network s on the samples ``kept[s]`` of the pool.
+
+    On one device a network's result depends on its seed, samples and recipe alone, not on its
+    neighbours.
+
+    Parameters
+    ----------
+    model : str
+        Architecture, a name of ``models.build``.
+    x, y : (N, ...) array or Images, and (N,) array
+        The pool of samples and its labels.
+    kept : (S, n) int array
+        Indices into the pool, n >= 2.
+    seeds : S ints
+        Each draws its network's weights, order of samples, and augmentation.
+    strata : (N,) int array, optional
+        What CDB-W weighs by and recalls are measured in, 0 .. G-1: groups; default: the classes.
+    val : (S, m) int array, optional
+        Validation samples of each network, for CDB-W's weights and for the best epoch.
+    observe : callable, optional
+        Called at every step with the epoch, the positions 0 .. n-1 of the batch, (S, b), and its
+        training-mode logits, (S, b, K), both on the device.
+    after_epoch : callable, optional
+        Called after every epoch with the epoch and the networks in evaluation mode.
+
+    Raises
+    ------
+    ValueError
+        If fewer than two samples are kept, if seeds and rows of `kept` differ in number, or if
+        CDB-W or the best epoch lacks `val`.
+    """
+    kept = np.atleast_2d(kept)
+    if kept.shape[1] < 2:
+        raise ValueError(f"training needs at least 2 samples, {kept.shape[1]} were kept")
+    if len(seeds) != len(kept):
+        raise ValueError(f"{len(kept)} sets of samples need as many seeds, got {len(seeds)}")
+    if recipe.validates and val is None:
+        raise ValueError("CDB-W and the best epoch are measured on a validation split: pass val=")
+    device, dtype = torch.device(device), DTYPES[recipe.precision]
+    if device.type == "cuda":
+        torch.backends.cudnn.deterministic = True  # a seed fixes the result there too
+    networks = [
+        models.initialise(models.build(model, num_classes, x.shape[1:]).to(dtype), seed)
+        for seed in seeds
+    ]
+    stack = Stack(networks, mixed=recipe.precision == "bfloat16").to(device)
+    source = images.source(x, dtype, device)
+    y = torch.as_tensor(y, device=device)
+    strata = y if strata is None else torch.as_tensor(strata, device=device)
+    num_strata = max(num_classes, int(strata.max()) + 1)
+    val = torch.as_tensor(val, device=device) if recipe.validates else None
+    weights = None
+    if recipe.loss == "cdbw":
+        weights = torch.ones(len(seeds), num_strata, dtype=dtype, device=device)
+    select = SELECTORS[recipe.select](stack, recipe.epochs)
+
+    @torch.no_grad()
+    def end_epoch(epoch: int) -> None:
+        """Look at the networks, and set the next epoch's class weights."""
+        stack.eval()
+        recalls = None if val is None else _recalls(stack, source, val, y, strata, num_strata)
+        if after_epoch is not None:
+            after_epoch(epoch, stack)
+        select(epoch, recalls)
+        stack.train()
+        if weights is not None:
+            weights.copy_(1 - recalls.nan_to_num(0))  # 1 for a class the split has no samples of
+
+    step = _Step(stack, source, y, strata, weights, recipe)
+    _fit(step, torch.as_tensor(kept), seeds, observe, end_epoch)
+    return stack.eval()
+
+
+def stack_size(model: str) -> int:
+    """How many networks are trained together: those that gain by it, multilayer perceptrons."""
+    return STACK if model == "mlp" else 1
+
+
+class _Step:
+    """A step of SGD; all that it reads stays where it is, so that a graph can hold it."""
+
+    def __init__(
+        self,
+        stack: Stack,
+        source: Source,
+        y: Tensor,
+        strata: Tensor,
+        weights: Tensor | None,
+        recipe: Recipe,
+    ):
+        self.stack, self.source, self.recipe = stack, source, recipe
+        self.y, self.strata, self.weights = y, strata, weights
+        self.parameters = list(stack.parameters())
+        self.momenta: list[Tensor | None] = [None] * len(self.parameters)
+        # A recorded step reads its rate from the GPU.
+        self.rate = torch.zeros((), device=y.device) if y.device.type == "cuda" else 0.0
+
+    def begin(self, epoch: int) -> None:
+        """Set the learning rate of an epoch."""
+        rate = self.recipe.learning_rate(epoch)
+        self.rate = self.rate.fill_(rate) if isinstance(self.rate, Tensor) else rate
+
+    def __call__(self, rows: Tensor, moves: Tensor | None, read: Tensor | None) -> Tensor:
+        """Train on the pool's rows (S, b), moved by (S, b, 3); their logits (S, b, K)."""
+        logits = self.stack(self.source(rows, moves, read))
+        weights = None if self.weights is None else self.weights.gather(1, self.strata[rows])
+        for parameter in self.parameters:
+            parameter.grad = None
+        _loss(logits, self.y[rows], weights).backward()
+        recipe, gradients = self.recipe, [parameter.grad for parameter in self.parameters]
+        with torch.no_grad():
+            # The function behind torch.optim.SGD, whose class imports a compiler at its first step.
+            sgd(
+                self.parameters, gradients, self.momenta, fused=True, lr=self.rate,
+                momentum=recipe.momentum, weight_decay=recipe.weight_decay,
+                dampening=0.0, nesterov=False, maximize=False,
+            )  # fmt: skip
+        return logits.detach()
+
+
+def _fit(
+    step: _Step,
+    kept: Tensor,
+    seeds: Sequence[int],
+    observe: Observer | None,
+    end_epoch: Callable[[int], None],
+) -> None:
+    recipe, device = step.recipe, step.y.device
+    run = graphed(step, device) if step.source.resident else step
+    # Streams of random numbers of each network's own, apart from the one that drew its weights.
+    orders, moving = (
+        [torch.Generator().manual_seed(stream * 2**32 + int(seed)) for seed in seeds]
+        for stream in (1, 2)
+    )
+    size = kept.shape[1]
+    # Batches of nearly equal size, two at least: batch norm cannot take a batch of one sample.
+    batches = min(-(-size // recipe.batch), size // 2)
+    sizes = np.diff(np.linspace(0, size, batches + 1).astype(int)).tolist()
+    step.stack.train()
+    for epoch in range(recipe.epochs):
+        step.begin(epoch)
+        order = torch.stack([torch.randperm(size, generator=g) for g in orders])
+        rows, moves = kept.gather(1, order), [None] * batches
+        if recipe.augment:
+            drawn = torch.stack([images.draw_moves(size, g) for g in moving])
+            moves = drawn.to(device).split(sizes, 1)
+        with closing(reading.ahead(step.source, rows.split(sizes, 1))) as found:
+            order, rows = (each.to(device).split(sizes, 1) for each in (order, rows))
+            for positions, *batch in zip(order, rows, moves, found, strict=True):
+                logits = run(*batch)
+                if observe is not None:
+                    observe(epoch, positions, logits)
+        end_epoch(epoch)
+
+
+def _loss(logits: Tensor, labels: Tensor, weights: Tensor | None) -> Tensor:
+    """Sum over networks of their mean losses: each gradient is as if trained alone.
+
+    With sample weights (S, B) a network's mean is weighted, so that their scale cancels (the
+    weighted mean of PyTorch's cross-entropy). A batch whose classes all have weight 0 would
+    be 0 / 0; it counts as 0 and has no gradient.
+    """
+    logits = logits.transpose(1, 2)
+    if weights is None:
+        return F.cross_entropy(logits, labels, reduction="sum") / labels.shape[1]
+    total = weights.sum(dim=1, keepdim=True)
+    share = weights / torch.where(total > 0, total, 1)
+    return (F.cross_entropy(logits, labels, reduction="none") * share).sum()
+
+
+def _recalls(
+    stack: Stack, source: Source, rows: Tensor, y: Tensor, strata: Tensor, num_strata: int
+) -> Tensor:
+    """Recalls (S, G) of the networks on rows of the pool; NaN for a stratum without any."""
+    # In small batches, which stay in the processor's cache; and max, for argmax is slow there.
+    parts = rows.to(source.home).split(source.batch or 32, 1)
+    with closing(reading.ahead(source, parts)) as found:
+        answers = [
+            stack(source(part, read=read)).max(-1).indices
+            for part, read in zip(parts, found, strict=True)
+        ]
+    hits = (torch.cat(answers, dim=1) == y[rows]).to(next(stack.parameters()).dtype)
+    zeros = torch.zeros(len(rows), num_strata, dtype=hits.dtype, device=hits.device)
+    sizes = zeros.scatter_add(1, strata[rows], torch.ones_like(hits))
+    return zeros.scatter_add(1, strata[rows], hits) / sizes
+
+
+@torch.no_grad()
+def predict(
+    stack: Stack, x: np.ndarray | Images, indices: np.ndarray, *, features: bool = False
+) -> np.ndarray:
+    """Logits (S, m, K) of each trained network s on its own samples ``indices[s]`` of the pool.
+
+    `indices` is (S, m), or (m,) for the same samples in every network. With `features` the
+    result is (S, m, d), what enters the last linear layer.
+    """
+    weights = next(stack.parameters())
+    indices = np.broadcast_to(indices, (stack.size, np.shape(indices)[-1]))
+    source = images.source(x, weights.dtype, weights.device)
+    rows = torch.tensor(indices, device=source.home)
+    answer = stack.features if features else stack
+    parts = rows.split(source.batch or rows.shape[1], dim=1)
+    with closing(reading.ahead(source, parts)) as found:
+        answers = [answer(source(part, read=read)) for part, read in zip(parts, found, strict=True)]
+    return torch.cat(answers, dim=1).cpu().numpy()

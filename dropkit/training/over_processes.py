@@ -1,0 +1,235 @@
+"""One network trained by a group of processes, each with its share of every batch.
+
+Gradients, batch statistics and hits are summed over the processes: the result is that of
+``training.train`` in one process, up to rounding, however many there are.
+"""
+
+from collections.abc import Callable
+from contextlib import closing
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.parallel import DistributedDataParallel
+
+from dropkit import models
+from dropkit.store.records import checksum, key
+from dropkit.training import batches as images, checkpoint, reading
+from dropkit.training.engine import DTYPES
+from dropkit.training.recipes import ENGINE, Recipe
+from dropkit.training.stacks import Stack
+
+Source = images.Arrays | images.Batches
+
+
+class _Sum(torch.autograd.Function):
+    """The sum over processes; what each has counts in the losses of all."""
+
+    @staticmethod
+    def forward(ctx, values: Tensor) -> Tensor:
+        total = values.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> Tensor:
+        total = gradient.clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(total)
+        return total
+
+
+class SharedBatchNorm(nn.Module):
+    """Batch norm over the samples of all processes, with the weights and statistics of a layer."""
+
+    def __init__(self, layer: nn.BatchNorm1d | nn.BatchNorm2d):
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x: Tensor) -> Tensor:
+        layer = self.layer
+        if not self.training:
+            return layer(x)
+        full = x.to(layer.weight.dtype)
+        over = [d for d in range(x.ndim) if d != 1]
+        shape = [-1 if d == 1 else 1 for d in range(x.ndim)]
+        count = full.new_full((1,), full.numel() / full.shape[1])
+        total = _Sum.apply(torch.cat([full.sum(over), count]))
+        mean, count = total[:-1] / total[-1], total[-1].detach()
+        centred = full - mean.view(shape)
+        var = _Sum.apply(centred.square().sum(over)) / count
+        with torch.no_grad():
+            layer.running_mean.lerp_(mean, layer.momentum)
+            layer.running_var.lerp_(var * count / (count - 1), layer.momentum)
+            layer.num_batches_tracked += 1
+        scale = layer.weight * (var + layer.eps).rsqrt()
+        return (centred * scale.view(shape) + layer.bias.view(shape)).to(x.dtype)
+
+
+def _shared(module: nn.Module) -> nn.Module:
+    """The module with every batch norm shared."""
+    for name, child in module.named_children():
+        norm = isinstance(child, nn.BatchNorm1d | nn.BatchNorm2d)
+        setattr(module, name, SharedBatchNorm(child) if norm else _shared(child))
+    return module
+
+
+def train(
+    model: str,
+    x: np.ndarray | images.Images,
+    y: np.ndarray,
+    kept: np.ndarray,
+    recipe: Recipe,
+    *,
+    seed: int,
+    num_classes: int,
+    strata: np.ndarray,
+    val: np.ndarray,
+    file: Path,
+    device: torch.device,
+) -> Stack:
+    """Train one network on the samples `kept` (n,) of the pool, as ``training.train`` does.
+
+    To be called in every process of a group with the same arguments; each returns the network.
+    The first process writes `file` after every epoch, and training goes on from there.
+
+    Raises
+    ------
+    ValueError
+        If a batch has fewer samples than there are processes, if the recipe selects other weights
+        than the last, or if the file is of another training.
+    """
+    size = len(kept)
+    batches = min(-(-size // recipe.batch), size // 2)
+    if batches < 1 or size // batches < dist.get_world_size():
+        raise ValueError(
+            f"{size} samples in batches of {recipe.batch} are too few for each of "
+            f"{dist.get_world_size()} processes to have one in every batch"
+        )
+    if recipe.select != "last":
+        raise ValueError(f"over several processes select must be 'last', got {recipe.select!r}")
+    dtype = DTYPES[recipe.precision]
+    network = models.initialise(models.build(model, num_classes, x.shape[1:]).to(dtype), seed)
+    stack = Stack([_shared(network)], mixed=recipe.precision == "bfloat16").to(device)
+    source = images.source(x, dtype, device)
+    y, strata = (torch.as_tensor(values, device=device) for values in (y, strata))
+    weights = torch.ones(int(strata.max()) + 1, dtype=dtype, device=device)
+    optimizer = torch.optim.SGD(
+        stack.parameters(), lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay
+    )
+    # The streams of random numbers that one process draws.
+    streams = [torch.Generator().manual_seed(number * 2**32 + int(seed)) for number in (1, 2)]
+    state = {"stack": stack, "optimizer": optimizer, "streams": streams, "weights": weights}
+    what = {"engine": ENGINE, "model": model, "recipe": repr(recipe), "seed": int(seed)}
+    name = key(what | {"kept": checksum(np.ascontiguousarray(kept).tobytes()).decode()})
+    run = _epoch(stack, source, y, strata, weights, optimizer, batches)
+    for epoch in range(_restore(file, name, **state), recipe.epochs):
+        optimizer.param_groups[0]["lr"] = recipe.learning_rate(epoch)
+        order = torch.as_tensor(kept)[torch.randperm(size, generator=streams[0])]
+        moves = images.draw_moves(size, streams[1]).to(device) if recipe.augment else None
+        run(order, moves)
+        if recipe.loss == "cdbw":
+            found = recalls(stack, source, val, y, strata)
+            weights.copy_(1 - found.nan_to_num(0))  # 1 for a class the split has no samples of
+        _save(file, name, epoch + 1, **state)
+    return stack.eval()
+
+
+def _epoch(
+    stack: Stack,
+    source: Source,
+    y: Tensor,
+    strata: Tensor,
+    weights: Tensor,
+    optimizer: torch.optim.SGD,
+    batches: int,
+) -> Callable[[Tensor, Tensor | None], None]:
+    """A function that trains on the pool's rows (n,) in this order, moved by (n, 3)."""
+    rank, world = dist.get_rank(), dist.get_world_size()
+    parallel = DistributedDataParallel(stack)
+
+    def run(order: Tensor, moves: Tensor | None) -> None:
+        stack.train()
+        bounds = list(pairwise(np.linspace(0, len(order), batches + 1).astype(int)))
+        mine = [slice(start + rank, stop, world) for start, stop in bounds]
+        with closing(reading.ahead(source, [order[None, part] for part in mine])) as found:
+            order = order.to(y.device)
+            for (start, stop), part, read in zip(bounds, mine, found, strict=True):
+                rows, moved = order[part], None if moves is None else moves[part][None]
+                logits = parallel(source(rows[None], moved, read))[0]
+                # Every process knows the whole batch: no word of the others is needed for its sum.
+                total = weights[strata[order[start:stop]]].sum()
+                shares = weights[strata[rows]] / torch.where(total > 0, total, 1)
+                losses = F.cross_entropy(logits, y[rows], reduction="none")
+                optimizer.zero_grad()
+                (world * (losses * shares).sum()).backward()  # gradients are averaged
+                optimizer.step()
+        stack.eval()
+
+    return run
+
+
+@torch.no_grad()
+def recalls(stack: Stack, source: Source, rows: np.ndarray, y: Tensor, strata: Tensor) -> Tensor:
+    """Recalls (G,) on rows of the pool, every process answering its share; NaN without samples."""
+    mine = torch.as_tensor(rows[dist.get_rank() :: dist.get_world_size()])
+    size = source.batch or max(1, len(mine))
+    parts = mine[None].to(source.home).split(size, 1)
+    counts = torch.zeros(2, int(strata.max()) + 1, dtype=torch.float64, device=y.device)
+    with closing(reading.ahead(source, parts)) as found:
+        for rows, part, read in zip(mine.to(y.device).split(size), parts, found, strict=True):
+            right = stack(source(part, read=read))[0].argmax(-1) == y[rows]
+            for row, values in zip(counts, (right, torch.ones_like(right)), strict=True):
+                row.scatter_add_(0, strata[rows], values.double())
+    dist.all_reduce(counts)
+    return counts[0] / counts[1]
+
+
+def shared_bytes(content: bytes) -> bytes:
+    """What the first process has, in every process."""
+    found = [content]
+    dist.broadcast_object_list(found)
+    return found[0]
+
+
+def _save(
+    file: Path,
+    name: str,
+    epoch: int,
+    *,
+    stack: Stack,
+    optimizer: torch.optim.SGD,
+    streams: list[torch.Generator],
+    weights: Tensor,
+) -> None:
+    if dist.get_rank() == 0:
+        content = {"name": name, "epoch": epoch, "weights": weights}
+        content |= {"stack": stack.state_dict(), "optimizer": optimizer.state_dict()}
+        checkpoint.save(file, content | {"streams": [stream.get_state() for stream in streams]})
+
+
+def _restore(
+    file: Path,
+    name: str,
+    *,
+    stack: Stack,
+    optimizer: torch.optim.SGD,
+    streams: list[torch.Generator],
+    weights: Tensor,
+) -> int:
+    """Go back to where the file says that training stands; return the epochs that are done."""
+    content = shared_bytes(checkpoint.read(file) if dist.get_rank() == 0 else b"")
+    if not content:
+        return 0
+    found = checkpoint.load(content)
+    if found["name"] != name:
+        raise ValueError(f"the checkpoint {file} is of another training: delete it")
+    stack.load_state_dict(found["stack"])
+    optimizer.load_state_dict(found["optimizer"])
+    weights.copy_(found["weights"])
+    for stream, state in zip(streams, found["streams"], strict=True):
+        stream.set_state(state)
+    return found["epoch"]

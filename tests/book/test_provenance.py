@@ -1,0 +1,135 @@
+"""What a page says of its making, and what the website makes of it."""
+
+import hashlib
+import json
+import shlex
+from pathlib import Path
+
+import pytest
+import yaml
+
+from book._ext import provenance, website
+
+PAGE = b"a page"
+RUN = {
+    "page": hashlib.sha256(PAGE).hexdigest(),
+    "when": "2026-03-04T05:06:07+00:00",
+    "seconds": 12.4,
+    "parameters": {"densities": [0.1, 0.5], "dataset": "", "note": "it's", "seed": 0},
+    "behind": {"fig": ["run"], "run": ["run"], "plain": []},
+    "made with": {
+        "dropkit": "0.1.0",
+        "commit": "0123456789abcdef0123",
+        "torch": "2.9",
+        "device": "Fast One",
+        "time": "2026-03-04T05:06:07+00:00",
+        "changed": False,
+        "cores": 2,
+        "system": "Linux",
+        "Python": "3.12.1",
+        "numpy": "2.1",
+        "scipy": "1.15",
+        "matplotlib": "3.10",
+    },
+    "trials": 1200,
+    "fresh": 200,
+    "records": {"run": 1200},
+    "trained": [
+        {
+            "device": "H",
+            "torch": "2.9",
+            "trials": 1200,
+            "seconds": 4000.4,
+            "first": "2026-03-01",
+            "last": "2026-03-02",
+            "commits": ["abcdefg"],
+        }
+    ],
+}
+
+
+def test_section_says_when_where_and_how_many() -> None:
+    text = provenance.section("03-drop", RUN, None)
+    assert "2026-03-04 05:06 UTC, in 12 s" in text
+    assert "Fast One, 2 cores" in text and "commit 0123456789ab\n" in text
+    assert "1,200: 1,000 from the store, 200 trained now" in text
+    assert "1,200 on H with torch 2.9, 2026-03-01 to 2026-03-02, 4,000 s in all" in text
+    assert "{download}`run <.run/03-drop/03-drop-run.jsonl>` (1,200 trials)" in text
+    changed = RUN | {"made with": RUN["made with"] | {"changed": True, "commit": None}}
+    assert "commit unknown, with changes not committed" in provenance.section("p", changed, None)
+
+
+def test_command_gives_the_shell_and_papermill_the_parameters() -> None:
+    text = provenance.section("03-drop", RUN, "owner/name")
+    block = text.split("```bash\n")[1].split("```")[0].splitlines()
+    assert block[:2] == ["git clone https://github.com/owner/name", "cd name"]
+    words = shlex.split(block[-1])
+    assert words[1:4] == [".venv/bin/papermill", "notebooks/03-drop.ipynb", "out.ipynb"]
+    assert yaml.safe_load(words[words.index("-y") + 1]) == RUN["parameters"]
+
+
+def test_page_that_was_not_executed_here_says_so() -> None:
+    text = provenance.section("03-drop", None, None)
+    assert provenance.NOT_EXECUTED in text and "git clone" not in text
+    assert "notebooks/03-drop.ipynb" in text and ".jsonl" not in text
+
+
+def test_figures_name_the_records_behind_them() -> None:
+    def cell(name: str, caption: str | None) -> dict:
+        figure = {"mystnb": {"figure": {"caption": caption}}} if caption else {}
+        return {"id": name, "cell_type": "code", "metadata": figure}
+
+    cells = [cell("run", None), cell("fig", "A."), cell("plain", "B."), cell("unknown", "C.")]
+    page = website.with_provenance({"cells": cells}, "p", RUN, None)
+    captions = {
+        each["id"]: each["metadata"]["mystnb"]["figure"]["caption"]
+        for each in page["cells"]
+        if "mystnb" in each["metadata"]
+    }
+    assert captions["fig"] == "A. Records: {download}`run <.run/p/p-run.jsonl>`."
+    assert captions["plain"] == "B." and captions["unknown"] == "C."
+    assert [each["id"] for each in page["cells"]] == [
+        "run",
+        "fig",
+        "plain",
+        "unknown",
+        "provenance",
+    ]
+
+
+def test_status_lists_every_executed_page(tmp_path: Path) -> None:
+    for name in ("01-a", "02-b", "03-gone"):
+        (tmp_path / ".run" / name).mkdir(parents=True)
+        (tmp_path / ".run" / name / "page.json").write_text(json.dumps(RUN))
+    for name in ("01-a", "02-b"):
+        (tmp_path / f"{name}.ipynb").write_bytes(PAGE)
+    runs = provenance.runs(tmp_path)
+    assert runs == {"01-a": RUN, "02-b": RUN}
+    # A page of another run is not described by these notes.
+    (tmp_path / "02-b.ipynb").write_bytes(PAGE + b"\n")
+    assert provenance.runs(tmp_path) == {"01-a": RUN}
+    text = provenance.status(runs)
+    assert "[](./01-a.ipynb)" in text and "[](./02-b.ipynb)" in text
+    assert "| 1,200 | 200 | 12 | 2026-03-04 05:06 |" in text and "| device | Fast One |" in text
+
+
+@pytest.mark.parametrize(
+    "remote, expected",
+    [
+        ("https://github.com/owner/a-book.git", "owner/a-book"),
+        ("git@github.com:owner/name", "owner/name"),
+        ("https://example.org/owner/name.git", None),
+        (None, None),
+    ],
+)
+def test_repository_is_read_from_git(tmp_path: Path, monkeypatch, remote, expected) -> None:
+    monkeypatch.delenv("GITHUB_REPOSITORY", raising=False)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    if remote:
+        (tmp_path / ".git" / "objects").mkdir(parents=True)
+        (tmp_path / ".git" / "refs").mkdir()
+        (tmp_path / ".git" / "HEAD").write_text("ref: refs/heads/main\n")
+        (tmp_path / ".git" / "config").write_text(f'[remote "origin"]\n\turl = {remote}\n')
+    assert website.repository(tmp_path) == expected
+    monkeypatch.setenv("GITHUB_REPOSITORY", "an/other")
+    assert website.repository(tmp_path) == "an/other"

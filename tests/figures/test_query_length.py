@@ -1,0 +1,141 @@
+"""Quality of recalls and what it costs, against scipy and sums by hand."""
+
+import numpy as np
+import pytest
+from hypothesis import given, strategies as st
+from scipy import stats
+
+from dropkit import claims
+from dropkit.figures import query_length
+from dropkit.metrics import Difference
+
+
+def recalls(seed: int, shape=(12, 4)) -> np.ndarray:
+    return np.random.default_rng(seed).uniform(size=shape)
+
+
+def test_query_recalls_are_sorted_by_seed():
+    records = [
+        {"trial": {"seed": seed}, "query": {"recalls": [seed / 10, 0.5]}} for seed in (3, 1, 2, 1)
+    ]
+    assert query_length.query_recalls(records).tolist() == [[0.1, 0.5], [0.2, 0.5], [0.3, 0.5]]
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_correlation_is_pearsons_over_classes(seed):
+    a, b = recalls(seed), recalls(seed + 1)
+    expected = np.mean([stats.pearsonr(x, y).statistic for x, y in zip(a, b, strict=True)])
+    assert query_length.correlation(a, b) == pytest.approx(expected)
+
+
+def test_equal_recalls_say_nothing_about_classes():
+    measured = np.array([[0.5, 0.5, 0.5], [0.1, 0.2, 0.3]])
+    final = np.array([[0.1, 0.2, 0.3], [0.2, 0.4, 0.6]])
+    assert query_length.correlation(measured, final) == pytest.approx(0.5)
+
+
+def test_quality_row_by_hand():
+    measured = np.array([[1.0, 0.6], [0.8, 0.8]])  # deviations 0.2 and 0
+    final = np.array([[0.9, 0.5], [0.9, 0.5]])
+    row = query_length.quality_row(measured, final)
+    assert row == ["80.0", "10.0", "0.50", "1.00", "50%"]
+    assert len(row) == len(query_length.QUALITY)
+
+
+MEASURES = {"average": lambda r: r.mean(axis=1), "worst": lambda r: r.min(axis=1)}
+
+
+@pytest.mark.parametrize("estimate", MEASURES)
+def test_loss_difference_is_scipys_interval_of_a_difference_of_differences(estimate):
+    poor, good, poor_second, good_second = (recalls(seed) for seed in range(4))
+    found = query_length.loss_difference((poor, good), (poor_second, good_second), estimate)
+    measure = MEASURES[estimate]
+    each = 100 * ((measure(good) - measure(poor)) - (measure(good_second) - measure(poor_second)))
+    oracle = stats.ttest_1samp(each, 0).confidence_interval()
+    assert found == pytest.approx((each.mean(), oracle.low, oracle.high))
+
+
+def test_pooled_loss_difference_resamples_seeds():
+    poor, good, poor_second, good_second = parts = [recalls(seed) for seed in range(4)]
+    found = query_length.loss_difference((poor, good), (poor_second, good_second), "pooled")
+
+    def value(rows):
+        worst = [part[rows].mean(axis=0).min() for part in parts]
+        return 100 * ((worst[1] - worst[0]) - (worst[3] - worst[2]))
+
+    assert found.value == pytest.approx(value(np.arange(12)))
+    rng = np.random.default_rng(1)
+    draws = [value(rng.integers(12, size=12)) for _ in range(4000)]
+    spread = np.std(draws)
+    assert found.low == pytest.approx(np.quantile(draws, 0.025), abs=0.2 * spread)
+    assert found.high == pytest.approx(np.quantile(draws, 0.975), abs=0.2 * spread)
+
+
+@pytest.mark.parametrize("estimate", [*MEASURES, "pooled"])
+def test_a_loss_common_to_both_is_no_difference(estimate):
+    poor, good = recalls(0), recalls(1)
+    assert query_length.loss_difference((poor, good), (poor, good), estimate) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("estimate", [*MEASURES, "pooled"])
+def test_one_seed_has_no_interval(estimate):
+    parts = [recalls(seed, (1, 4)) for seed in range(4)]
+    found = query_length.loss_difference(parts[:2], parts[2:], estimate)
+    assert np.isfinite(found.value)
+    assert np.isnan(found[1:]).all()
+    assert claims.verdict(found) == "not separated"
+
+
+class TestFigures:
+    def test_each_panel_draws_its_measure(self):
+        lines = {name: {v: recalls(10 * i + v) for v in (1, 10)} for i, name in enumerate("ab")}
+        baselines = {"A": recalls(50), "B": recalls(51)}
+        figure = query_length.against_setting(lines, baselines, "epochs", log=True)
+        expected = {
+            "average accuracy (%)": lambda r: r.mean(),
+            "worst-class accuracy (%)": lambda r: r.min(axis=1).mean(),
+            "pooled worst class (%)": lambda r: r.mean(axis=0).min(),
+            "max − min recall (%)": lambda r: np.ptp(r, axis=1).mean(),
+            "std of recalls (%)": lambda r: r.std(axis=1).mean(),
+        }
+        panels = {ax.get_ylabel(): ax for ax in figure.axes if ax.lines}
+        assert set(panels) == set(expected)
+        for label, measure in expected.items():
+            ax = panels[label]
+            assert ax.get_xscale() == "log" and ax.get_xlabel() == "epochs"
+            assert [tick.get_text() for tick in ax.get_xticklabels()] == ["1", "10"]
+            drawn = {line.get_label(): line.get_ydata() for line in ax.lines}
+            for name, line in lines.items():
+                means = [100 * measure(line[value]) for value in (1, 10)]
+                np.testing.assert_allclose(drawn[name], means)
+            for name, rows in baselines.items():
+                np.testing.assert_allclose(drawn[name], 100 * measure(rows))
+
+    def test_bands_are_intervals(self):
+        rows = recalls(3)
+        figure = query_length.against_setting({"a": {1: rows, 2: rows}}, {}, "epochs")
+        (band,) = figure.axes[0].collections
+        ends = np.unique(band.get_paths()[0].vertices[:, 1].round(9))
+        values = 100 * rows.mean(axis=1)
+        oracle = stats.ttest_1samp(values, 0).confidence_interval()
+        assert ends == pytest.approx([oracle.low, oracle.high])
+
+    def test_a_baseline_has_the_colour_of_its_line(self):
+        lines = {name: {1: recalls(i), 2: recalls(i)} for i, name in enumerate("ab")}
+        own = query_length.against_setting(lines, {"A": recalls(5), "B": recalls(6)}, "x")
+        drawn = {line.get_label(): line.get_color() for line in own.axes[0].lines}
+        assert tuple(drawn["a"]) == tuple(drawn["A"]) != tuple(drawn["B"]) == tuple(drawn["b"])
+        common = query_length.against_setting(lines, {"all": recalls(5)}, "x")
+        drawn = {line.get_label(): line.get_color() for line in common.axes[0].lines}
+        assert drawn["all"] == "#707070"
+
+    def test_gains_stand_at_the_quality_of_their_recalls(self):
+        gains = {"worst": Difference(3, 1, 6), "pooled": Difference(-2, -3, 0)}
+        series = {"epochs": [(0.4, gains), (0.7, gains)], "noise": [(0.5, gains)]}
+        figure = query_length.gain_against_quality(series, "correlation")
+        for ax, value, ends in zip(figure.axes, (3, -2), ([1, 6], [-3, 0]), strict=True):
+            points, noise = ax.containers
+            np.testing.assert_allclose(points[0].get_xydata(), [[0.4, value], [0.7, value]])
+            np.testing.assert_allclose(noise[0].get_xydata(), [[0.5, value]])
+            segment = noise[2][0].get_segments()[0]
+            np.testing.assert_allclose(segment[:, 1], ends)

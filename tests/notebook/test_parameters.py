@@ -1,0 +1,268 @@
+"""What a notebook's parameters, glued numbers and tables become."""
+
+import math
+import re
+from types import SimpleNamespace
+
+import nbformat
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
+from markdown_it import MarkdownIt
+from myst_nb.core.variables import format_plain_text
+from nbclient import NotebookClient
+
+from dropkit.notebook import parameters
+
+CELL = """\
+scale = "digits"          # the data
+densities = [0.1, 0.5]    # fractions
+protocols = ["random", "random+drop"]
+strategies = ["grand"]
+seeds = 60
+separation = 2.0
+separations = [2.0]
+store = ""
+executor = "local"
+device = "cpu"
+literal = True
+"""
+
+
+def run(injected: str = "", cell: str = CELL) -> SimpleNamespace:
+    """What settings() returns in a notebook with this parameters cell and injected cell."""
+    namespace: dict = {}
+    cells = ["", cell, *([injected] if injected else []), "settings = notebook.settings(globals())"]
+    for code in cells[:-1]:
+        exec(code, namespace)
+    namespace["In"] = cells
+    return parameters.settings(namespace)
+
+
+def test_defaults_come_back_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DROPKIT_STORE", "/somewhere/store")
+    assert vars(run()) == {
+        "scale": "digits",
+        "densities": [0.1, 0.5],
+        "protocols": ["random", "random+drop"],
+        "strategies": ["grand"],
+        "seeds": 60,
+        "separation": 2.0,
+        "separations": [2.0],
+        "store": "/somewhere/store",
+        "executor": "local",
+        "device": "cpu",
+        "literal": True,
+    }
+
+
+@pytest.mark.parametrize(
+    "injected, name, expected",
+    [
+        ("separations = [1]", "separations", [1.0]),
+        ("densities = (0.2, 0.3)", "densities", [0.2, 0.3]),
+        ("separation = 3", "separation", 3.0),
+        ("densities = [0.5, 0.1, 0.5, 0.25]", "densities", [0.1, 0.25, 0.5]),
+        ("protocols = ['random', 'el2n', 'random']", "protocols", ["random", "el2n"]),
+        ("seeds = 2", "seeds", 2),
+        ("literal = False", "literal", False),
+        ("strategies = []", "strategies", []),
+        ("store = 'here'", "store", "here"),
+        ("device = 'cuda:1'", "device", "cuda:1"),
+    ],
+)
+def test_injected_value_wins_in_the_type_of_the_default(injected, name, expected) -> None:
+    value = getattr(run(injected), name)
+    assert value == expected
+    assert type(value) is type(expected)
+    if isinstance(value, list):
+        assert [type(item) for item in value] == [type(item) for item in expected]
+
+
+@pytest.mark.parametrize(
+    "injected, words",
+    [
+        ("density = 2", ["unknown parameter density", "takes scale, densities", "mean densities"]),
+        ("zzz = 1", ["unknown parameter zzz;"]),
+        ("density = 2\nsed = 1", ["unknown parameters density, sed", "mean densities, seeds"]),
+        ("densities = '0.3'", ["densities must be a list of numbers such as [0.1, 0.5]", "'0.3'"]),
+        ("densities = 0.3", ["densities must be a list of numbers", "got 0.3"]),
+        ("densities = [0.1, '0.3']", ["densities must be a list of numbers", "[0.1, '0.3']"]),
+        ("densities = [True]", ["densities must be a list of numbers", "[True]"]),
+        ("densities = [0.5, 1.5, 0]", ["densities", "above 0 and below 1", "1.5, 0"]),
+        ("densities = [float('nan')]", ["densities", "above 0 and below 1", "nan"]),
+        ("densities = []", ["densities", "empty list"]),
+        ("protocols = 'random'", ["protocols must be a list of texts", "the text 'random'"]),
+        ("protocols = ['droop']", ["protocol 'droop'"]),
+        ("protocols = []", ["protocols", "empty list"]),
+        ("strategies = ['el2n', 'hope']", ["strategies must name scores", "el2n", "got hope"]),
+        ("strategies = 'el2n'", ["strategies must be a list of texts", "the text 'el2n'"]),
+        ("seeds = [0, 1]", ["seeds must be a whole number such as 60", "[0, 1]"]),
+        ("seeds = 2.5", ["seeds must be a whole number", "2.5"]),
+        ("seeds = True", ["seeds must be a whole number", "True"]),
+        ("seeds = 0", ["seeds", "at least 1", "0"]),
+        ("scale = 'huge'", ["scale must be one of digits, mini, paper", "'huge'"]),
+        ("executor = 'dask'", ["executor must be one of", "local", "processes", "'dask'"]),
+        ("device = 'gpu'", ["device", "cuda", "'gpu'"]),
+        ("store = 3", ["store must be a text", "3"]),
+        ("literal = 1", ["literal must be True or False", "got 1"]),
+    ],
+)
+def test_wrong_parameter_stops_with_one_sentence(injected, words) -> None:
+    with pytest.raises(parameters.ParameterError) as caught:
+        run(injected)
+    message = str(caught.value)
+    assert all(word in message for word in words), message
+    assert "\n" not in message
+    assert caught.value._render_traceback_() == [f"ParameterError: {message}"]
+
+
+@pytest.mark.parametrize(
+    ("injected", "told"),
+    [
+        ("", []),
+        ("store = 'here'\nexecutor = 'processes'\ndevice = 'auto'", []),  # no other numbers
+        ("seeds = 60", []),
+        ("seeds = 3", ["`seeds = 3` (the page has `60`)"]),
+        ("separations = [1]\nscale = 'mini'", ["`separations = [1.0]`", "`scale = 'mini'`"]),
+    ],
+)
+def test_a_run_with_other_parameters_says_that_the_prose_is_not_about_it(
+    shell, monkeypatch, injected, told
+) -> None:
+    monkeypatch.setattr(parameters, "_set_up_kernel", lambda: None)  # of the figures, not the words
+    with capture_output() as captured:
+        run(injected)
+    texts = [output.data["text/markdown"] for output in captured.outputs]
+    assert len(texts) == bool(told)
+    assert all(words in texts[0] for words in told)
+
+
+MENDABLE = {
+    "Store('file')": "StoreError: the store file is a file; a store is a folder",
+    "datasets.load('cifar10', root='none')": "UserError: there is no folder none: let --data or ",
+    "study.chosen('digits', 'cifar11')": "UserError: no default model for data set 'cifar11'; ",
+    "study.run(trials, store=Store('new'))": "UserError: density 1e-05 keeps 0 of the ",
+}
+BUGS = ["metrics.pooled_worst([0.5])", "study.grid('digits', 3)", "np.zeros(2) + np.zeros(3)"]
+SETUP = """\
+import numpy as np
+from dropkit.notebook import parameters
+from dropkit import datasets, metrics, study
+from dropkit.store import Store
+trials = study.grid("digits-2x4", protocols=["random"], densities=[1e-5], seeds=1)
+"""
+
+
+def test_a_kernel_shows_what_its_user_can_mend_as_a_sentence_and_bugs_with_their_frames(tmp_path):
+    (tmp_path / "file").touch()
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    cells = [nbformat.v4.new_code_cell(source) for source in (SETUP, *MENDABLE, *BUGS)]
+    page = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
+    client = NotebookClient(page, allow_errors=True, resources={"metadata": {"path": tmp_path}})
+    setup, *cells = client.execute().cells
+    assert not setup.outputs
+    shown = {cell.source: "\n".join(cell.outputs[-1].traceback) for cell in cells}
+    for source, words in MENDABLE.items():
+        assert shown[source].startswith(words) and "\n" not in shown[source]
+    for source in BUGS:
+        assert "Traceback (most recent call last)" in shown[source]
+
+
+def test_names_of_the_notebooks_own_cells_are_no_parameters() -> None:
+    # A reader who runs the settings cell again has every later name of the notebook around.
+    namespace: dict = {}
+    exec(CELL, namespace)
+    call = "settings = notebook.settings(globals())"
+    namespace |= {"In": ["", CELL, "import math", call, "width = 3", call], "width": 3}
+    assert "width" not in vars(parameters.settings(namespace))
+
+
+def test_a_scale_that_the_notebook_lacks_is_refused_with_those_it_has() -> None:
+    namespace: dict = {}
+    exec(CELL, namespace)
+    namespace["In"] = ["", CELL, "settings(...)"]
+    assert parameters.settings(namespace, scales=["digits", "paper"]).scale == "digits"
+    with pytest.raises(parameters.ParameterError, match=r"one of digits, paper, got 'mini'$"):
+        parameters.settings(namespace | {"scale": "mini"}, scales=["digits", "paper"])
+
+
+def test_without_a_parameters_cell_it_says_what_to_run() -> None:
+    with pytest.raises(parameters.ParameterError, match="run the notebook's parameters cell"):
+        parameters.settings({"In": ["", "import math"]})
+
+
+def test_a_kernel_without_history_takes_the_names_that_are_there() -> None:
+    namespace = {"__name__": "__main__", "In": [""], "Out": {}, "math": math, "exit": print}
+    exec("densities = [0.1]\nseeds = 3", namespace)
+    assert vars(parameters.settings(namespace)) == {"densities": [0.1], "seeds": 3}
+    with pytest.raises(parameters.ParameterError, match="densities"):
+        parameters.settings(namespace | {"densities": [2.0]})
+
+
+@pytest.fixture
+def shell():
+    yield InteractiveShell.instance()
+    InteractiveShell.clear_instance()
+
+
+def glued(function, *args, **kwargs):
+    with capture_output() as captured:
+        function(*args, **kwargs)
+    [output] = captured.outputs
+    return output.data, output.metadata
+
+
+@pytest.mark.parametrize("value", [0.25, 7, "seven"])
+def test_glue_writes_what_the_books_own_glue_writes(shell, value) -> None:
+    from myst_nb import glue
+
+    ours = glued(parameters.glue, "theory-x", value)
+    theirs = glued(glue, "theory-x", value, display=False)
+    assert ours == theirs
+
+
+def test_glue_keeps_five_digits_and_unwraps_numpy(shell) -> None:
+    import numpy as np
+
+    data, _ = glued(parameters.glue, "x", np.float64(-1 / 3))
+    assert data == {"application/papermill.record/text/plain": "-0.33333"}
+    data, _ = glued(parameters.glue, "x", np.int64(1_234_567))
+    assert data == {"application/papermill.record/text/plain": "1234567"}
+
+
+@pytest.mark.parametrize(
+    ("value", "form", "text"),
+    [(0.456, ".2f", "0.46"), (-0.5, ".1f", "−0.5"), (math.nan, ".1f", "–"), (1234, ",d", "1,234")],
+)
+def test_glue_in_a_form_is_the_text_of_the_prose(shell, value, form, text) -> None:
+    data, _ = glued(parameters.glue, "x", value, form)
+    (plain,) = data.values()
+    assert format_plain_text(plain, "s") == text  # what the role without a format makes of it
+
+
+def test_table_reads_back_as_its_rows(shell) -> None:
+    rows = [["a|b", 0.25, "-3.10"], ["c", 10, "+4.5 [4, 5]"]]
+    data, _ = glued(parameters.table, rows, headers=["name", "share", "n"])
+    html = MarkdownIt("commonmark").enable("table").render(data["text/markdown"])
+    cells = re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", html)
+    assert cells == ["name", "share", "n", "a|b", "0.25", "−3.10", "c", "10", "+4.5 [4, 5]"]
+    assert html.count("right") == 2 * 3  # the two columns of numbers, header and rows
+
+
+def test_a_table_writes_signs_as_minus_and_leaves_hyphens(shell) -> None:
+    cells = ["CIFAR-10", "-0.5 [-1, .2]", "2026-11-23", "d-0", "[-.5]", "a - b"]
+    data, _ = glued(parameters.table, [cells], headers=list("abcdef"))
+    shown = data["text/markdown"].splitlines()[-1].strip("| ").split(" | ")
+    assert shown == ["CIFAR-10", "−0.5 [−1, .2]", "2026-11-23", "d-0", "[−.5]", "a - b"]
+
+
+def test_table_without_rows_is_a_sentence(shell) -> None:
+    data, _ = glued(parameters.table, [], headers=["name", "value"], title="Gains")
+    text = data["text/markdown"]
+    assert text.startswith("**Gains**\n\nNothing to show") and "|" not in text
+
+
+def test_table_of_a_wrong_width_names_the_row() -> None:
+    with pytest.raises(ValueError, match=r"2 headers.*\['a', 1, 2\]"):
+        parameters.table([["a", 1, 2]], headers=["name", "value"])

@@ -1,0 +1,151 @@
+"""Records behind a page: what cells asked for, which figure drew on which, where it was trained."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from dropkit.notebook import records as page_records
+from dropkit.store import Store, folder
+
+
+def record(key: str, **made) -> dict:
+    origin = {
+        "device": "A",
+        "torch": "2.9",
+        "time": "2026-01-02T03:04:05+00:00",
+        "commit": "abcdefgh",
+    }
+    return {"key": key, "seconds": 1.5, "recalls": [0.5], "provenance": origin | made}
+
+
+class Shell:
+    """As much of IPython as is listened to."""
+
+    def __init__(self) -> None:
+        self.listeners = []
+        self.events = SimpleNamespace(register=lambda _, listener: self.listeners.append(listener))
+
+    def after(self, count: int) -> None:
+        for listener in self.listeners:
+            listener(SimpleNamespace(execution_count=count))
+
+
+@pytest.fixture
+def shell():
+    shell = Shell()
+    page_records.follow(shell)
+    yield shell
+    folder.watchers.clear()
+
+
+def test_each_cell_keeps_what_it_asked_for(tmp_path: Path, shell: Shell) -> None:
+    Store(tmp_path / "store").add(record("old-1"), record("old-2"), record("unused"))
+    page_records.follow(shell)  # what came before is not the page's
+    shelf = Store(tmp_path / "store")
+    shelf["old-2"], shelf["old-1"]
+    shell.after(2)
+    shelf.add(record("new"), record("old-1"))
+    shelf["new"], shelf["old-1"]
+    shell.after(4)
+    (tmp_path / "page").mkdir()
+    (tmp_path / "page" / "page-gone.jsonl").write_text("of an earlier run")
+    saved = page_records.save(tmp_path / "page", ["parameters", "run", "fig", "run-again"])
+    assert saved["records"] == {"run": 2, "run-again": 2}
+    assert (saved["trials"], saved["fresh"]) == (3, 1)
+    # Each file is a store of its own: checksums hold, and nothing else is in it.
+    found = {}
+    for file in sorted((tmp_path / "page").glob("*.jsonl")):
+        (tmp_path / file.stem).mkdir()
+        file.rename(tmp_path / file.stem / file.name)
+        found[file.stem] = [each["key"] for each in Store(tmp_path / file.stem)]
+    assert found == {"page-run": ["old-1", "old-2"], "page-run-again": ["new", "old-1"]}
+
+
+def test_a_page_executed_by_papermill_tells_its_cells_apart(tmp_path: Path) -> None:
+    """With the installed IPython, whose counts of cells have changed between versions."""
+    code = f"""
+from book._ext import execute as pages
+from pathlib import Path
+import nbformat, logging
+cell = nbformat.v4.new_code_cell
+shelf = "from dropkit.store import Store\\nshelf = Store({str(tmp_path / "store")!r})"
+settings = "from dropkit import notebook\\nsettings = notebook.settings(globals())"
+cells = [cell("seeds = 1", id="parameters"), cell(settings, id="setup"), cell(shelf, id="open"),
+         cell("found = shelf['a']", id="one"), cell("shelf['b']", id="two"),
+         cell("print(found['key'])", id="fig")]
+kernel = {{"display_name": "Python 3", "language": "python", "name": "python3"}}
+nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={{"kernelspec": kernel}}), "p.ipynb")
+pages.execute(Path("p.ipynb"), Path("book"), lambda: None)
+"""
+    Store(tmp_path / "store").add(record("a"), record("b"))
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    note = json.loads((tmp_path / "book" / ".run" / "p" / "page.json").read_text())
+    assert note["records"] == {"one": 1, "two": 1} and note["fresh"] == 0
+    assert note["behind"]["fig"] == ["one"] and note["behind"]["open"] == []
+    assert note["parameters"] == {"seeds": 1}
+    page = json.loads((tmp_path / "book" / "p.ipynb").read_text())
+    assert [cell["id"] for cell in page["cells"]][-1] == "fig"  # the last cell is the machinery's
+
+
+def test_origins_count_each_trial_once() -> None:
+    records = [
+        record("1", time="2026-01-05T00:00:00+00:00"),
+        record("2", time="2026-01-03T00:00:00+00:00", commit=None),
+        record("3", device="B"),
+        record("4", torch="2.10"),
+        record("5", time="2026-01-04T00:00:00+00:00"),
+    ]
+    groups = page_records.origins(records)
+    assert sum(group["trials"] for group in groups) == len(records)
+    assert groups[0] == {
+        "device": "A",
+        "torch": "2.9",
+        "trials": 3,
+        "seconds": 4.5,
+        "first": "2026-01-03",
+        "last": "2026-01-05",
+        "commits": ["abcdefg", "none"],
+    }
+    assert {(group["device"], group["torch"]) for group in groups[1:]} == {
+        ("A", "2.10"),
+        ("B", "2.9"),
+    }
+
+
+@pytest.mark.parametrize(
+    "cells, expected",
+    [
+        # A figure reaches back through what its names were made of, and no further.
+        (["a = run()", "b = f(a)", "c = run()", "draw(b)"], {3: [0]}),
+        (["a = run()", "c = run()", "draw(a, c)"], {2: [0, 1]}),
+        # A name belongs to the cell that last assigned it,
+        (["a = run()", "a = run()", "draw(a)"], {2: [1]}),
+        # and to those that filled it since, by item, by += or by a method.
+        (["a = {}", "a[1] = run()", "draw(a)"], {2: [1]}),
+        (["a = []", "a += run()", "a.append(run())", "draw(a)"], {3: [1, 2]}),
+        (["a = run()", "a = {}\na[1] = 2", "draw(a)"], {2: []}),
+        # A cell's own assignment hides an earlier one; reading first does not.
+        (["rows = run()", "rows = []\ndraw(rows)"], {1: []}),
+        (["rows = run()", "draw(rows)\nrows = []"], {1: [0]}),
+        # What a comprehension binds is its own, and what it runs over is not.
+        (["draw([x for x in run()])", "y = g()", "draw({x: 1 for x in y})"], {2: []}),
+        (["x = run()", "draw([x for x in x])"], {1: [0]}),
+        (["rows = run()", "draw([(row, other) for row in rows for other in row])"], {1: [0]}),
+        # Modules are shared by all cells and carry nothing.
+        (["import m\na = m.run()", "m.show(a)", "m.draw()"], {1: [0], 2: []}),
+        (["from m import run as go\na = go()", "def f():\n    return a", "f()"], {2: [0]}),
+        (["%pip list", "a = run()", "draw(a)"], {2: [1]}),
+    ],
+)
+def test_records_behind_a_cell(cells: list[str], expected: dict[int, list[int]]) -> None:
+    named = {str(number): code for number, code in enumerate(cells)}
+    sources = [name for name, code in named.items() if "run()" in code or "go()" in code]
+    found = page_records.behind(named, sources)
+    assert {n: found[str(n)] for n in expected} == {n: [*map(str, s)] for n, s in expected.items()}

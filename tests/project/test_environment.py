@@ -1,0 +1,72 @@
+"""pyproject.toml, requirements.lock, environment.yml and their neighbours say the same."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+import dropkit
+
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+LOCK = (ROOT / "requirements.lock").read_text()
+# One entry: "name==version ; marker \" and its hashes on the lines after it.
+ENTRIES = [entry.split() for entry in re.split(r"\n(?=\S)", LOCK.replace("\\\n", ""))]
+
+
+def locked() -> list[tuple[str, str]]:
+    return [(canonicalize_name(name), v) for name, v in (entry[0].split("==") for entry in ENTRIES)]
+
+
+def direct() -> list[Requirement]:
+    extras = PROJECT["optional-dependencies"]
+    return [Requirement(each) for each in PROJECT["dependencies"] + extras["book"] + extras["test"]]
+
+
+@pytest.mark.parametrize("requirement", direct(), ids=str)
+def test_direct_dependency_is_locked_within_its_bounds(requirement: Requirement) -> None:
+    versions = [v for name, v in locked() if name == canonicalize_name(requirement.name)]
+    assert versions, f"{requirement.name} is not locked: make lock"
+    assert all(requirement.specifier.contains(v) for v in versions)
+
+
+def test_every_locked_package_has_hashes() -> None:
+    for entry in ENTRIES:
+        hashes = [word for word in entry if word.startswith("--hash=")]
+        assert hashes, entry[0]
+        assert all(re.fullmatch(r"--hash=sha256:[0-9a-f]{64}", each) for each in hashes), entry[0]
+
+
+@pytest.mark.parametrize("name", ["requirements.lock", "environment.yml", "pyproject.toml"])
+def test_no_address_of_a_package_index(name: str) -> None:
+    text = (ROOT / name).read_text()
+    assert not re.search(r"https?:|file:|--(extra-)?index-url|--find-links|\s@\s", text)
+
+
+def test_conda_environment_is_thin_and_follows_the_lock() -> None:
+    packages = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    assert packages == [
+        f"python{PROJECT['requires-python']}",
+        "pip",
+        {"pip": ["-r requirements.lock"]},
+    ]
+
+
+def test_workflow_runs_the_supported_pythons() -> None:
+    workflow = yaml.safe_load((ROOT / ".github/workflows/book.yml").read_text())
+    versions = workflow["jobs"]["test"]["strategy"]["matrix"]["python"]
+    supported = SpecifierSet(PROJECT["requires-python"])
+    assert all(supported.contains(version) for version in versions)
+    oldest = PROJECT["requires-python"].removeprefix(">=")
+    assert oldest in versions
+    assert f"Python {oldest}" in (ROOT / "README.md").read_text()
+
+
+def test_one_version_everywhere() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert dropkit.__version__ == PROJECT["version"] == citation["version"]

@@ -1,0 +1,89 @@
+"""The workflows run what the Makefile has, with few rights; launch pages install what they need."""
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+
+from book._ext import launch
+from dropkit.notebook import declared
+
+ROOT = Path(__file__).parents[2]
+WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
+TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+each_workflow = pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.stem)
+
+
+def load(file: Path) -> dict:
+    return yaml.safe_load(file.read_text())
+
+
+def steps(file: Path) -> list[dict]:
+    return [step for job in load(file)["jobs"].values() for step in job["steps"]]
+
+
+@each_workflow
+def test_commands_exist_and_actions_have_versions(file: Path) -> None:
+    for step in steps(file):
+        assert set(re.findall(r"make ([a-z]+)", step.get("run", ""))) <= TARGETS
+        assert re.fullmatch(r"[\w-]+/[\w-]+@v\d+", step.get("uses", "a/b@v1"))
+
+
+@each_workflow
+def test_rights_are_named_and_jobs_end(file: Path) -> None:
+    workflow = load(file)
+    assert set(workflow["permissions"]) == {"contents"}
+    for job in workflow["jobs"].values():
+        # Only what writes to the repository or publishes may; that is short and runs no tests.
+        assert "timeout-minutes" in job or "permissions" in job
+
+
+def test_the_tests_see_the_book_that_is_published() -> None:
+    for name in ("book", "release"):
+        job = next(iter(load(ROOT / f".github/workflows/{name}.yml")["jobs"].values()))
+        runs = [step["run"] for step in job["steps"] if "run" in step]
+        assert runs[:2] == ["make book", "make test"]  # make test renders what make book executed
+
+
+def test_binder_has_the_locked_packages_and_this_one() -> None:
+    assert (ROOT / ".binder/requirements.txt").read_text() == "-r ../requirements.lock\n"
+    script = ROOT / ".binder/postBuild"
+    assert "--no-deps" in script.read_text() and script.stat().st_mode & 0o111
+
+
+def test_launch_pages_install_first_and_change_nothing_else(tmp_path: Path) -> None:
+    for page in (ROOT / "book").glob("*.ipynb"):
+        (tmp_path / page.name).write_bytes(page.read_bytes())
+    assert launch.main(["owner/name", str(tmp_path)]) == 0
+    for page in tmp_path.glob("*.ipynb"):
+        before = nbformat.read(ROOT / "book" / page.name, as_version=4)
+        after = nbformat.read(page, as_version=4)
+        nbformat.validate(after)
+        assert after.cells[0].cell_type == "markdown" and after.cells[1].id == "install"
+        assert "github.com/owner/name.git" in after.cells[1].source
+        assert [after.cells[0], *after.cells[2:]] == before.cells
+        code = [[c.source for c in each.cells if c.cell_type == "code"] for each in (before, after)]
+        assert declared(code[0])[0] == declared(code[1])[0]
+
+
+def test_install_cell_does_nothing_where_the_code_is(tmp_path: Path) -> None:
+    from IPython.core.inputtransformer2 import TransformerManager
+    from IPython.testing.globalipapp import get_ipython
+
+    cell = launch.INSTALL.format(repository="owner/name")
+    compile(TransformerManager().transform_cell(cell), "install", "exec")
+    shell = get_ipython()
+    shell.run_line_magic = shell.system = lambda *given, **_: pytest.fail(f"ran {given}")
+    assert shell.run_cell(cell).success
+
+
+@pytest.mark.parametrize(
+    "repository, words", [("name", "must be OWNER/NAME"), ("owner/name", "there are no notebooks")]
+)
+def test_mistakes_are_one_sentence(tmp_path: Path, capsys, repository: str, words: str) -> None:
+    with pytest.raises(SystemExit):
+        launch.main([repository, str(tmp_path)])
+    assert words in capsys.readouterr().err
