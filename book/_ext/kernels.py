@@ -23,7 +23,7 @@ IMPORTED = [
     "dropkit.notebook.records",
     "dropkit.figures.your_data",
     "dropkit.store.provenance",
-    "dropkit.claims.larger_scales",
+    "dropkit.notebook.larger_scales",
 ]
 # What ipykernel would set later; matplotlib reads it when it is imported.
 BACKEND = "module://matplotlib_inline.backend_inline"

@@ -5,9 +5,6 @@ from typing import TYPE_CHECKING
 from dropkit._common.faces import attach
 
 if TYPE_CHECKING:
-    from dropkit.claims.evidence import (
-        arrange as arrange,
-    )
     from dropkit.claims.statements import (
         CLAIMS as CLAIMS,
         COMPARISON as COMPARISON,
@@ -24,6 +21,9 @@ if TYPE_CHECKING:
         Claim as Claim,
         Effect as Effect,
         Verdict as Verdict,
+    )
+    from dropkit.study.curves import (
+        arrange as arrange,
     )
 
 __getattr__, __dir__, __all__ = attach(__name__, __file__)

@@ -3,9 +3,9 @@
 import numpy as np
 
 from dropkit.claims.comparisons import span, spelled
-from dropkit.claims.evidence import Cells, from_largest, shared_densities, shared_seeds
 from dropkit.claims.verdicts import Effect, Test, share
 from dropkit.metrics import student
+from dropkit.study.curves import Cells, from_largest, shared_densities, shared_seeds
 
 
 def loses_a_class(protocol: str, density: float) -> Test:

@@ -4,11 +4,11 @@ import math
 from collections.abc import Sequence
 from typing import Literal
 
-from dropkit.claims.evidence import MEASURES, Cells, Place, contrast, density_of, shared_densities
 from dropkit.claims.tradeoff import height
 from dropkit.claims.verdicts import FAILS, HOLDS, UNDECIDED, Effect, Test
 from dropkit.figures.curves import name
 from dropkit.metrics import Difference
+from dropkit.study.curves import MEASURES, Cells, Place, contrast, density_of, shared_densities
 
 WORST = ("worst", "pooled")
 TELLING = {FAILS: 0, UNDECIDED: 1, HOLDS: 2}

@@ -4,7 +4,6 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from dropkit.claims.evidence import Evidence
 from dropkit.claims.verdicts import (
     ABSENT,
     FAILS,
@@ -19,6 +18,7 @@ from dropkit.claims.verdicts import (
     Verdict,
 )
 from dropkit.figures.tables import number, with_interval
+from dropkit.study.curves import Evidence
 
 WORDS = (HOLDS, PARTLY, FAILS, UNDECIDED, NO_RECORDS, ABSENT)
 SUMMARY = ["part", "claims", *(f"{MARKS[word]} {word}" for word in WORDS)]

@@ -8,12 +8,12 @@ import math
 import numpy as np
 
 from dropkit import metrics
-from dropkit.claims import evidence
 from dropkit.claims.paper import algorithm, beyond, bias, drop, pruned_mixture, summaries, theory
 from dropkit.claims.verdicts import Claim
 from dropkit.figures.curves import Curves
 from dropkit.figures.tables import number, with_interval
 from dropkit.metrics import Difference
+from dropkit.study import curves as evidence
 
 SECTIONS: dict[str, list[Claim]] = {
     "What pruning by score does": bias.BIAS,

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from dropkit._common.checks import Floats
-from dropkit.claims.evidence import Cells, shared_seeds
 from dropkit.metrics import Difference, over_seeds
+from dropkit.study.curves import Cells, shared_seeds
 
 AVERAGES = 41  # at which the two lines are compared, evenly over what both reach
 FULL = ("full", 1.0)

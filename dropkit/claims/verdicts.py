@@ -7,9 +7,9 @@ from typing import Literal, NamedTuple
 
 from scipy import stats
 
-from dropkit.claims.evidence import GROUPED, Cells, Evidence, Setting, arrange
 from dropkit.metrics import Difference
 from dropkit.store.records import Record
+from dropkit.study.curves import GROUPED, Cells, Evidence, Setting, arrange
 
 HOLDS, PARTLY, FAILS = "holds", "partly", "does not hold"
 UNDECIDED, NO_RECORDS, ABSENT = "undecided", "no records", "not in the paper"

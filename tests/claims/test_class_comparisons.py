@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from dropkit.claims import evidence
 from dropkit.claims.class_comparisons import (
     favours_the_large,
     keeps_the_hardest,
@@ -12,6 +11,7 @@ from dropkit.claims.class_comparisons import (
     sacrifices_the_hard,
 )
 from dropkit.claims.verdicts import FAILS, HOLDS, UNDECIDED
+from dropkit.study import curves as evidence
 from tests.made_records import record, words
 
 

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from dropkit.claims import evidence
 from dropkit.claims.comparisons import (
     beaten,
     better,
@@ -16,6 +15,7 @@ from dropkit.claims.comparisons import (
     trades_better,
 )
 from dropkit.claims.verdicts import FAILS, HOLDS, PARTLY, verdict
+from dropkit.study import curves as evidence
 from tests.made_records import grid, random_rows, record, shifted, words
 
 

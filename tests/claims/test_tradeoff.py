@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import integrate, interpolate, stats
 
-from dropkit.claims import evidence
 from dropkit.claims.tradeoff import height
+from dropkit.study import curves as evidence
 from tests.made_records import grid
 
 

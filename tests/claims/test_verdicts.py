@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dropkit import claims
-from dropkit.claims import Claim, Effect, evidence, page
+from dropkit.claims import Claim, Effect, page
 from dropkit.claims.comparisons import better
 from dropkit.claims.trials import digits_trials
 from dropkit.claims.verdicts import (
@@ -22,6 +22,7 @@ from dropkit.claims.verdicts import (
     violations,
 )
 from dropkit.metrics import Difference
+from dropkit.study import curves as evidence
 from tests.made_records import QUERY, grid, random_rows, shifted
 
 UP, DOWN, WIDE = Difference(2, 1, 3), Difference(-2, -3, -1), Difference(0, -1, 1)

@@ -6,10 +6,10 @@ from functools import cache
 import numpy as np
 from scipy import stats
 
-from dropkit.claims.evidence import pooled
 from dropkit.claims.paper.theory import PAPER, mixtures
 from dropkit.claims.verdicts import Claim, Effect, exact, share, violations
 from dropkit.metrics import Difference, student
+from dropkit.study.curves import pooled
 from dropkit.theory import limits
 from dropkit.theory.reduction import reduce_multivariate
 from dropkit.theory.samples import fitted_thresholds

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from dropkit.claims import larger_scales
+from dropkit.notebook import larger_scales
 from dropkit.store import Store
 from dropkit.study import plan
 from tests.made_records import record

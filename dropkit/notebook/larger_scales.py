@@ -9,12 +9,12 @@ from matplotlib.figure import Figure
 
 import dropkit
 from dropkit import figures
-from dropkit.claims.evidence import Cells, Evidence, Setting, arrange, contrast, density_of
 from dropkit.claims.statements import POINTS, points
 from dropkit.figures.curves import Curves, name
 from dropkit.figures.tables import with_interval
 from dropkit.store.folder import Store
 from dropkit.store.records import Record
+from dropkit.study.curves import Cells, Evidence, Setting, arrange, contrast, density_of
 
 FOLDER = Path(dropkit.__file__).parents[1] / "book" / "results"  # in a checkout
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from dropkit.claims import evidence
+from dropkit.study import curves as evidence
 from tests.made_records import QUERY, RECIPE, grid, random_rows, record
 
 
