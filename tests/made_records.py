@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from dropkit.study.curves import arrange
+
 RECIPE = {"epochs": 60, "loss": "ce", "select": "last", "budget": "epochs"}
 EPOCHS = {"mini": 6, "vgg16": 160, "vgg19": 160}  # of other networks than the digits'
 
@@ -50,4 +52,10 @@ def shifted(rows, by, seed):
 
 
 def words(test, found):
-    return [one and one.word for one in test(found)]
+    return [one and one.word for one in test.effects(found)]
+
+
+def only(records):
+    """The cells of the one setting that the records have."""
+    (cells,) = arrange(records).values()
+    return cells

@@ -5,13 +5,24 @@ from typing import TYPE_CHECKING
 from dropkit._common.faces import attach
 
 if TYPE_CHECKING:
+    from dropkit.study.curves import (
+        Curves as Curves,
+        arrange as arrange,
+        by_protocol as by_protocol,
+    )
+    from dropkit.study.measures import (
+        COMPARED as COMPARED,
+        MEASURES as MEASURES,
+        between as between,
+        compare as compare,
+        difference as difference,
+    )
     from dropkit.study.preparation import (
         keep as keep,
         scores_of as scores_of,
     )
     from dropkit.study.runner import (
         EXECUTORS as EXECUTORS,
-        by_protocol as by_protocol,
         missing as missing,
         run as run,
     )

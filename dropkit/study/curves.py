@@ -1,23 +1,24 @@
-"""Stored records arranged for comparison, and differences between them with their intervals.
+"""The way from stored records to curves: sorted by setting, label, density and seed.
 
-Shapes: S seeds, K classes or groups.
+Whatever compares or draws records takes them from here. Shapes: S seeds, K classes or groups.
 """
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import NamedTuple
 
 import numpy as np
 
-from dropkit import metrics
-from dropkit.metrics import Difference, over_seeds, student
 from dropkit.pruning import SMOOTHED
 from dropkit.store.records import Record
 from dropkit.study.queries import short_recipe
 from dropkit.training.recipes import DEFAULTS, Recipe, defaults
 
-GROUPED = ("digits-on-photos", "waterbirds")
+Curves = Mapping[str, Mapping[float, np.ndarray]]  # label -> density -> recalls (S, K)
+Cells = dict[str, dict[float, dict[int, Record]]]  # label -> density -> seed -> record
+Place = tuple[str, float]  # label and density
 
 
 class Setting(NamedTuple):
@@ -54,21 +55,25 @@ def _usual(dataset: str, model: str) -> dict:
     return json.loads(json.dumps(asdict(defaults(dataset, model)[1])))
 
 
-Cells = dict[str, dict[float, dict[int, Record]]]  # label -> density -> seed -> record
-Evidence = dict[Setting, Cells]
-Place = tuple[str, float]  # label and density
-
-
-def arrange(records: Iterable[Record]) -> Evidence:
+def arrange(records: Iterable[Record]) -> dict[Setting, Cells]:
     """Sort the trials among the records by setting, label, density and seed.
 
-    Where a trial was run more than once, the newest record counts. Networks that do not end with
-    their last weights are left out.
+    Where a trial was run more than once, the newest record counts.
+
+    Parameters
+    ----------
+    records : iterable of Record
+        Such as a Store; what is no trial is passed over.
+
+    Returns
+    -------
+    dict of Setting to Cells
+        Cells lead from label to density to seed to the record.
     """
-    found: Evidence = {}
+    found: dict[Setting, Cells] = {}
     for record in records:
         trial = record.get("trial")
-        if trial is None or trial["recipe"].get("select", "last") != "last":
+        if trial is None:
             continue
         shared = {k: v for k, v in trial["recipe"].items() if k not in ("loss", "select")}
         setting = Setting(
@@ -90,7 +95,7 @@ def _time(record: Record) -> str:
 
 
 def label(trial: dict) -> str:
-    """A trial's protocol, and in words what sets its quotas apart from the paper's.
+    """Return a trial's protocol, and in words what sets it apart from the paper's.
 
     Examples
     --------
@@ -101,6 +106,8 @@ def label(trial: dict) -> str:
     """
     text = trial["protocol"] + SMOOTHED * (trial.get("smoothing", 0) > 0)
     text += ", by counts" * (trial.get("rule") == "counts")
+    select = trial["recipe"].get("select", "last")
+    text += f", {select}" * (select != "last")
     query = trial["recall_query"]
     if query is None:
         return text
@@ -116,13 +123,73 @@ def label(trial: dict) -> str:
     return text
 
 
+def by_protocol(records: Iterable[Record], field: str = "recalls") -> dict[str, dict]:
+    """Arrange the records of one setting for figures and tables.
+
+    Parameters
+    ----------
+    records : iterable of Record
+        From ``study.run``; the same trial may be among them twice.
+    field : str
+        What the arrays hold: "recalls", or "kept", the samples that are left of each class.
+
+    Returns
+    -------
+    dict of str to dict of float to ndarray, shape (S, K)
+        By label, which is the protocol for the trials of the paper, and by density; rows by seed.
+
+    Raises
+    ------
+    ValueError
+        If the records are of several data sets, networks or recipes, or differ in something that
+        the label does not say: they do not belong into one figure.
+    """
+    once = list({record["key"]: record for record in records}.values())
+    found = arrange(once)
+    if len(found) > 1:
+        names = "; ".join(sorted(setting.name for setting in found))
+        raise ValueError(f"the records are of {names}: they must be of one data set and recipe")
+    trials = (record["trial"] for record in once)
+    counts = Counter((label(trial), trial["density"], trial["seed"]) for trial in trials)
+    for (protocol, density, seed), count in counts.items():
+        if count > 1:
+            raise ValueError(f"{count} records of {protocol} at density {density} have seed {seed}")
+    return stacked(next(iter(found.values()), {}), field)
+
+
+def at(by_density: Mapping[float, np.ndarray], density: float) -> np.ndarray | None:
+    """Return what there is at a density, else at 1: what prunes nothing is the same at each."""
+    return by_density.get(density, by_density.get(1.0))
+
+
+def stacked(cells: Cells, field: str = "recalls") -> dict[str, dict]:
+    """Return a field of the records as arrays (S, K), rows by seed, densities in rising order."""
+    return {
+        label: {
+            density: np.array([rows[seed][field] for seed in sorted(rows)])
+            for density, rows in sorted(by_density.items())
+        }
+        for label, by_density in cells.items()
+    }
+
+
+def listed(cells: Cells) -> list[Record]:
+    """Return all records of a setting."""
+    return [
+        record
+        for by_density in cells.values()
+        for rows in by_density.values()
+        for record in rows.values()
+    ]
+
+
 def density_of(protocol: str, density: float) -> float:
-    """The density under which a protocol's records stand: 1 for the full data."""
+    """Return the density under which a protocol's records stand: 1 for the full data."""
     return 1.0 if protocol.startswith("full") else density
 
 
 def shared_densities(cells: Cells, first: str, second: str, *, each: bool = False) -> list[float]:
-    """Densities below 1 at which two labels share seeds enough to be compared, in rising order.
+    """Return the densities below 1 at which two labels share seeds enough, in rising order.
 
     For a mean over densities, which rests on the seeds that all of them share, these are densities
     with more than half of the most seeds; to compare at `each` density, two seeds are enough, and
@@ -137,116 +204,23 @@ def shared_densities(cells: Cells, first: str, second: str, *, each: bool = Fals
 
 
 def shared_seeds(cells: Cells, places: Sequence[Place]) -> list[int]:
-    """The seeds that all places have records of."""
+    """Return the seeds that all places have records of."""
     rows = [cells.get(protocol, {}).get(density, {}) for protocol, density in places]
     return sorted(set.intersection(*map(set, rows))) if rows else []
 
 
 def from_largest(cells: Cells, labels: Iterable[str], density: float) -> dict[str, np.ndarray]:
-    """Recalls (S, K) of each label that has any, classes from each seed's largest to its smallest.
+    """Return recalls (S, K) of each label, classes from each seed's largest to its smallest.
 
-    At one density, full data at their own; classes of one size stand in their order.
+    At one density, full data at their own; classes of one size stand in their order. Labels
+    without records are left out.
     """
     found = {}
     for label in labels:
         rows = cells.get(label, {}).get(density_of(label, density), {})
         if records := [rows[seed] for seed in sorted(rows)]:
             sizes = np.array([record["class_sizes"] for record in records])
+            recalls = np.array([record["recalls"] for record in records])
             order = np.argsort(-sizes, axis=1, kind="stable")
-            found[label] = np.take_along_axis(_recalls(records), order, axis=1)
+            found[label] = np.take_along_axis(recalls, order, axis=1)
     return found
-
-
-class Measure(NamedTuple):
-    """A number of each record (S,), as `of(records, cells)`, and what it is called and scaled by.
-
-    `better` is 1 where higher is the good side of the paper's statements, else -1.
-    """
-
-    of: Callable[[Sequence[Record], Cells], np.ndarray]
-    name: str
-    scale: float = 100.0
-    better: int = 1
-
-
-def _recalls(records: Sequence[Record]) -> np.ndarray:
-    return np.array([record["recalls"] for record in records])
-
-
-def _shares(records: Sequence[Record]) -> np.ndarray:
-    """Class densities after pruning, (S, K)."""
-    return np.array([np.divide(r["kept"], np.maximum(r["class_sizes"], 1)) for r in records])
-
-
-def correlations(records: Sequence[Record], cells: Cells) -> np.ndarray:
-    """Correlation over classes of class density and mean full-data accuracy, (S,).
-
-    As in Figure 13, seed by seed; 0 where all classes keep the same share.
-    """
-    full = _recalls(list(cells["full"][1.0].values())).mean(axis=0)
-    shares = _shares(records)
-    return np.array([np.corrcoef(row, full)[0, 1] if np.ptp(row) > 1e-12 else 0 for row in shares])
-
-
-MEASURES = {
-    "average": Measure(lambda r, _: metrics.bias(_recalls(r)).average, "average"),
-    "worst": Measure(lambda r, _: metrics.worst(_recalls(r)), "worst class, per seed"),
-    "pooled": Measure(lambda r, _: np.full(len(r), np.nan), "worst class, pooled"),
-    "gap": Measure(lambda r, _: metrics.bias(_recalls(r)).gap, "gap of recalls", better=-1),
-    "std": Measure(lambda r, _: metrics.bias(_recalls(r)).std, "std of recalls", better=-1),
-    "uneven": Measure(lambda r, _: _shares(r).std(axis=1), "std of class densities"),
-    "even": Measure(lambda r, _: _shares(r).std(axis=1), "std of class densities", better=-1),
-    "spares": Measure(correlations, "correlation, class density and accuracy", 1.0, -1),
-    "starves": Measure(correlations, "correlation, class density and accuracy", 1.0),
-}
-
-
-def contrast(
-    cells: Cells,
-    plus: Sequence[Place],
-    minus: Sequence[Place],
-    measure: str,
-    *,
-    level: float = 0.95,
-) -> tuple[Difference, int] | None:
-    """The mean over places of a measure at `plus` minus at `minus`, and how many seeds it rests on.
-
-    Parameters
-    ----------
-    plus, minus : places, as many of one as of the other; with no `minus`, `plus` alone is averaged
-    measure : a key of ``MEASURES``
-    level : of the interval
-
-    Returns
-    -------
-    (Difference, S) paired by the seeds that all places share, with Student's t interval; the pooled
-    worst class with that of ``metrics.over_seeds``. None where records are lacking. The interval of
-    a single seed is (NaN, NaN).
-    """
-    seeds = shared_seeds(cells, [*plus, *minus])
-    if not seeds or (measure in ("spares", "starves") and "full" not in cells):
-        return None
-    first, second = (
-        [[cells[p][d][seed] for seed in seeds] for p, d in places] for places in (plus, minus)
-    )
-    scale = MEASURES[measure].scale
-    if measure == "pooled":
-        pairs = [tuple(map(_recalls, pair)) for pair in zip(first, second, strict=True)]
-        found = pooled(pairs, level)
-    else:
-        of = MEASURES[measure].of
-        values = np.mean([of(rows, cells) for rows in first], axis=0)
-        if second:
-            values = values - np.mean([of(rows, cells) for rows in second], axis=0)
-        found = student(values, level)
-    return Difference(*(scale * np.array(found))), len(seeds)
-
-
-def pooled(pairs: Sequence[tuple[np.ndarray, np.ndarray]], level: float = 0.95) -> Difference:
-    """The mean over pairs of recalls (S, K) of the difference in pooled worst class."""
-
-    def of(weights: np.ndarray) -> np.ndarray:  # of the seeds, (..., S) to (...)
-        worst = [[(weights @ one).min(axis=-1) for one in pair] for pair in pairs]
-        return np.mean([first - second for first, second in worst], axis=0)
-
-    return over_seeds(of, len(pairs[0][0]), level=level)

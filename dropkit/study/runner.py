@@ -10,7 +10,6 @@ import numpy as np
 from tqdm import tqdm
 
 from dropkit import metrics, training
-from dropkit.pruning import SMOOTHED
 from dropkit.store.folder import Store
 from dropkit.store.provenance import provenance
 from dropkit.store.records import Record
@@ -23,7 +22,6 @@ from dropkit.training.engine import stack_size
 
 __all__ = [
     "Trial",
-    "by_protocol",
     "chosen",
     "dataset_of",
     "grid",
@@ -172,35 +170,4 @@ def record(prepared: Prepared, recalls: np.ndarray, seconds: float, device: str)
         "query": query,
         "seconds": round(seconds, 3),
         "provenance": provenance(device),
-    }
-
-
-def by_protocol(records: Iterable[Record], field: str = "recalls") -> dict[str, dict]:
-    """Arrange records as protocol -> density -> (S, K) array of a field, rows by seed.
-
-    Records of smoothed quotas stand under the protocol's name and ``SMOOTHED``.
-
-    Raises
-    ------
-    ValueError
-        If two records of one seed share protocol and density: they differ in something else, such
-        as the data set or the recipe, and do not belong into one figure.
-    """
-    cells: dict[str, dict[float, dict[int, list]]] = {}
-    # The same trial may have been asked for twice.
-    for record in {record["key"]: record for record in records}.values():
-        trial = record["trial"]
-        label = trial["protocol"] + SMOOTHED * (trial["smoothing"] > 0)
-        rows = cells.setdefault(label, {}).setdefault(trial["density"], {})
-        if trial["seed"] in rows:
-            raise ValueError(
-                f"two records of {label} at density {trial['density']} have seed {trial['seed']}"
-            )
-        rows[trial["seed"]] = record[field]
-    return {
-        label: {
-            density: np.array([rows[seed] for seed in sorted(rows)])
-            for density, rows in sorted(densities.items())
-        }
-        for label, densities in cells.items()
     }

@@ -19,13 +19,13 @@ from tqdm import tqdm
 
 from dropkit import datasets
 from dropkit._common.checks import Floats, Ints
-from dropkit.figures.curves import Curves
-from dropkit.metrics import Difference, class_recalls, paired_difference
+from dropkit.metrics import class_recalls
 from dropkit.quotas import budget, class_counts, variance_densities
 from dropkit.sampler.under_sampler import DRoPSampler
 from dropkit.store.folder import Store
 from dropkit.store.records import Record
 from dropkit.study import fits
+from dropkit.study.curves import Curves
 
 
 class Case(NamedTuple):
@@ -248,19 +248,6 @@ def _arranged(
 def first_of_each(labels: Ints, count: int) -> Ints:
     """Return the indices of the first `count` samples of every class 0 .. K-1."""
     return np.concatenate([np.flatnonzero(labels == k)[:count] for k in range(labels.max() + 1)])
-
-
-def differences(recalls: Curves, first: str, second: str, density: float) -> dict[str, Difference]:
-    """Return first − second in "average" and "worst" class, in points, paired by seed.
-
-    A method that prunes nothing is compared at density 1. Intervals are 95 % t intervals.
-    """
-    a, b = (recalls[name].get(density, recalls[name].get(1.0)) for name in (first, second))
-    found = {
-        "average": paired_difference(a, b, lambda each: each.mean(axis=1)),
-        "worst": paired_difference(a, b),
-    }
-    return {name: Difference(*(100 * np.array(each))) for name, each in found.items()}
 
 
 def halves(X: Floats, y: Ints, seed: int) -> list:

@@ -1,17 +1,9 @@
-"""Arranged records and contrasts against what hand and scipy make of them."""
+"""Records in the order that comparisons and figures take them in."""
 
-import numpy as np
 import pytest
-from scipy import stats
 
-from dropkit.study import curves as evidence
-from tests.made_records import QUERY, RECIPE, grid, random_rows, record
-
-
-def only(records):
-    """The cells of the one setting that the records have."""
-    (cells,) = evidence.arrange(records).values()
-    return cells
+from dropkit.study import curves
+from tests.made_records import QUERY, RECIPE, grid, only, random_rows, record
 
 
 @pytest.mark.parametrize(
@@ -24,18 +16,19 @@ def only(records):
         ({"recall_query": QUERY | {"val_share": 0.1}}, "random+drop, 0.1 of validation"),
         ({"recall_query": QUERY | {"val_noise": 0.4}}, "random+drop, validation noise 0.4"),
         ({"recall_query": QUERY | {"initialisations": 1}}, "random+drop, 1 query model"),
+        ({"recipe": RECIPE | {"select": "best"}}, "random+drop, best"),
     ],
 )
 def test_the_label_says_what_sets_a_trial_apart(given, expected):
     trial = record("random+drop", recall_query=QUERY, **{})["trial"] | given
-    assert evidence.label(trial) == expected
+    assert curves.label(trial) == expected
 
 
 def test_the_usual_query_is_a_tenth_of_the_schedule_ten_epochs_or_a_third():
     for epochs, tenth in ((160, 16), (200, 20), (60, 10), (90, 10), (6, 2)):
         trial = record("random+drop", recipe=RECIPE | {"epochs": epochs})["trial"]
         trial["recall_query"] = QUERY | {"recipe": {"epochs": tenth}}
-        assert evidence.label(trial) == "random+drop"
+        assert curves.label(trial) == "random+drop"
 
 
 def test_settings_are_kept_apart_and_losses_are_not():
@@ -49,7 +42,7 @@ def test_settings_are_kept_apart_and_losses_are_not():
         record(dataset="a user's own", recipe=RECIPE | {"epochs": 30}),
         {"key": "another kind of record"},
     ]
-    found = evidence.arrange(records)
+    found = curves.arrange(records)
     assert sorted(setting.name for setting in found) == [
         "a user's own, mlp",
         "digits-2x4, mlp",
@@ -59,6 +52,7 @@ def test_settings_are_kept_apart_and_losses_are_not():
     ]
     assert set(found[min(found, key=lambda s: (s.dataset != "digits-2x4", s.name))]) == {
         "random",
+        "random, best",
         "full+cdbw",
     }
 
@@ -71,11 +65,11 @@ def test_from_largest_follows_each_seeds_own_sizes():
         for protocol, density in (("random", 0.5), ("random", 0.2), ("full", 1.0))
         for seed in (1, 0)
     ]
-    found = evidence.from_largest(only(records), ["full", "random", "el2n"], 0.5)
+    found = curves.from_largest(only(records), ["full", "random", "el2n"], 0.5)
     assert set(found) == {"full", "random"}
     for rows in found.values():  # the two of one size in their order
         assert rows.tolist() == [[0.1, 0.3, 0.2], [0.5, 0.4, 0.6]]
-    assert evidence.from_largest(only(records), ["random"], 0.7) == {}
+    assert curves.from_largest(only(records), ["random"], 0.7) == {}
 
 
 @pytest.mark.parametrize(
@@ -87,7 +81,7 @@ def test_from_largest_follows_each_seeds_own_sizes():
     ],
 )
 def test_scales(dataset, model, expected):
-    (setting,) = evidence.arrange([record(dataset=dataset, model=model)])
+    (setting,) = curves.arrange([record(dataset=dataset, model=model)])
     assert setting.scale == expected
 
 
@@ -100,76 +94,6 @@ def test_the_newest_of_two_runs_counts():
         assert only(order)["random"][0.5][0]["recalls"] == [0.2, 0.2]
 
 
-def test_seeds_are_paired_where_both_have_them():
-    a, b = random_rows(0), random_rows(1)
-    records = grid(a, "el2n") + grid(b)[2:9]
-    found, seeds = evidence.contrast(only(records), [("el2n", 0.5)], [("random", 0.5)], "worst")
-    oracle = stats.ttest_rel(100 * a[2:9].min(1), 100 * b[2:9].min(1)).confidence_interval()
-    assert seeds == 7
-    assert found[1:] == pytest.approx((oracle.low, oracle.high))
-    assert found.value == pytest.approx(100 * (a[2:9].min(1) - b[2:9].min(1)).mean())
-
-
-def test_the_mean_over_densities_pairs_within_seeds():
-    a, b, c = (random_rows(seed) for seed in range(3))
-    records = grid(a, "el2n", 0.3) + grid(b, "el2n", 0.7) + grid(c, "full", 1.0)
-    plus, minus = [("el2n", 0.3), ("el2n", 0.7)], [("full", 1.0)] * 2
-    found, _ = evidence.contrast(only(records), plus, minus, "average")
-    values = 100 * (0.5 * a.mean(1) + 0.5 * b.mean(1) - c.mean(1))
-    oracle = stats.ttest_1samp(values, 0).confidence_interval()
-    assert found == pytest.approx((values.mean(), oracle.low, oracle.high))
-
-
-def test_many_seeds_have_a_bootstrap_that_draws_the_same_seeds_of_all():
-    a, b, c = (random_rows(seed, 30) for seed in range(3))
-
-    def gain(seeds):
-        first, second, third = (rows[seeds].mean(axis=0).min() for rows in (a, b, c))
-        return (first - second + first - third) / 2
-
-    seeds = np.arange(30)
-    oracle = stats.bootstrap(
-        (seeds,), gain, vectorized=False, method="percentile", rng=np.random.default_rng(4)
-    ).confidence_interval
-    value, *ends = evidence.pooled([(a, b), (a, c)])
-    assert value == pytest.approx(gain(seeds))
-    assert ends == pytest.approx(list(oracle), abs=0.05 * (oracle.high - oracle.low))
-
-
-def test_the_pooled_worst_class_is_a_minimum_of_means():
-    a, b = np.array([[0.2, 0.6], [1.0, 0.4]]), np.full((2, 2), 0.3)
-    assert evidence.pooled([(a, b)]).value == pytest.approx(0.5 - 0.3)
-
-
-@pytest.mark.parametrize("seeds", [2, 20])
-def test_pairing_removes_what_seeds_share(seeds):
-    shared = np.random.default_rng(6).uniform(0.2, 0.8, (seeds, 1))
-    found = evidence.pooled([(shared + [0.1, 0.15], shared + [0.0, 0.05])])
-    assert found == pytest.approx((0.1, 0.1, 0.1))
-
-
-def test_few_seeds_have_a_jackknife_which_is_students_where_one_class_is_always_worst():
-    """The minimum is then a mean over seeds, and the jackknife of a mean is its t interval."""
-    a, b = random_rows(0, 4), random_rows(1, 4)
-    a[:, 0] -= 0.3
-    b[:, 2] -= 0.3
-    oracle = stats.ttest_rel(a[:, 0], b[:, 2]).confidence_interval()
-    assert evidence.pooled([(a, b)])[1:] == pytest.approx((oracle.low, oracle.high))
-
-
-def test_one_seed_has_no_interval():
-    rows = random_rows(0, 1)
-    for found in (evidence.pooled([(rows, rows)]), evidence.student(rows.mean(1))):
-        assert np.isnan(found[1:]).all()
-
-
-def test_lacking_records_give_nothing():
-    cells = only(grid(random_rows(0)))
-    assert evidence.contrast(cells, [("random", 0.5)], [("el2n", 0.5)], "worst") is None
-    assert evidence.contrast(cells, [("random", 0.5)], [], "spares") is None  # no full data
-    assert evidence.contrast(cells, [], [], "worst") is None
-
-
 def test_densities_with_most_seeds():
     rows = random_rows(0)
     records = [
@@ -179,10 +103,10 @@ def test_densities_with_most_seeds():
         for r in grid(rows[:n], protocol, density)
     ]
     cells = only(records + grid(rows, "full", 1.0))
-    assert evidence.shared_densities(cells, "random", "el2n") == [0.1, 0.3]
-    assert evidence.shared_densities(cells, "el2n", "full") == [0.1, 0.3]
-    assert evidence.shared_densities(cells, "el2n", "grand") == []
-    assert evidence.shared_densities(cells, "random", "el2n", each=True) == [0.1, 0.2, 0.3]
+    assert curves.shared_densities(cells, "random", "el2n") == [0.1, 0.3]
+    assert curves.shared_densities(cells, "el2n", "full") == [0.1, 0.3]
+    assert curves.shared_densities(cells, "el2n", "grand") == []
+    assert curves.shared_densities(cells, "random", "el2n", each=True) == [0.1, 0.2, 0.3]
 
 
 @pytest.mark.parametrize(
@@ -203,18 +127,40 @@ def test_a_run_that_is_not_finished_is_compared_where_seeds_allow(counts, mean, 
         for r in grid(rows[:n], protocol, density)
     ]
     cells = only(records)
-    assert evidence.shared_densities(cells, "random", "el2n") == mean
-    assert evidence.shared_densities(cells, "random", "el2n", each=True) == each
+    assert curves.shared_densities(cells, "random", "el2n") == mean
+    assert curves.shared_densities(cells, "random", "el2n", each=True) == each
 
 
-def test_correlation_of_class_density_and_accuracy():
-    full = [record("full", 1.0, s, (0.9, 0.8, 0.5)) for s in range(3)]
-    hard_kept = [record("el2n", 0.5, s, (0.9, 0.8, 0.5), kept=[4, 6, 12]) for s in range(3)]
-    even = [record("random", 0.5, s, (0.9, 0.8, 0.5), kept=[7, 7, 7]) for s in range(3)]
-    cells = only(full + hard_kept + even)
-    found, _ = evidence.contrast(cells, [("el2n", 0.5)], [], "spares")
-    oracle = stats.pearsonr([4, 6, 12], [0.9, 0.8, 0.5]).statistic
-    assert found.value == pytest.approx(oracle)
-    assert evidence.contrast(cells, [("random", 0.5)], [], "spares")[0].value == 0
-    uneven, _ = evidence.contrast(cells, [("el2n", 0.5)], [("random", 0.5)], "uneven")
-    assert uneven.value == pytest.approx(100 * np.std([0.2, 0.3, 0.6]))
+class TestByProtocol:
+    RECORDS = [
+        record("random", 0.5, 2, (0.2, 1.0), kept=[2, 7]),
+        record("random+drop", 0.5, 0, (0.9, 1.0), recall_query=QUERY, smoothing=1.0, time="2027"),
+        record("random", 0.1, 0, (0.3, 1.0)),
+        record("random", 0.5, 0, (0.4, 1.0), kept=[0, 7]),
+        record("random+drop", 0.5, 0, (0.6, 1.0), recall_query=QUERY),
+    ]
+
+    def test_arrangement(self):
+        found = curves.by_protocol(self.RECORDS)
+        assert found.keys() == {"random", "random+drop", "random+drop (smoothed)"}
+        assert list(found["random"]) == [0.1, 0.5]
+        assert found["random"][0.5].tolist() == [[0.4, 1.0], [0.2, 1.0]]
+        assert found["random+drop"][0.5].tolist() == [[0.6, 1.0]]
+        assert found["random+drop (smoothed)"][0.5].tolist() == [[0.9, 1.0]]
+        kept = curves.by_protocol(self.RECORDS, "kept")
+        assert kept["random"][0.5].tolist() == [[0, 7], [2, 7]]
+
+    def test_the_same_record_twice_counts_once(self):
+        found = curves.by_protocol([record("full", 1.0), record("full", 1.0)])
+        assert found["full"][1.0].tolist() == [[0.5, 0.9]]
+        assert curves.by_protocol([]) == {}
+
+    def test_two_trials_of_a_label(self):
+        both = [record("el2n", 0.5, 3), record("el2n", 0.5, 3, time="of another query")]
+        with pytest.raises(ValueError, match=r"2 records of el2n at density 0\.5 have seed 3"):
+            curves.by_protocol(both)
+
+    def test_two_settings(self):
+        both = [record(), record(imbalance=5.0, time="2026-01-02")]
+        with pytest.raises(ValueError, match="of digits-2x4, mlp; digits-2x4, mlp, I = 5: they"):
+            curves.by_protocol(both)

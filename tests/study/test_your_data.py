@@ -8,6 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from torch.utils.data import DataLoader, Subset, TensorDataset
 
 import dropkit
+from dropkit import study
 from dropkit.figures import your_data as practice_figures
 from dropkit.quotas import budget
 from dropkit.store import Store
@@ -79,7 +80,7 @@ def test_fits_are_as_many_as_the_tables_say(method, monkeypatch):
 
 
 def test_differences_are_paired_by_seed(wine):
-    found = your_data.differences(wine.recalls, your_data.DROP, your_data.FULL, 0.3)["worst"]
+    found = study.compare(wine.recalls, your_data.DROP, your_data.FULL)[0.3]["worst"]
     a, b = (
         wine.recalls[your_data.DROP][0.3].min(axis=1),
         wine.recalls[your_data.FULL][1.0].min(axis=1),
@@ -113,6 +114,32 @@ def test_trust_measures_what_its_settings_say(trust):
     model = your_data.classifier("logistic").fit(X_train[kept], y_train[kept])
     expected = [(model.predict(X_test)[y_test == k] == k).mean() for k in range(3)]
     assert trust.recalls["smoothing 1"][2][1] == pytest.approx(expected, abs=1e-6)
+
+
+def test_tables_of_the_guide(wine, trust):
+    table = practice_figures.methods("wine", wine, 0.3)
+    rows = {row[0]: row[1:] for row in table.rows}
+    assert table.title == "Wine, density 0.3" and list(rows) == list(wine.recalls)
+    drop = wine.recalls[your_data.DROP][0.3]
+    assert rows[your_data.DROP][1:3] == [
+        f"{100 * drop.mean():.1f}",
+        f"{100 * drop.min(1).mean():.1f}",
+    ]
+    assert rows[your_data.RANDOM][3:5] == ["", ""] and rows[your_data.FULL][0] == "100"
+    by_rule = practice_figures.trust(trust.recalls).rows
+    assert [row[0] for row in by_rule][-1] == your_data.CROSS
+    assert {row[0] for row in by_rule} == set(trust.recalls) - {your_data.RANDOM}
+
+
+def test_cases_are_named_where_the_interval_excludes_zero():
+    low, high = np.full((3, 2), 0.3), np.full((3, 2), 0.6)
+    methods = (*your_data.SAMPLERS, your_data.FULL)
+    even = {method: {0.4: low} for method in methods}
+    cases = {"a": even, "b": even | {your_data.DROP: {0.4: high}}}
+    rows = {row[0]: row[1:] for row in practice_figures.decided(cases, 0.4).rows}
+    assert rows["worst class higher than Random's"] == ["b", "none of the five"]
+    assert rows["average lower than Random's"] == ["none of the five"] * 2
+    assert rows["worst class lower than DRoP with smoothing 1's"] == ["–", "b"]
 
 
 def test_figures_show_every_method_and_every_smoothing(wine, trust):

@@ -1,0 +1,189 @@
+"""What is measured of a run, under which name, and paired differences of it with their intervals.
+
+Shapes: S seeds, K classes or groups.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from dropkit import metrics
+from dropkit.metrics import Difference, over_seeds, student
+from dropkit.store.records import Record
+from dropkit.study.curves import Cells, Curves, Place, at, shared_seeds
+
+Reading = Callable[[Sequence[Record], Cells], np.ndarray]
+
+
+def _recalls(records: Sequence[Record], _: Cells) -> np.ndarray:
+    return np.array([record["recalls"] for record in records])
+
+
+def _shares(records: Sequence[Record], _: Cells) -> np.ndarray:
+    """Class densities after pruning, (S, K)."""
+    return np.array([np.divide(r["kept"], np.maximum(r["class_sizes"], 1)) for r in records])
+
+
+def _beside_accuracy(records: Sequence[Record], cells: Cells) -> np.ndarray:
+    """Class densities and mean full-data accuracy of the same classes, (S, 2, K)."""
+    full = _recalls(list(cells["full"][1.0].values()), cells).mean(axis=0)
+    shares = _shares(records, cells)
+    return np.stack([shares, np.broadcast_to(full, shares.shape)], axis=1)
+
+
+def _correlation(pairs: np.ndarray) -> np.ndarray:
+    """As in Figure 13, seed by seed: (S, 2, K) to (S,); 0 where all classes keep the same share."""
+    return np.array([np.corrcoef(*pair)[0, 1] if np.ptp(pair[0]) > 1e-12 else 0 for pair in pairs])
+
+
+class Measure(NamedTuple):
+    """A number of each run, (S,).
+
+    It is `of` what `read` takes from the runs' records, times `scale`; only the pooled worst class
+    has no number of a single run. `name` stands in tables, `axis` in figures. `better` is 1 where
+    higher is the good side of the paper's statements, else -1.
+    """
+
+    name: str
+    of: Callable[[np.ndarray], np.ndarray] | None
+    axis: str = ""
+    better: int = 1
+    read: Reading = _recalls
+    scale: float = 100.0
+
+
+def _bias(field: str) -> Callable[[np.ndarray], np.ndarray]:
+    return lambda recalls: getattr(metrics.bias(recalls), field)
+
+
+_UNEVEN = Measure("std of class densities", lambda shares: shares.std(axis=1), read=_shares)
+_STARVES = Measure(
+    "correlation, class density and accuracy", _correlation, read=_beside_accuracy, scale=1.0
+)
+MEASURES = {
+    "average": Measure("average", _bias("average"), "average accuracy (%)"),
+    "worst": Measure("worst class, per seed", _bias("worst"), "worst-class accuracy (%)"),
+    "pooled": Measure("worst class, pooled", None, "pooled worst class (%)"),
+    "gap": Measure("gap of recalls", _bias("gap"), "max − min recall (%)", better=-1),
+    "std": Measure("std of recalls", _bias("std"), "std of recalls (%)", better=-1),
+    "uneven": _UNEVEN,
+    "even": _UNEVEN._replace(better=-1),
+    "starves": _STARVES,
+    "spares": _STARVES._replace(better=-1),
+}
+COMPARED = ("average", "worst", "pooled")  # what the book's tables of differences have
+
+
+def difference(
+    plus: Sequence[np.ndarray],
+    minus: Sequence[np.ndarray],
+    measure: str,
+    *,
+    level: float = 0.95,
+) -> Difference:
+    """Return the mean of a measure over `plus` less its mean over `minus`, paired by seed.
+
+    Parameters
+    ----------
+    plus, minus : sequences of ndarray, shape (S, K) each
+        Recalls, or what else the measure reads, with the same seeds in the same order; as many of
+        one as of the other, or no `minus` at all.
+    measure : str
+        A key of ``MEASURES``.
+    level : float
+        Coverage of the interval.
+
+    Returns
+    -------
+    Difference
+        In the measure's unit, with Student's t interval over seeds; the pooled worst class with
+        that of ``metrics.over_seeds``. The interval of a single seed is (NaN, NaN).
+    """
+    if measure == "pooled":
+        found = over_seeds(lambda weights: _pooled(plus, minus, weights), len(plus[0]), level=level)
+    else:
+        of = MEASURES[measure].of
+        values = np.mean([of(rows) for rows in plus], axis=0)
+        if minus:
+            values = values - np.mean([of(rows) for rows in minus], axis=0)
+        found = student(values, level)
+    return Difference(*(MEASURES[measure].scale * np.array(found)))
+
+
+def _pooled(
+    plus: Sequence[np.ndarray], minus: Sequence[np.ndarray], weights: np.ndarray
+) -> np.ndarray:
+    """The same of the worst class of averages by weights of the seeds, (..., S) to (...)."""
+    first, second = ([(weights @ rows).min(axis=-1) for rows in each] for each in (plus, minus))
+    if not minus:
+        return np.mean(first, axis=0)
+    return np.mean([one - other for one, other in zip(first, second, strict=True)], axis=0)
+
+
+def contrast(
+    cells: Cells,
+    plus: Sequence[Place],
+    minus: Sequence[Place],
+    measure: str,
+    *,
+    level: float = 0.95,
+) -> tuple[Difference, int] | None:
+    """Return the `difference` between places, and how many seeds it rests on.
+
+    Parameters
+    ----------
+    cells : Cells
+        The records of one setting.
+    plus, minus : sequences of (label, density)
+        As many of one as of the other; with no `minus`, `plus` alone is averaged.
+    measure, level : see `difference`
+
+    Returns
+    -------
+    (Difference, int) or None
+        Of the seeds that all places share; None where records are lacking.
+    """
+    seeds = shared_seeds(cells, [*plus, *minus])
+    read = MEASURES[measure].read
+    if not seeds or (read is _beside_accuracy and "full" not in cells):
+        return None
+    first, second = (
+        [read([cells[label][density][seed] for seed in seeds], cells) for label, density in places]
+        for places in (plus, minus)
+    )
+    return difference(first, second, measure, level=level), len(seeds)
+
+
+def compare(curves: Curves, first: str, second: str) -> dict[float, dict[str, Difference]]:
+    """Return the differences first − second at each density, paired by seed, in accuracy points.
+
+    What was trained at density 1 alone, such as the full data, is compared at every density.
+
+    Returns
+    -------
+    dict of float to dict of str to Difference
+        By density and by the measures in ``COMPARED``: of the average accuracy, and of the worst
+        class per seed and pooled.
+    """
+    sides = curves[first], curves[second]
+    pairs = {d: [at(by_density, d) for by_density in sides] for d in sorted(set().union(*sides))}
+    return {
+        density: between(one, other)
+        for density, (one, other) in pairs.items()
+        if one is not None and other is not None
+    }
+
+
+def between(one: np.ndarray, other: np.ndarray) -> dict[str, Difference]:
+    """Return the differences of recalls (S, K) from others by the measures in ``COMPARED``."""
+    return {measure: difference([one], [other], measure) for measure in COMPARED}
+
+
+def more(first: Sequence[np.ndarray], second: Sequence[np.ndarray], measure: str) -> Difference:
+    """Return how much more the first pair of recalls (S, K) differs than the second, seed by seed.
+
+    Both are (plus, minus), such as recalls after good and after poor queries, at two densities.
+    """
+    half = difference([first[0], second[1]], [first[1], second[0]], measure)  # a mean of two
+    return Difference(*(2 * np.array(half)))
