@@ -6,19 +6,21 @@ from dropkit._common.faces import attach
 
 if TYPE_CHECKING:
     from dropkit.figures.curves import (
+        against_density as against_density,
+        pooled as pooled,
+        tail_tradeoff as tail_tradeoff,
+        tails_against_density as tails_against_density,
+        tradeoff as tradeoff,
+        tradeoffs as tradeoffs,
+    )
+    from dropkit.figures.style import (
         BY_COUNTS as BY_COUNTS,
         COLOURS as COLOURS,
-        METRICS as METRICS,
         STYLE as STYLE,
-        Curves as Curves,
-        against_density as against_density,
         canvas as canvas,
         legend as legend,
         look as look,
         name as name,
-        pooled as pooled,
-        tradeoff as tradeoff,
-        tradeoffs as tradeoffs,
         words as words,
     )
 

@@ -8,16 +8,17 @@ from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 from scipy import stats
 
 from dropkit._common.checks import Floats, as_floats, check_labels
-from dropkit.figures.curves import name
-from dropkit.figures.tables import number, with_interval
+from dropkit.figures.style import canvas, name, words
+from dropkit.figures.tables import Table, number, with_interval
 from dropkit.metrics import student
 from dropkit.pruning import prune
 
-HEADERS = ["scores", "all samples", "of that between classes", "within classes", "kept by both (%)"]
 CORRELATION = "z.2f"  # its format, which gives no sign to a rounded zero
 
 
@@ -107,10 +108,10 @@ def _compared(one: _Ranked, other: _Ranked) -> tuple[Floats, Floats, Floats, Flo
         )
 
 
-def rows(found: Sequence[Pair]) -> list[list[str]]:
-    """Rows for ``notebook.table`` under ``HEADERS``, means over seeds, the best agreeing first."""
+def table(found: Sequence[Pair], density: float) -> Table:
+    """Return what `pairs` found at a density, means over seeds, the best agreeing first."""
     ordered = sorted(found, key=lambda pair: -np.nan_to_num(pair.overall.mean(), nan=-np.inf))
-    return [
+    rows = [
         [
             f"{name(pair.first)}, {name(pair.second)}",
             with_interval(student(pair.overall), CORRELATION),
@@ -120,3 +121,40 @@ def rows(found: Sequence[Pair]) -> list[list[str]]:
         ]
         for pair in ordered
     ]
+    headers = ["scores", "all samples", "of that between classes", "within classes"]
+    title = "Rank correlations, means and 95 % intervals over seeds; "
+    title += f"kept by both at d = {density:g}"
+    return Table(rows, [*headers, "kept by both (%)"], title)
+
+
+def score_correlations(pairs: Sequence[Pair]) -> Figure:
+    """Spearman's rank correlations between scores, over all samples and within classes.
+
+    Means over seeds of what ``agreement.pairs`` found; a dash where there is none.
+    """
+    if not pairs:
+        return words("rank correlations need two scores among the protocols")
+    scores = list(dict.fromkeys(key for pair in pairs for key in (pair.first, pair.second)))
+    labels = [name(score) for score in scores]
+    # One above the other: side by side a phone would show half of the second.
+    figure, axes = canvas(2, width=4.6, height=4.0)
+    for ax, part in zip(axes[:, 0], ("overall", "within"), strict=True):
+        table = np.eye(len(scores))
+        for pair in pairs:
+            first, second = scores.index(pair.first), scores.index(pair.second)
+            table[first, second] = table[second, first] = getattr(pair, part).mean()
+        _matrix(ax, table, labels)
+        ax.set_title({"overall": "all samples", "within": "within classes"}[part])
+    return figure
+
+
+def _matrix(ax: Axes, table: np.ndarray, labels: Sequence[str]) -> None:
+    """Correlations in shades from red, 1, to blue, -1, with the numbers in the cells."""
+    ax.imshow(table, cmap="RdBu_r", vmin=-1, vmax=1)
+    ax.grid(False)
+    ax.set_xticks(range(len(labels)), labels, rotation=40, ha="right")
+    ax.set_yticks(range(len(labels)), labels)
+    for (row, column), value in np.ndenumerate(table):
+        ink = "white" if abs(value) > 0.6 else "black"
+        text = number(value, CORRELATION)
+        ax.text(column, row, text, ha="center", va="center", color=ink, fontsize=8)

@@ -4,6 +4,7 @@ Shapes: S seeds, K classes, n training samples.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from textwrap import fill
 
 import matplotlib
 import numpy as np
@@ -12,11 +13,12 @@ from matplotlib.figure import Figure
 
 from dropkit import datasets
 from dropkit.datasets.loading import Data
-from dropkit.figures.agreement import CORRELATION, Pair
-from dropkit.figures.curves import canvas, half_width, name, words
-from dropkit.figures.tables import number
+from dropkit.figures.curves import interval_line
+from dropkit.figures.style import canvas, half_width, legend, look, name, width, words
+from dropkit.figures.tables import Table, number
 
 UNPRUNED = "no protocol here prunes"
+TITLE = 24  # letters above a panel of three
 
 
 def views(names: Sequence[str]) -> Figure:
@@ -42,6 +44,27 @@ def class_recalls(recalls: np.ndarray, classes: Sequence[str]) -> Figure:
     elif max(map(len, classes)) > 2:
         ax.tick_params(axis="x", labelrotation=90)
     ax.legend(fontsize=8)
+    return figure
+
+
+def recalls_from_largest(panels: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
+    """Draw recalls (S, K) by protocol, classes from the largest to the smallest; a panel a title.
+
+    Means over seeds with their 95 % intervals.
+    """
+    if not panels:
+        return words("no records yet")
+    figure, axes = canvas(1, len(panels), width=min(width(len(panels)), 7.2), height=3.0)
+    for ax, (title, of_each) in zip(axes[0], panels.items(), strict=True):
+        for protocol, values in of_each.items():
+            places = range(1, values.shape[1] + 1)
+            interval_line(ax, places, 100 * values.T, look(protocol))
+        # An interval of two seeds may reach far beyond what a recall can be.
+        ax.set(xlabel="class, from the largest", title=fill(title, TITLE), ylim=(0, 100))
+    for ax in axes[0, 1:]:
+        ax.tick_params(labelleft=False)
+    axes[0, 0].set_ylabel("recall (%)")
+    legend(figure, axes[0])
     return figure
 
 
@@ -176,37 +199,21 @@ def density_correlation(
     return float(np.mean([np.corrcoef(share, recalls)[0, 1] for share in varied]))
 
 
-def score_correlations(pairs: Sequence[Pair]) -> Figure:
-    """Spearman's rank correlations between scores, over all samples and within classes.
-
-    Means over seeds of what ``agreement.pairs`` found; a dash where there is none.
-    """
-    if not pairs:
-        return words("rank correlations need two scores among the protocols")
-    scores = list(dict.fromkeys(key for pair in pairs for key in (pair.first, pair.second)))
-    labels = [name(score) for score in scores]
-    # One above the other: side by side a phone would show half of the second.
-    figure, axes = canvas(2, width=4.6, height=4.0)
-    for ax, part in zip(axes[:, 0], ("overall", "within"), strict=True):
-        table = np.eye(len(scores))
-        for pair in pairs:
-            first, second = scores.index(pair.first), scores.index(pair.second)
-            table[first, second] = table[second, first] = getattr(pair, part).mean()
-        _matrix(ax, table, labels)
-        ax.set_title({"overall": "all samples", "within": "within classes"}[part])
-    return figure
-
-
-def _matrix(ax: Axes, table: np.ndarray, labels: Sequence[str]) -> None:
-    """Correlations in shades from red, 1, to blue, -1, with the numbers in the cells."""
-    ax.imshow(table, cmap="RdBu_r", vmin=-1, vmax=1)
-    ax.grid(False)
-    ax.set_xticks(range(len(labels)), labels, rotation=40, ha="right")
-    ax.set_yticks(range(len(labels)), labels)
-    for (row, column), value in np.ndenumerate(table):
-        ink = "white" if abs(value) > 0.6 else "black"
-        text = number(value, CORRELATION)
-        ax.text(column, row, text, ha="center", va="center", color=ink, fontsize=8)
+def correlations(
+    kept: Mapping[str, Mapping[float, np.ndarray]],
+    class_sizes: np.ndarray,
+    full_recalls: np.ndarray,
+) -> Table:
+    """Return each protocol's `density_correlation`, over all densities and at the lowest one."""
+    lowest = min((d for by_density in kept.values() for d in by_density), default=1.0)
+    rows = []
+    for protocol, by_density in kept.items():
+        parts = by_density, {lowest: by_density[lowest]}
+        found = [density_correlation(part, class_sizes, full_recalls) for part in parts]
+        uneven = (by_density[lowest] / class_sizes).std(axis=1).mean()
+        rows.append([name(protocol), *(number(each, "z.2f") for each in found), f"{uneven:.3f}"])
+    headers = ["protocol", "correlation, all densities", f"at d = {lowest:g}"]
+    return Table(rows, [*headers, f"std of class densities at d = {lowest:g}"])
 
 
 def lowest_and_highest(

@@ -10,7 +10,10 @@ from matplotlib.figure import Figure
 
 from dropkit import metrics, training
 from dropkit.datasets.loading import load
-from dropkit.figures.curves import canvas
+from dropkit.figures.style import canvas, name
+from dropkit.figures.tables import Table, measure_names, points, summary
+from dropkit.study.curves import Curves
+from dropkit.study.measures import COMPARED, compare
 from dropkit.training.recipes import Recipe
 from dropkit.training.stacks import Stack
 
@@ -54,38 +57,42 @@ def phases(recipe: Recipe) -> list[slice]:
     return [slice(*ends) for ends in zip(starts, [*starts[1:], recipe.epochs], strict=True)]
 
 
-def steadiness_rows(curves: Mapping[str, np.ndarray], recipe: Recipe) -> list[list]:
-    """Rows for ``notebook.table`` under ``STEADINESS``: a loss and a phase each, means over seeds.
+def steadiness(curves: Mapping[str, np.ndarray], recipe: Recipe) -> Table:
+    """Return how much recalls move, a loss and a phase a row, means over seeds.
 
     `curves` has test recalls (S, E, K) by the name of the loss.
     """
     rows = []
-    for name, recalls in curves.items():
+    for loss, recalls in curves.items():
         for phase in phases(recipe):
             part = 100 * recalls[:, phase]
             worst = part.min(axis=-1)
-            change = np.abs(np.diff(part, axis=1)).mean() if part.shape[1] > 1 else 0.0
             rows.append(
                 [
-                    name,
+                    loss,
                     f"{phase.start + 1} to {phase.stop}",
                     f"{recipe.learning_rate(phase.start):g}",
                     f"{worst.mean():.1f}",
                     f"{np.ptp(worst, axis=1).mean():.1f}",
-                    f"{change:.1f}",
+                    f"{_change(part):.1f}",
                 ]
             )
-    return rows
+    headers = ["loss", "epochs", "learning rate", "worst class (%)", "its range within a seed"]
+    return Table(rows, [*headers, "change of a class's recall from epoch to epoch"])
 
 
-STEADINESS = [
-    "loss",
-    "epochs",
-    "learning rate",
-    "worst class (%)",
-    "its range within a seed",
-    "change of a class's recall from epoch to epoch",
-]
+def changes(curves: Mapping[str, np.ndarray], recipe: Recipe) -> np.ndarray:
+    """Return the mean change of a class's recall from epoch to epoch, by loss and phase, in points.
+
+    With a last phase of NaN, for a learning rate may never drop.
+    """
+    parts = [[100 * recalls[:, phase] for phase in phases(recipe)] for recalls in curves.values()]
+    found = [[_change(part) for part in of_loss] for of_loss in parts]
+    return np.pad(found, ((0, 0), (0, 1)), constant_values=np.nan)
+
+
+def _change(recalls: np.ndarray) -> float:
+    return np.abs(np.diff(recalls, axis=1)).mean() if recalls.shape[1] > 1 else 0.0
 
 
 def best_epochs(recalls: np.ndarray) -> np.ndarray:
@@ -97,6 +104,47 @@ def best_epochs(recalls: np.ndarray) -> np.ndarray:
     return worst.shape[1] - 1 - worst[:, ::-1].argmax(axis=1)
 
 
+def selections(curves: Curves) -> Table:
+    """Return levels of full-data runs by the epoch or mean of epochs that they end with."""
+    rows = []
+    for label, found in curves.items():
+        average, worst, pooled = summary(found[1.0], COMPARED)
+        lowest = f"{100 * metrics.worst(found[1.0]).min():.1f}"
+        rows.append([name(label), average, worst, lowest, pooled])
+    average, worst, pooled = (f"{each} (%)" for each in measure_names())
+    return Table(rows, ["weights, the last unless said", average, worst, "its lowest seed", pooled])
+
+
+def selection_gains(curves: Curves) -> Table:
+    """Return the differences of the same runs from those that end with the last epoch."""
+    rows = [
+        [name(label), *map(points, compare(curves, label, plain)[1.0].values())]
+        for label in curves
+        if (plain := label.partition(", ")[0]) != label
+    ]
+    return Table(rows, ["minus last", *measure_names()])
+
+
+def optimism(histories: Mapping[str, Mapping[str, np.ndarray]]) -> Table:
+    """Return the `best_epochs` of each loss, and their worst class on validation and on test.
+
+    `histories` has the `recall_curves` by the name of the loss.
+    """
+    rows = []
+    for loss, history in histories.items():
+        chosen = best_epochs(history["val"])
+        ends = [f"{100 * worst_at(history[split], chosen).mean():.1f}" for split in ("val", "test")]
+        span = f"{np.median(chosen) + 1:g} ({chosen.min() + 1} to {chosen.max() + 1})"
+        rows.append([loss, span, *ends])
+    headers = ["loss", "best epoch, median (range)", "its worst class on validation (%)"]
+    return Table(rows, [*headers, "on test (%)"])
+
+
+def worst_at(recalls: np.ndarray, epochs: np.ndarray) -> np.ndarray:
+    """Return the worst class of each seed at its epoch: (S, E, K) and (S,) to (S,)."""
+    return recalls[np.arange(len(epochs)), epochs].min(axis=-1)
+
+
 def worst_class_curves(
     curves: Mapping[str, np.ndarray], recipe: Recipe, *, shown: int = 4
 ) -> Figure:
@@ -106,7 +154,7 @@ def worst_class_curves(
     learning rate.
     """
     figure, axes = canvas(1, len(curves), width=8.4, height=3.0)
-    for ax, (name, recalls) in zip(axes[0], curves.items(), strict=True):
+    for ax, (loss, recalls) in zip(axes[0], curves.items(), strict=True):
         if ax is not axes[0, 0]:
             ax.sharey(axes[0, 0])  # before anything is drawn, so that all of it counts
         worst = 100 * recalls.min(axis=-1)
@@ -116,7 +164,7 @@ def worst_class_curves(
         ax.plot(epochs, worst.mean(axis=0), color="#000000", lw=1.8, label="mean of all seeds")
         for phase in phases(recipe)[1:]:
             ax.axvline(phase.start + 0.5, color="#707070", lw=1, ls=":")
-        ax.set(xlabel="epoch", title=name)
+        ax.set(xlabel="epoch", title=loss)
     axes[0, 0].set_ylabel("worst-class accuracy (%)")
     axes[0, 0].legend(fontsize=8, loc="lower right")
     return figure

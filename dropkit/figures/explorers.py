@@ -1,5 +1,10 @@
-"""Interactive pictures for a static page: HTML with inline SVG and a little script, no server."""
+"""Interactive pictures for a static page: HTML with inline SVG and a little script, no server.
 
+Each shows before its script runs what the script computes then: rounded halves away from zero, as
+JavaScript's toFixed does.
+"""
+
+from collections.abc import Mapping, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from html import escape
 from importlib.resources import files
@@ -7,7 +12,10 @@ from math import isfinite
 
 from dropkit._common.checks import check_density
 from dropkit.figures.tables import number
+from dropkit.quotas import budget, class_counts, drop_densities
 from dropkit.theory.mixture import GaussianMixture
+
+Classes = Sequence[tuple[int, float]]  # size and recall of each class
 
 COLUMNS = {
     "full": "full data, t*",
@@ -24,6 +32,7 @@ ROWS = {
     "worst": "worst-class risk",
     "average": "average risk",
 }
+QUOTA_HEADERS = ("class", "size", "recall", "density", "kept")
 # The script replaces this; unlike <noscript> it also shows where a viewer blocks scripts.
 WITHOUT_SCRIPT = "The sliders need JavaScript; the table shows where they start."
 
@@ -65,15 +74,15 @@ def mixture(start: GaussianMixture, density: float = 0.5, *, name: str = "mixtur
     ]
     at = {key: value for key, _, value, *_ in sliders}
     reach = top_gap / 2 + 1.5 * top_sigma
-    return _page(
+    return _mixture_page(
         escape(name, quote=True),
         "".join(slider(escape(name, quote=True), *each) for each in sliders),
-        _table(_columns(centre, at)),
+        _mixture_table(_mixture_columns(centre, at)),
         f'data-centre="{centre!r}" data-range="{centre - reach!r} {centre + reach!r}"',
     )
 
 
-def _columns(centre: float, at: dict[str, float]) -> dict[str, dict[str, float | None]]:
+def _mixture_columns(centre: float, at: dict[str, float]) -> dict[str, dict[str, float | None]]:
     """Return the table that the script computes, from `dropkit.theory`."""
     half = at["separation"] / 2
     model = GaussianMixture(centre - half, centre + half, at["sigma0"], at["sigma1"], at["phi0"])
@@ -108,7 +117,7 @@ def slider(
     )
 
 
-def _table(columns: dict[str, dict[str, float | None]]) -> str:
+def _mixture_table(columns: dict[str, dict[str, float | None]]) -> str:
     def key(name: str) -> str:  # the line that stands for this column in the picture
         return (
             '<svg class="dk-key" aria-hidden="true">'
@@ -119,31 +128,35 @@ def _table(columns: dict[str, dict[str, float | None]]) -> str:
     body = ""
     for row, label in ROWS.items():
         cells = "".join(
-            f'<td data-column="{name}" data-row="{row}">{_text(row, columns[name][row])}</td>'
-            for name in COLUMNS
+            f'<td data-column="{name}" data-row="{row}">{_mixture_text(row, column[row])}</td>'
+            for name, column in columns.items()
         )
         body += f'<tr><th scope="row">{label}</th>{cells}</tr>\n'
     return f"<thead><tr><td></td>{head}</tr></thead>\n<tbody>\n{body}</tbody>"
 
 
-def _text(row: str, value: float | None) -> str:
+def _mixture_text(row: str, value: float | None) -> str:
     if value is None:
         return "–"
     if not isfinite(value):
         return "−∞" if value < 0 else "∞"
-    # Halves away from zero, as JavaScript's toFixed.
     if row == "threshold":
-        return number(Decimal(value).quantize(Decimal("0.001"), ROUND_HALF_UP), "f")
-    return number(Decimal(100 * value).quantize(Decimal("0.1"), ROUND_HALF_UP), "f") + " %"
+        return number(_rounded(value, "0.001"), "f")
+    return number(_rounded(100 * value, "0.1"), "f") + " %"
 
 
-def _page(name: str, sliders: str, table: str, data: str) -> str:
-    static = files("dropkit.figures") / "static"
-    style = (static / "mixture.css").read_text(encoding="utf-8")
-    script = (static / "mixture.js").read_text(encoding="utf-8")
+def _rounded(value: float, to: str) -> Decimal:
+    return Decimal(float(value)).quantize(Decimal(to), ROUND_HALF_UP)
+
+
+def _static(name: str) -> str:
+    return (files("dropkit.figures") / "static" / name).read_text(encoding="utf-8")
+
+
+def _mixture_page(name: str, sliders: str, table: str, data: str) -> str:
     return f"""<div class="dropkit-mixture" id="{name}" {data}>
 <style>
-{style}</style>
+{_static("mixture.css")}</style>
 <fieldset aria-label="Mixture and density">
 {sliders}</fieldset>
 <svg role="img" aria-label="Scaled densities of the two classes with thresholds"></svg>
@@ -153,8 +166,100 @@ def _page(name: str, sliders: str, table: str, data: str) -> str:
 <p class="dk-says" aria-live="polite">{WITHOUT_SCRIPT}</p>
 <script>
 (function () {{
-{script}
+{_static("mixture.js")}
 startMixture(document.getElementById("{name}"));
+}})();
+</script>
+</div>
+"""
+
+
+def quotas(
+    examples: Mapping[str, Classes], density: float = 0.3, *, name: str = "quota-explorer"
+) -> str:
+    """Return the quota explorer as HTML: class sizes and recalls in, densities and counts out.
+
+    Parameters
+    ----------
+    examples : mapping of str to sequence of (int, float)
+        Names to choose from, each with size and recall of every class; the first is the start.
+    density : float
+        Overall density at the beginning, in (0, 1], rounded to the slider's hundredths.
+    name : str
+        The id of the element, one for each explorer on a page.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the density is outside (0, 1], an example's sizes or recalls are none, or there is none.
+    """
+    check_density(density, zero=False)
+    if not examples:
+        raise ValueError("examples are none: the explorer must start with one")
+    density = max(0.01, round(float(density), 2))
+    rows = [_quota_rows(classes, density) for classes in examples.values()][0]
+    texts = {label: _lines(classes) for label, classes in examples.items()}
+    mark = escape(name, quote=True)
+    return _quota_page(mark, texts, rows, density)
+
+
+def _quota_rows(classes: Classes, density: float) -> list[tuple[str, ...]]:
+    """Return the table that the script computes, from `dropkit.quotas`."""
+    sizes, recalls = zip(*classes, strict=True)
+    densities = drop_densities(sizes, recalls, density)
+    counts = class_counts(sizes, densities, budget(sum(sizes), density))
+    return [
+        (str(k), str(size), f"{recall:g}", str(_rounded(kept, "0.001")), str(count))
+        for k, (size, recall, kept, count) in enumerate(
+            zip(sizes, recalls, densities, counts, strict=True)
+        )
+    ]
+
+
+def _lines(classes: Classes) -> str:
+    return "\n".join(f"{size} {recall:g}" for size, recall in classes)
+
+
+def _quota_page(
+    name: str, texts: Mapping[str, str], rows: Sequence[Sequence[str]], density: float
+) -> str:
+    options = "".join(
+        f'<option value="{escape(text, quote=True)}">{escape(label)}</option>'
+        for label, text in texts.items()
+    ).replace("\n", "&#10;")
+    options = options.replace("<option ", "<option selected ", 1)
+    sliders = slider(name, "density", "density d", density, 0.01, 1.0, 0.01)
+    sliders += slider(name, "smoothing", "smoothing α", 0.0, 0.0, 5.0, 0.05)
+    head = "".join(f'<th scope="col">{header}</th>' for header in QUOTA_HEADERS)
+    body = "\n".join(
+        f'<tr><th scope="row">{first}</th>' + "".join(f"<td>{cell}</td>" for cell in rest) + "</tr>"
+        for first, *rest in rows
+    )
+    start = escape(next(iter(texts.values())))
+    return f"""<div class="dropkit-quotas" id="{name}">
+<style>
+{_static("quotas.css")}</style>
+<fieldset aria-label="Classes, density and smoothing">
+<div class="dk-classes"><label for="{name}-classes">classes, one a line: size and recall (before
+them a name, after them the validation samples, if you like)</label>
+<textarea id="{name}-classes" spellcheck="false">{start}</textarea></div>
+<div><div class="dk-classes"><label for="{name}-choice">or an example</label>
+<select id="{name}-choice"><option value="">your own</option>{options}</select></div>
+{sliders}<button type="button">Download as CSV</button></div></fieldset>
+<p>Density of each class; the dashed line is the overall density.</p>
+<svg role="img" aria-label="Density of each class"></svg>
+<p class="dk-warning" role="alert"></p>
+<p class="dk-says" aria-live="polite">{WITHOUT_SCRIPT}</p>
+<div class="dk-rows" tabindex="0" role="region" aria-label="Densities and counts">
+<table>
+<thead><tr>{head}</tr></thead>
+<tbody>
+{body}
+</tbody></table></div>
+<script>
+(function () {{
+{_static("quotas.js")}
+startQuotas(document.getElementById("{name}"));
 }})();
 </script>
 </div>

@@ -10,18 +10,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dropkit import metrics
-from dropkit.figures.curves import METRICS, canvas, half_width, shade
+from dropkit.figures.style import canvas, shade
+from dropkit.figures.tables import POINTS, SUMMARY, Table, measure_names, number, points
 from dropkit.metrics import Difference
 from dropkit.store.records import Record
+from dropkit.study.curves import Curves
+from dropkit.study.measures import MEASURES, between, compare, difference, more
 
 Line = Mapping[float, np.ndarray]  # value of a setting -> recalls (S, K)
-Pair = tuple[np.ndarray, np.ndarray]
-
-ESTIMATES = {
-    "average": lambda recalls: recalls.mean(axis=1),
-    "worst": metrics.worst,
-}
 
 
 def query_recalls(records: Iterable[Record]) -> np.ndarray:
@@ -41,56 +37,116 @@ def correlation(measured: np.ndarray, final: np.ndarray) -> float:
     )
 
 
-def quality_row(measured: np.ndarray, final: np.ndarray) -> list[str]:
-    """How good measured recalls (S, K) are, as cells for ``notebook.table`` under ``QUALITY``.
+def quality(measured: Line, final: np.ndarray) -> Table:
+    """Return how good recalls measured after so many epochs are.
 
     `final` (S, K) are test recalls after full training on the full data, seeds in the same order.
     """
-    return [
-        f"{100 * measured.mean():.1f}",
-        f"{100 * measured.std(axis=1).mean():.1f}",
-        f"{correlation(measured, final):.2f}",
-        f"{np.corrcoef(measured.mean(axis=0), final.mean(axis=0))[0, 1]:.2f}",
-        f"{(measured == 1).any(axis=1).mean():.0%}",
+    rows = [
+        [
+            epochs,
+            f"{100 * recalls.mean():.1f}",
+            f"{100 * recalls.std(axis=1).mean():.1f}",
+            f"{correlation(recalls, final):.2f}",
+            f"{np.corrcoef(recalls.mean(axis=0), final.mean(axis=0))[0, 1]:.2f}",
+            _perfect(recalls),
+        ]
+        for epochs, recalls in sorted(measured.items())
     ]
+    headers = ["query epochs", "average recall (%)", "std over classes (%)"]
+    headers += ["correlation with final recalls, per seed", "of means over seeds"]
+    return Table(rows, [*headers, "seeds with a perfect class"])
 
 
-QUALITY = [
-    "average recall (%)",
-    "std over classes (%)",
-    "correlation with final recalls, per seed",
-    "of means over seeds",
-    "seeds with a perfect class",
-]
+def _perfect(measured: np.ndarray) -> str:
+    """In how many seeds some class has no error among recalls (S, K)."""
+    return f"{(measured == 1).any(axis=1).mean():.0%}"
 
 
-def loss_difference(first: Pair, second: Pair, estimate: str) -> Difference:
-    """How much more a poor measurement costs in a first situation than in a second, in points.
+def gains(by_epochs: Curves, usual: int, measure: str) -> Table:
+    """Return differences from the usual query length, a length a row and a density a column."""
+    densities = sorted(by_epochs[usual])
+    rows = []
+    for epochs in sorted(by_epochs):
+        if epochs != usual:
+            found = compare(by_epochs, epochs, usual)
+            rows.append([epochs, *(points(found[d][measure]) for d in densities)])
+    headers = ["query epochs", *(f"d = {d:g}" for d in densities)]
+    return Table(rows, headers, f"{MEASURES[measure].name}: minus {usual} epochs")
+
+
+def losses(by_epochs: Curves, usual: int, measure: str) -> Table:
+    """Return what shorter queries cost at the lowest and the highest density, and the difference.
+
+    The loss is that against the usual length; without two densities there are no rows.
+    """
+    good = by_epochs[usual]
+    low, high = min(good), max(good)
+    rows = []
+    for epochs in sorted(e for e in by_epochs if e < usual and low < high):
+        pairs = [(good[d], by_epochs[epochs][d]) for d in (low, high)]
+        lost = [difference([plus], [minus], measure).value for plus, minus in pairs]
+        rows.append([epochs, *(number(x, POINTS) for x in lost), points(more(*pairs, measure))])
+    headers = ["query epochs", f"loss at d = {low:g}", f"loss at d = {high:g}", "difference"]
+    return Table(rows, headers, MEASURES[measure].name)
+
+
+def shares(
+    lines: Mapping[str, Line],
+    baseline: np.ndarray,
+    measured: Line,
+    images: Mapping[float, float],
+    measure: str,
+) -> Table:
+    """Return what DRoP gains with parts of the validation set.
 
     Parameters
     ----------
-    first, second : (poor, good), each (S, K)
-        Recalls of final networks by poor and by good measurement; the same seeds throughout.
-    estimate : str
-        "average" or "worst" (per seed) with a 95 % t interval, or "pooled" (the worst class) with
-        that of ``metrics.over_seeds``.
-
-    Returns
-    -------
-    Difference; its interval is (NaN, NaN) for a single seed.
+    lines : mapping of str to Line
+        Recalls of final networks by the two rules, literal and smoothed, and by part.
+    baseline : ndarray, shape (S, K)
+        Recalls after random pruning.
+    measured : Line
+        The validation recalls that quotas came from, by part.
+    images : mapping of float to float
+        Validation images a class, by part.
+    measure : str
+        A key of ``measures.MEASURES``.
     """
-    parts = list(zip((-1, 1, 1, -1), (*first, *second), strict=True))
-    if estimate == "pooled":
-        found = metrics.over_seeds(
-            lambda weights: sum(sign * (weights @ part).min(axis=-1) for sign, part in parts),
-            len(first[0]),
-        )
-    else:
-        found = metrics.student(sum(sign * ESTIMATES[estimate](part) for sign, part in parts))
-    return Difference(*(100 * np.array(found)))
+    rows = []
+    for part in sorted(images):
+        literal, smoothed = (line[part] for line in lines.values())
+        pairs = (literal, baseline), (smoothed, baseline), (smoothed, literal)
+        found = [points(difference([one], [other], measure)) for one, other in pairs]
+        rows.append([f"{part:g}", f"{images[part]:.0f}", _perfect(measured[part]), *found])
+    headers = ["part", "images a class", "seeds with a perfect class"]
+    headers += ["literal minus Random", "smoothed minus Random", "smoothed minus literal"]
+    return Table(rows, headers, MEASURES[measure].name)
 
 
-PANELS = ("average", "worst", "pooled", "gap", "std")
+def noise(line: Line, baseline: np.ndarray, measured: Line) -> tuple[Table, Table]:
+    """Return what DRoP gains with wrong validation labels, over random pruning and over fewest.
+
+    Parameters
+    ----------
+    line : Line
+        Recalls of final networks by the share of wrong labels.
+    baseline, measured : see `shares`
+    """
+    fewest = min(line)
+    rows, changes = [], []
+    for share, recalls in sorted(line.items()):
+        errors = 1 - measured[share].mean(axis=0)
+        gained = map(points, between(recalls, baseline).values())
+        rows.append([f"{share:g}", f"{errors.max() / errors.min():.1f}", *gained])
+        if share > fewest:
+            changes.append([f"{share:g}", *map(points, between(recalls, line[fewest]).values())])
+    headers = ["wrong labels", "largest to smallest error", *measure_names()]
+    title = f"minus Random+DRoP with {fewest:g} wrong labels"
+    return (
+        Table(rows, headers, "Random+DRoP minus Random"),
+        Table(changes, ["wrong labels", *measure_names()], title),
+    )
 
 
 def against_setting(
@@ -109,39 +165,26 @@ def against_setting(
     figure, axes = canvas(2, 3, width=9.0, height=2.7)
     colours = matplotlib.colormaps["viridis"](np.linspace(0.0, 0.8, len(lines)))
     greys = colours if len(baselines) == len(lines) > 1 else ["#707070"] * len(baselines)
-    for ax, measure in zip(axes.flat, PANELS, strict=False):
+    for ax, measure in zip(axes.flat, SUMMARY, strict=False):
         for (label, line), colour in zip(lines.items(), colours, strict=True):
             _line(ax, line, measure, colour, label)
         for (label, recalls), colour in zip(baselines.items(), greys, strict=True):
-            ax.axhline(_summary(recalls, measure)[0], color=colour, lw=1.2, ls=":", label=label)
+            value = difference([recalls], [], measure).value
+            ax.axhline(value, color=colour, lw=1.2, ls=":", label=label)
         if log:
             _log_ticks(ax, {value for line in lines.values() for value in line})
-        ax.set(xlabel=xlabel, ylabel=LABELS[measure])
+        ax.set(xlabel=xlabel, ylabel=MEASURES[measure].axis)
     axes[1, 2].axis("off")
     axes[1, 2].legend(*axes[0, 0].get_legend_handles_labels(), loc="center", fontsize=9)
     return figure
 
 
-LABELS = {
-    name: METRICS[name][0] if name in METRICS else "pooled worst class (%)" for name in PANELS
-}
-
-
 def _line(ax: Axes, line: Line, measure: str, colour, label: str) -> None:
     values = sorted(line)
-    middle, low, high = np.array([_summary(line[value], measure) for value in values]).T
+    found = [difference([line[value]], [], measure) for value in values]
+    middle, low, high = np.array(found).T
     ax.plot(values, middle, "o-", ms=4, lw=1.4, color=colour, label=label)
     shade(ax, values, low, high, colour)
-
-
-def _summary(recalls: np.ndarray, measure: str) -> tuple[float, float, float]:
-    """A measure of recalls (S, K) in percent and the ends of its 95 % interval."""
-    if measure == "pooled":
-        ends = metrics.pooled_interval(recalls)
-        return (100 * metrics.pooled_worst(recalls), *(100 * end for end in ends))
-    values = 100 * METRICS[measure][1](recalls)
-    half = half_width(values)
-    return values.mean(), values.mean() - half, values.mean() + half
 
 
 def _log_ticks(ax: Axes, values: Iterable[float]) -> None:
@@ -150,7 +193,7 @@ def _log_ticks(ax: Axes, values: Iterable[float]) -> None:
     ax.minorticks_off()
 
 
-Point = tuple[float, Mapping[str, Difference]]  # a correlation and the gains of ``claims.compare``
+Point = tuple[float, Mapping[str, Difference]]  # a correlation and a gain by measure
 
 _MARKERS = {"o": "#D55E00", "s": "#0072B2", "^": "#009E73", "D": "#CC79A7", "v": "#707070"}
 
@@ -159,13 +202,11 @@ def gain_against_quality(series: Mapping[str, Sequence[Point]], xlabel: str) -> 
     """Gain in worst class over a baseline, per seed and pooled, against the recalls' quality."""
     figure, axes = canvas(1, 2, width=8.4, height=3.2)
     for ax, estimate in zip(axes[0], ("worst", "pooled"), strict=True):
-        for (label, points), (marker, colour) in zip(
-            series.items(), _MARKERS.items(), strict=False
-        ):
-            gains = np.array([found[estimate] for _, found in points])
-            bars = np.abs(gains[:, 1:].T - gains[:, 0])
-            x = [quality for quality, _ in points]
-            ax.errorbar(x, gains[:, 0], bars, fmt=marker, ms=5, lw=0.8, color=colour, label=label)
+        for (label, runs), (marker, colour) in zip(series.items(), _MARKERS.items(), strict=False):
+            found = np.array([gain[estimate] for _, gain in runs])
+            bars = np.abs(found[:, 1:].T - found[:, 0])
+            x = [correlation for correlation, _ in runs]
+            ax.errorbar(x, found[:, 0], bars, fmt=marker, ms=5, lw=0.8, color=colour, label=label)
         ax.axhline(0, color="#707070", lw=1, ls=":")
         ax.set(xlabel=xlabel, title="per seed" if estimate == "worst" else "pooled")
     axes[0, 0].set_ylabel("gain in worst class (points)")

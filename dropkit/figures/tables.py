@@ -1,11 +1,32 @@
-"""Numbers as a reader sees them."""
+"""Numbers, differences and readings of them as a reader sees them, and tables of these."""
 
 import math
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dropkit.figures.style import name
+from dropkit.metrics import Difference, adjusted_average
+from dropkit.study.curves import Cells, Curves, at
+from dropkit.study.measures import COMPARED, MEASURES, compare, difference
+from dropkit.theory.limits import Summary
+
+POINTS = "+z.1f"  # the format of accuracy points: a sign, which is never that of a rounded zero
+_MARKS = {"higher": "▲", "lower": "▼", "not separated": "·"}
+
+
+class Table(NamedTuple):
+    """What ``notebook.table`` displays: ``notebook.table(*table)``."""
+
+    rows: list[list[Any]]
+    headers: Sequence[str]
+    title: str = ""
 
 
 def number(value: float | Decimal, form: str) -> str:
-    """A number in a format such as ".1f", with a true minus sign; a dash for NaN.
+    """Return a number in a format such as ".1f", with a true minus sign; a dash for NaN.
 
     Examples
     --------
@@ -16,7 +37,7 @@ def number(value: float | Decimal, form: str) -> str:
 
 
 def with_interval(found: tuple[float, float, float], form: str) -> str:
-    """A number and its interval; alone where the interval is NaN, as of a single seed.
+    """Return a number and its interval; alone where the interval is NaN, as of a single seed.
 
     A line may end before the interval and not within it.
 
@@ -27,3 +48,187 @@ def with_interval(found: tuple[float, float, float], form: str) -> str:
     """
     value, low, high = (number(each, form) for each in found)
     return value if math.isnan(found[1]) else f"{value} [{low},\N{NO-BREAK SPACE}{high}]"
+
+
+def points(found: Difference) -> str:
+    """Return a difference and its interval in accuracy points, such as "+3.1 [−1.0, +7.2]"."""
+    return with_interval(found, POINTS)
+
+
+def direction(found: Difference) -> str:
+    """Read a difference by its interval: "higher", "lower", or "not separated" if 0 lies inside."""
+    if found.low > 0:
+        return "higher"
+    return "lower" if found.high < 0 else "not separated"
+
+
+def marks(curves: Curves, first: str, second: str, measures: Iterable[str] = COMPARED) -> list[str]:
+    """Return for each measure a mark a density: ▲ first above second, ▼ below, · not separated.
+
+    A single seed has no interval to read: –.
+    """
+    found = compare(curves, first, second).values()
+    # No-break spaces: a row of marks is read against the row of densities.
+    return [
+        "\N{NO-BREAK SPACE}".join(_mark(by_measure[measure]) for by_measure in found)
+        for measure in measures
+    ]
+
+
+def _mark(found: Difference) -> str:
+    return "–" if math.isnan(found.low) else _MARKS[direction(found)]
+
+
+def measure_names(measures: Iterable[str] = COMPARED) -> list[str]:
+    """Return the names of measures, as headers."""
+    return [MEASURES[measure].name for measure in measures]
+
+
+def differences(curves: Curves, first: str, second: str, title: str = "") -> Table:
+    """Return ``study.compare`` as a table, a density a row, under the names of both labels."""
+    rows = [
+        [density, *map(points, found.values())]
+        for density, found in compare(curves, first, second).items()
+    ]
+    title = title or f"{name(first)} minus {name(second)}"
+    return Table(rows, ["density", *measure_names()], title)
+
+
+SUMMARY = ("average", "worst", "pooled", "gap", "std")
+
+
+def summary(recalls: np.ndarray, measures: Sequence[str] = SUMMARY) -> list[str]:
+    """Return means over seeds of measures of recalls (S, K), as cells."""
+    return [f"{difference([recalls], [], measure).value:.1f}" for measure in measures]
+
+
+def ranked(curves: Curves, density: float) -> Table:
+    """Return the summary of each label at a density, the best per-seed worst class first."""
+    rows = [[name(label), *summary(at(found, density))] for label, found in curves.items()]
+    rows.sort(key=lambda row: -float(row[1 + SUMMARY.index("worst")]))
+    title = f"Density {density:g}, in %, best worst class first"
+    return Table(rows, ["protocol", *measure_names(SUMMARY)], title)
+
+
+def of_groups(
+    curves: Curves,
+    kept: Mapping[str, Mapping[float, np.ndarray]],
+    group_sizes: np.ndarray,
+    density: float,
+) -> Table:
+    """Return what is kept of each group at a density, both averages and the worst group."""
+    rows = []
+    for label, found in curves.items():
+        recalls, counts = at(found, density), at(kept[label], density).mean(axis=0)
+        adjusted = 100 * adjusted_average(recalls, group_sizes).mean()
+        average, worst, pooled = summary(recalls, COMPARED)
+        left = ", ".join(f"{count:.0f}" for count in counts)
+        rows.append([name(label), left, average, f"{adjusted:.1f}", worst, pooled])
+    average, worst, pooled = measure_names()
+    headers = ["protocol", "kept of each group", average, "re-weighted average", worst, pooled]
+    return for_groups(Table(rows, headers, f"Density {density:g} (full data: all), in %"))
+
+
+def for_groups(table: Table) -> Table:
+    """Return a table whose headers speak of groups, not of classes."""
+    return table._replace(headers=[header.replace("class", "group") for header in table.headers])
+
+
+def worst_classes(curves: Curves, densities: Sequence[float]) -> Table:
+    """Return worst classes, per seed / pooled: rows of what prunes, and the rest in the title."""
+
+    def cell(recalls: np.ndarray) -> str:
+        return " / ".join(summary(recalls, ("worst", "pooled")))
+
+    rows, whole = [], []
+    for label, found in curves.items():
+        if label.startswith("full"):
+            whole.append(f"{name(label)} {cell(found[1.0])}")
+        else:
+            rows.append([name(label), *(cell(found[d]) for d in sorted(densities))])
+    headers = ["protocol", *(f"d = {d:g}" for d in sorted(densities))]
+    return Table(rows, headers, f"Worst class (%), per seed / pooled; {', '.join(whole)}")
+
+
+def mixed_marks(curves: Curves, scores: Sequence[str]) -> Table:
+    """Return for each score S the marks of S+DRoP and Random+SQ against S and Random+DRoP."""
+    rows = []
+    for score in scores:
+        own, chance = f"{score}+drop", f"random+{score}q"
+        row = [name(score)]
+        for first, second in ((own, score), (chance, score)):
+            row += marks(curves, first, second, ("worst", "pooled"))
+        has = "random+drop" in curves
+        rows.append(row + (marks(curves, own, "random+drop", ["worst"]) if has else [""]))
+    headers = ["score S", "S+DRoP above S, per seed", "pooled"]
+    headers += ["random+SQ above S, per seed", "pooled", "S+DRoP above Random+DRoP, per seed"]
+    return Table(rows, headers)
+
+
+def mixed_levels(curves: Curves, scores: Sequence[str], density: float) -> Table:
+    """Return average and per-seed worst class of each score S, S+DRoP and Random+SQ."""
+    rows = []
+    for score in scores:
+        uses = score, f"{score}+drop", f"random+{score}q"
+        levels = [summary(curves[use][density], ("average", "worst")) for use in uses]
+        rows.append([name(score), *(level for both in levels for level in both)])
+    headers = ["score S", "S: average", "worst", "S+DRoP: average", "worst"]
+    headers += ["random+SQ: average", "worst"]
+    return Table(rows, headers, f"Density {density:g}, in %, worst class per seed")
+
+
+def seeds_each(cells: Cells) -> str | int:
+    """Return how many seeds the cells have: one number, or the least and the most."""
+    counts = {len(runs) for by_density in cells.values() for runs in by_density.values()}
+    return f"{min(counts)} to {max(counts)}" if len(counts) > 1 else min(counts)
+
+
+def classes_lost(
+    kept: Mapping[str, Mapping[float, np.ndarray]], densities: Sequence[float]
+) -> Table:
+    """Return in how many seeds some class keeps no sample, by protocol and density.
+
+    Parameters
+    ----------
+    kept : mapping of str to mapping of float to ndarray, shape (S, K)
+        Samples that each class keeps.
+    """
+    rows = [
+        [name(protocol), *(f"{(n == 0).any(axis=1).mean():.0%}" for n in by_density.values())]
+        for protocol, by_density in kept.items()
+        if not protocol.startswith("full")
+    ]
+    headers = ["protocol", *(f"d = {density:g}" for density in sorted(densities))]
+    return Table(rows, headers, "Share of seeds in which some class lost all its samples")
+
+
+def deletions(
+    curves: Curves, kept: Mapping[str, Mapping[float, np.ndarray]], protocols: Sequence[str]
+) -> Table:
+    """Return for each protocol and density how many seeds lose a class, and what is left."""
+    rows = []
+    for protocol in protocols:
+        for density, recalls in curves[protocol].items():
+            lost = (kept[protocol][density] == 0).any(axis=1)
+            count = f"{lost.sum()} of {len(lost)}"
+            rows.append([name(protocol), density, count, *summary(recalls, COMPARED)])
+    headers = ["protocol", "density", "seeds with a deleted class"]
+    return Table(rows, [*headers, *(f"{each} (%)" for each in measure_names())])
+
+
+def percent(value: float, error: float) -> str:
+    """Return a fraction and its standard error in percent."""
+    return f"{100 * value:.2f} ± {100 * error:.2f} %"
+
+
+def threshold(value: float) -> str:
+    """Return a threshold with three decimals, −∞ or ∞ where it gives up a class, – for none."""
+    return f"{value:.3f}" if np.isfinite(value) else {-np.inf: "−∞", np.inf: "∞"}.get(value, "–")
+
+
+def place(found: Summary) -> str:
+    """Return the mean of fitted thresholds and its error; those that are not finite are said."""
+    if np.isnan(found.mean):
+        return "too few finite"
+    rest = f", without {found.infinite} infinite" if found.infinite else ""
+    return f"{found.mean:.3f} ± {found.mean_se:.3f}{rest}"

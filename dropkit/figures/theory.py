@@ -1,18 +1,17 @@
-"""Figures 3 and 4 of the paper, and what pruning by distance does to the average risk."""
+"""Figures 3 and 4 of the paper, what pruning by distance does to the average risk, and tables."""
 
 from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 from scipy.stats import norm, spearmanr
 
-from dropkit.figures.curves import COLOURS, canvas
-from dropkit.theory.limits import kept_densities, summarise
+from dropkit._common.checks import Floats
+from dropkit.figures.style import COLOURS, canvas
+from dropkit.figures.tables import Table, percent, place, threshold
+from dropkit.theory.limits import RatioSummary, Summary, kept_densities, summarise
 from dropkit.theory.mixture import GaussianMixture
-
-Floats = NDArray[np.float64]
 
 CLASS_COLOURS = ("#0072B2", "#E69F00")
 # Line styles differ as well, for readers who do not see the colours.
@@ -55,7 +54,7 @@ def figure_4b(mixture: GaussianMixture, fits: Mapping[float, Floats]) -> Figure:
 def figure_4a(ratios: Mapping[float, tuple[Floats, Floats, Floats]]) -> Figure:
     """Draw Figure 4a: class risk ratios against optimal ratios, one panel a separation.
 
-    ``ratios`` maps each separation of the means to what `mixture_summary.risk_ratios` returns.
+    ``ratios`` maps each separation of the means to what ``theory.limits.risk_ratios`` returns.
     Ratios beyond four decades lie outside the frame.
     """
     columns = min(2, len(ratios))
@@ -208,3 +207,67 @@ def _fits(ax: Axes, fits: Floats) -> None:
         markeredgewidth=0.5,
         label="ten data sets",
     )
+
+
+Runs = Mapping[str, tuple[str, float]]  # name -> procedure and density
+
+
+def fits_table(
+    mixture: GaussianMixture,
+    runs: Runs,
+    limits: Mapping[str, float],
+    found: Mapping[str, Summary],
+    datasets: int,
+) -> Table:
+    """Return class densities and thresholds of runs, with unlimited data and fitted to data sets.
+
+    The last column is the standard error that the mean of ten data sets would have.
+    """
+    rows = []
+    for name, summary in found.items():
+        error = summary.mean_se * np.sqrt(datasets / 10)
+        rows.append(
+            [
+                name,
+                *(f"{kept:.3f}" for kept in kept_densities(mixture, *runs[name])),
+                threshold(limits[name]),
+                place(summary),
+                threshold(summary.median),
+                f"± {error:.2f}" if np.isfinite(error) else "–",
+            ]
+        )
+    headers = ["pruning", "d₀", "d₁", "unlimited data", "mean ERM ± s.e.", "median", "s.e. of ten"]
+    return Table(rows, headers)
+
+
+def risk_table(
+    mixture: GaussianMixture,
+    limits: Mapping[str, float],
+    found: Mapping[int, Mapping[str, Summary]],
+) -> Table:
+    """Return worst-class risks with unlimited data, and as fitted to data sets of n points."""
+    rows = []
+    for name, limit in limits.items():
+        row = [name, f"{100 * max(mixture.risks(limit)):.1f} %"]
+        for summaries in found.values():
+            s = summaries[name]
+            row += [percent(s.pooled, s.pooled_se), percent(s.worst, s.worst_se)]
+        rows.append(row)
+    kinds = [f"{n} points, {kind}" for n in found for kind in ("pooled", "per data set")]
+    return Table(rows, ["pruning", "unlimited data", *kinds])
+
+
+def ratios_table(found: Mapping[float, RatioSummary]) -> Table:
+    """Return how well risk ratios stand in for the optimal ones, by separation of the means."""
+    rows = [
+        [
+            separation,
+            f"{100 * s.finite:.1f} %",
+            f"{s.rank:.3f} ± {s.rank_se:.3f}",
+            f"{s.logs:.3f}",
+            *(f"{factor:.3g}" for factor in (s.factor, s.factor_similar, s.factor_different)),
+        ]
+        for separation, s in found.items()
+    ]
+    headers = ["separation", "finite t*", "rank correlation ± s.e.", "correlation of logarithms"]
+    return Table(rows, [*headers, "median factor", "where σ₁ < 2σ₀", "where σ₁ ≥ 2σ₀"])

@@ -1,6 +1,7 @@
 """Figures of the guide: trade-off curves of samplers, and how far recalls can be trusted."""
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 
 import matplotlib
 import numpy as np
@@ -9,18 +10,21 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from dropkit._common.checks import Floats, Ints
-from dropkit.claims.statements import compare
-from dropkit.figures.curves import Curves, canvas, half_width
-from dropkit.metrics import bias
+from dropkit.figures.style import canvas, half_width
+from dropkit.figures.tables import Table, direction, points, summary
+from dropkit.study.curves import Curves, at
+from dropkit.study.measures import MEASURES, compare
 from dropkit.study.your_data import (
     BALANCED,
     CROSS,
     DROP,
     DROP_10,
+    FITS,
     FULL,
     HARDNESS,
     NEAR_MISS,
     RANDOM,
+    Comparison,
 )
 
 LOOKS = {
@@ -38,13 +42,14 @@ def tradeoffs(cases: Mapping[str, Curves], methods: Sequence[str]) -> Figure:
     figure, axes = canvas(len(cases), 2, width=7.2, height=2.1)
     for row, (title, curves) in zip(axes, cases.items(), strict=True):
         for ax, measure in zip(row, ("average", "worst"), strict=True):
+            of = MEASURES[measure].of
             for method in methods:
                 colour, marker, line = LOOKS[method]
                 x = sorted(curves[method])
-                per_seed = [100 * getattr(bias(curves[method][d]), measure) for d in x]
+                per_seed = [100 * of(curves[method][d]) for d in x]
                 style = {"color": colour, "marker": marker, "ls": line, "ms": 4, "lw": 1.4}
                 _with_intervals(ax, x, per_seed, label=method, **style)
-            full = 100 * getattr(bias(curves[FULL][1.0]), measure).mean()
+            full = 100 * of(curves[FULL][1.0]).mean()
             ax.axhline(full, color="black", ls=":", lw=1.2, label=FULL)
         row[0].set_title(title, loc="left")
         row[0].set_ylabel("average (%)")
@@ -109,6 +114,79 @@ def trusted(recalls: Curves) -> Figure:
     handles, names = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=5)
     return figure
+
+
+def trust(recalls: Curves) -> Table:
+    """Return how much worst class the recalls of ``your_data.trust`` gain over random pruning.
+
+    A smoothing a row, and cross-validation; a number of validation samples a column.
+    """
+    rows = []
+    for label in [*(label for label in recalls if label not in (RANDOM, CROSS)), CROSS]:
+        gains = compare(recalls, label, RANDOM).values()
+        rows.append([label, *(points(gain["worst"]) for gain in gains)])
+    headers = ["", *(f"{count} a class" for count in sorted(recalls[RANDOM]))]
+    return Table(rows, headers, "Worst class minus Random's, in points, with 95 % intervals")
+
+
+def methods(title: str, found: Comparison, density: float) -> Table:
+    """Return what each method keeps and reaches at a density, and what it gains over Random."""
+    rows = []
+    for method, by_density in found.recalls.items():
+        gain = compare(found.recalls, method, RANDOM)[density]
+        gained = [points(gain[measure]) for measure in ("average", "worst")]
+        rows.append(
+            [
+                method,
+                f"{100 * at(found.kept[method], density).mean():.0f}",
+                *summary(at(by_density, density), ("average", "worst")),
+                *(gained if method != RANDOM else ["", ""]),
+                FITS[method],
+            ]
+        )
+    headers = ["", "kept (%)", "average (%)", "worst class (%)", "average − Random's"]
+    title = f"{title[0].upper()}{title[1:]}, density {density:g}"
+    return Table(rows, [*headers, "worst − Random's", "fits"], title)
+
+
+OTHERS = {
+    "Random": RANDOM,
+    "the full data": FULL,
+    "plain balancing": BALANCED,
+    "InstanceHardnessThreshold": HARDNESS,
+    "DRoP with smoothing 1": DROP,
+}
+
+
+def decided(cases: Mapping[str, Curves], density: float) -> Table:
+    """Return the cases in which an interval says DRoP to be higher, or lower, than another."""
+    rows = []
+    for measure, label, against in (
+        ("worst", "worst class", list(OTHERS)),
+        ("average", "average", ["Random", "the full data", "DRoP with smoothing 1"]),
+    ):
+        for name, way in product(against, ("higher", "lower")):
+            cells = [
+                _where(cases, method, OTHERS[name], density, measure, way)
+                for method in (DROP, DROP_10)
+            ]
+            rows.append([f"{label} {way} than {name}'s", *cells])
+    title = f"The cases in which the interval excludes zero, density {density:g}"
+    return Table(rows, ["DRoP's ...", "smoothing 1 (default)", "smoothing 10"], title)
+
+
+def _where(
+    cases: Mapping[str, Curves], first: str, second: str, density: float, measure: str, way: str
+) -> str:
+    """The cases in which first minus second goes one way by its interval."""
+    if first == second:
+        return "–"
+    found = [
+        title
+        for title, recalls in cases.items()
+        if direction(compare(recalls, first, second)[density][measure]) == way
+    ]
+    return "; ".join(found) or "none of the five"
 
 
 def _with_intervals(ax: Axes, x: Sequence[float], per_seed: Sequence[Floats], **style) -> None:

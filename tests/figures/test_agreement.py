@@ -134,7 +134,7 @@ def test_seeds_are_compared_by_themselves_and_pairs_keep_the_order():
 def test_fewer_than_two_scores_make_no_pair():
     assert agreement.pairs({}, [[0, 1]], 0.5) == []
     assert agreement.pairs({"el2n": [[0.1, 0.2]]}, [[0, 1]], 0.5) == []
-    assert agreement.rows([]) == []
+    assert agreement.table([], 0.5).rows == []
 
 
 @pytest.mark.parametrize(
@@ -169,14 +169,15 @@ def test_rows_are_ordered_and_say_what_is_not_known():
     half = 0.1 * math.tan(0.475 * math.pi)
     wide = f"0.30 [−{half - 0.3:.2f},\N{NO-BREAK SPACE}{0.3 + half:.2f}]"
     narrow = f"0.00 [−{half / 100:.2f},\N{NO-BREAK SPACE}{half / 100:.2f}]"
-    assert agreement.rows(found) == [
+    assert agreement.table(found, 0.5).rows == [
         ["EL2N, GraNd", wide, "0.00", wide, "30"],
         ["EL2N, Dynamic Uncertainty", narrow, "−0.30", "–", "30"],
         ["EL2N, SSP", "–", "–", "–", "0"],
     ]
-    assert {len(row) for row in agreement.rows(found)} == {len(agreement.HEADERS)}
+    table = agreement.table(found, 0.5)
+    assert {len(row) for row in table.rows} == {len(table.headers)}
 
 
 def test_one_seed_has_no_interval():
-    (row,) = agreement.rows([compare([1, 2, 3, 4], [1, 2, 4, 3])])
+    (row,) = agreement.table([compare([1, 2, 3, 4], [1, 2, 4, 3])], 0.5).rows
     assert row[1] == "0.80"  # 1 - 6 Σd²/(n(n² - 1)) with Σd² = 2

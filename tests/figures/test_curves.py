@@ -6,7 +6,7 @@ from scipy import stats
 
 from dropkit import figures
 from dropkit.datasets import Data
-from dropkit.figures import classes as class_figures, tails
+from dropkit.figures import agreement, classes as class_figures
 from dropkit.figures.agreement import Pair
 from dropkit.pruning import SMOOTHED
 
@@ -77,7 +77,7 @@ def test_tradeoffs_have_a_row_a_strategy_and_one_legend():
 
 def test_tail_tradeoff_has_a_line_a_protocol_and_factor():
     by_factor = {2.0: RECALLS, 20.0: {"random+drop": RECALLS["random"]}}
-    figure = tails.tradeoff(by_factor, ["density", "worst", "gap", "std"])
+    figure = figures.tail_tradeoff(by_factor, ["density", "worst", "gap", "std"])
     density, worst, *_ = figure.axes
     assert set(lines(density)) == {
         "Random+DRoP, I = 2", "Random+DRoP, I = 20", "Full data, I = 2",
@@ -85,6 +85,16 @@ def test_tail_tradeoff_has_a_line_a_protocol_and_factor():
     assert lines(worst)["Random+DRoP, I = 20"] == pytest.approx(np.array([[30, 45], [50, 65]]))
     assert lines(worst)["Full data, I = 2"] == pytest.approx(np.array([[65, 75]]))
     assert lines(density)["Full data, I = 2"] == pytest.approx(np.array([[1, 75]]))
+
+
+def test_tails_have_a_row_a_factor_and_a_column_a_measure():
+    by_factor = {2.0: RECALLS, 20.0: {"random+drop": RECALLS["random"]}}
+    shown = ["full", "random+drop"]
+    figure = figures.tails_against_density(by_factor, ["average", "worst"], shown)
+    assert [ax.get_title() for ax in figure.axes] == ["I = 2"] * 2 + ["I = 20"] * 2
+    average, _, _, worst = figure.axes
+    assert set(lines(average)) == {"Full data", "Random+DRoP"}
+    assert lines(worst)["Random+DRoP"] == pytest.approx(np.array([[0.3, 30], [0.6, 50]]))
 
 
 def test_bands_are_t_intervals_of_the_mean():
@@ -196,7 +206,7 @@ def test_score_correlations_draws_the_means_of_both_kinds():
         Pair("el2n", "ssp", np.array([-0.3, -0.1]), within=np.array([np.nan] * 2), **parts),
         Pair("grand", "ssp", np.array([0.1, -0.1]), within=np.array([-0.5, -0.7]), **parts),
     ]
-    above, below = class_figures.score_correlations(pairs).axes
+    above, below = agreement.score_correlations(pairs).axes
     drawn = [ax.get_images()[0].get_array().filled(np.nan) for ax in (above, below)]
     assert drawn[0] == pytest.approx(np.array([[1, 0.7, -0.2], [0.7, 1, 0], [-0.2, 0, 1]]))
     expected = np.array([[1, 0.3, np.nan], [0.3, 1, -0.6], [np.nan, -0.6, 1]])
@@ -209,7 +219,7 @@ def test_score_correlations_draws_the_means_of_both_kinds():
 def test_too_few_scores_are_no_error():
     for figure, reason in (
         (
-            class_figures.score_correlations([]),
+            agreement.score_correlations([]),
             "rank correlations need two scores among the protocols",
         ),
         (
@@ -271,7 +281,7 @@ def by_density(ax) -> dict:
 
 def test_tail_recalls_are_drawn_from_the_largest_class():
     panels = {"I = 2": {p: RECALLS[p][0.3] for p in ("random", "random+drop")}, "I = 20": {}}
-    figure = tails.recalls(panels)
+    figure = class_figures.recalls_from_largest(panels)
     first, second = figure.axes
     drawn = {line.get_label(): line for line in first.lines}
     np.testing.assert_allclose(drawn["Random"].get_ydata(), [35, 55])
@@ -282,7 +292,7 @@ def test_tail_recalls_are_drawn_from_the_largest_class():
     ends = band.get_datalim(first.transData).get_points()[:, 1]
     np.testing.assert_allclose(ends, [35 - 12.706 * 15, 55 + 12.706 * 15], rtol=1e-3)
     assert (first.get_title(), second.get_title()) == ("I = 2", "I = 20")
-    assert tails.recalls({}).axes[0].texts[0].get_text() == "no records yet"
+    assert class_figures.recalls_from_largest({}).axes[0].texts[0].get_text() == "no records yet"
 
 
 def test_sorted_densities_draws_each_protocols_densities():
@@ -342,3 +352,15 @@ def test_a_panel_a_protocol_and_one_legend(count):
 def test_without_rows_there_is_a_sentence_in_place_of_a_figure():
     (ax,) = figures.tradeoffs({}, ["density", "worst"]).axes
     assert [text.get_text() for text in ax.texts] == ["no strategies to compare"]
+
+
+def test_correlations_have_a_row_a_protocol():
+    recalls = np.array([[0.9, 0.6, 0.5]])
+    table = class_figures.correlations(KEPT, SIZES, recalls)
+    el2n, drop = table.rows
+    at_lowest = np.corrcoef([0.15, 0.175, 0.225], recalls[0])[0, 1]
+    assert el2n[0] == "EL2N" and el2n[2] == f"{at_lowest:.2f}".replace("-", "−")
+    spread = np.mean([np.std([0.1, 0.15, 0.25]), 0.0])
+    assert el2n[3] == f"{spread:.3f}"
+    assert table.headers[2:] == ["at d = 0.2", "std of class densities at d = 0.2"]
+    assert class_figures.correlations({}, SIZES, recalls).rows == []

@@ -67,14 +67,34 @@ def test_steadiness_by_hand():
     recipe = replace(DIGITS, epochs=5, drops=(0.6,), lr=0.1, drop_factor=0.5)
     # One seed, two classes: three epochs at 0.1, two at 0.05.
     recalls = np.array([[[0.2, 0.5], [0.4, 0.3], [0.6, 0.7], [0.5, 0.5], [0.5, 0.6]]])
-    rows = learning_curves.steadiness_rows({"loss": recalls}, recipe)
+    rows, headers, _ = learning_curves.steadiness({"loss": recalls}, recipe)
     assert rows == [
         # Worst 20, 30, 60; changes 20, 20, 20, 40.
         ["loss", "1 to 3", "0.1", "36.7", "40.0", "25.0"],
         # Worst 50, 50; changes 0, 10.
         ["loss", "4 to 5", "0.05", "50.0", "0.0", "5.0"],
     ]
-    assert len(rows[0]) == len(learning_curves.STEADINESS)
+    assert len(rows[0]) == len(headers)
+    changes = learning_curves.changes({"loss": recalls}, recipe)
+    np.testing.assert_allclose(changes, [[25, 5, np.nan]])
+
+
+def test_the_optimism_of_the_best_epoch_by_hand():
+    val = np.array([[[0.9, 0.6], [0.7, 0.8]], [[0.5, 0.4], [0.3, 0.2]]])  # best: the second, first
+    test = np.array([[[0.1, 0.2], [0.5, 0.6]], [[0.4, 0.3], [0.9, 0.9]]])
+    table = learning_curves.optimism({"loss": {"val": val, "test": test}})
+    assert table.rows == [["loss", "1.5 (1 to 2)", "55.0", "40.0"]]
+
+
+def test_what_runs_end_with_is_compared_with_the_last_epoch():
+    last = np.array([[0.5, 0.9], [0.7, 0.7]])
+    curves = {"full": {1.0: last}, "full, best": {1.0: last + 0.1}}
+    assert learning_curves.selections(curves).rows == [
+        ["Full data", "70.0", "60.0", "50.0", "60.0"],
+        ["Full data, best", "80.0", "70.0", "60.0", "70.0"],
+    ]
+    (row,) = learning_curves.selection_gains(curves).rows
+    assert row == ["Full data, best", *["+10.0 [+10.0,\xa0+10.0]"] * 3]
 
 
 def test_figure_has_a_panel_a_loss_and_the_mean_of_all_seeds():

@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given, strategies as st
 from scipy import stats
 
-from dropkit import claims
 from dropkit.figures import query_length
 from dropkit.metrics import Difference
 
@@ -37,53 +36,55 @@ def test_equal_recalls_say_nothing_about_classes():
 def test_quality_row_by_hand():
     measured = np.array([[1.0, 0.6], [0.8, 0.8]])  # deviations 0.2 and 0
     final = np.array([[0.9, 0.5], [0.9, 0.5]])
-    row = query_length.quality_row(measured, final)
-    assert row == ["80.0", "10.0", "0.50", "1.00", "50%"]
-    assert len(row) == len(query_length.QUALITY)
+    table = query_length.quality({5: measured, 1: final}, final)
+    assert table.rows[1] == [5, "80.0", "10.0", "0.50", "1.00", "50%"]
+    assert [len(row) for row in table.rows] == [len(table.headers)] * 2
 
 
-MEASURES = {"average": lambda r: r.mean(axis=1), "worst": lambda r: r.min(axis=1)}
+def flat(level, seeds=4):
+    """Recalls of two classes with the same level in each seed."""
+    return np.full((seeds, 2), level)
 
 
-@pytest.mark.parametrize("estimate", MEASURES)
-def test_loss_difference_is_scipys_interval_of_a_difference_of_differences(estimate):
-    poor, good, poor_second, good_second = (recalls(seed) for seed in range(4))
-    found = query_length.loss_difference((poor, good), (poor_second, good_second), estimate)
-    measure = MEASURES[estimate]
-    each = 100 * ((measure(good) - measure(poor)) - (measure(good_second) - measure(poor_second)))
-    oracle = stats.ttest_1samp(each, 0).confidence_interval()
-    assert found == pytest.approx((each.mean(), oracle.low, oracle.high))
+def same(points):
+    """A difference that every seed has."""
+    text = f"{points:+.1f}".replace("-", "−")
+    return f"{text} [{text},\xa0{text}]"
 
 
-def test_pooled_loss_difference_resamples_seeds():
-    poor, good, poor_second, good_second = parts = [recalls(seed) for seed in range(4)]
-    found = query_length.loss_difference((poor, good), (poor_second, good_second), "pooled")
-
-    def value(rows):
-        worst = [part[rows].mean(axis=0).min() for part in parts]
-        return 100 * ((worst[1] - worst[0]) - (worst[3] - worst[2]))
-
-    assert found.value == pytest.approx(value(np.arange(12)))
-    rng = np.random.default_rng(1)
-    draws = [value(rng.integers(12, size=12)) for _ in range(4000)]
-    spread = np.std(draws)
-    assert found.low == pytest.approx(np.quantile(draws, 0.025), abs=0.2 * spread)
-    assert found.high == pytest.approx(np.quantile(draws, 0.975), abs=0.2 * spread)
-
-
-@pytest.mark.parametrize("estimate", [*MEASURES, "pooled"])
-def test_a_loss_common_to_both_is_no_difference(estimate):
-    poor, good = recalls(0), recalls(1)
-    assert query_length.loss_difference((poor, good), (poor, good), estimate) == (0, 0, 0)
+def test_gains_and_losses_are_those_against_the_usual_length():
+    by_epochs = {
+        1: {0.4: flat(0.3), 0.8: flat(0.6)},
+        10: {0.4: flat(0.5), 0.8: flat(0.7)},
+        20: {0.4: flat(0.6), 0.8: flat(0.7)},
+    }
+    gains = query_length.gains(by_epochs, 10, "worst")
+    assert gains.rows == [[1, same(-20), same(-10)], [20, same(10), same(0)]]
+    assert gains.title == "worst class, per seed: minus 10 epochs"
+    losses = query_length.losses(by_epochs, 10, "pooled")
+    assert losses.rows == [[1, "+20.0", "+10.0", same(10)]]
+    one_density = {epochs: {0.4: found[0.4]} for epochs, found in by_epochs.items()}
+    assert query_length.losses(one_density, 10, "pooled").rows == []
 
 
-@pytest.mark.parametrize("estimate", [*MEASURES, "pooled"])
-def test_one_seed_has_no_interval(estimate):
-    parts = [recalls(seed, (1, 4)) for seed in range(4)]
-    found = query_length.loss_difference(parts[:2], parts[2:], estimate)
-    assert np.isfinite(found.value)
-    assert np.isnan(found[1:]).all()
-    assert claims.verdict(found) == "not separated"
+def test_shares_set_both_rules_beside_random_pruning_and_each_other():
+    lines = {
+        "literal": {0.1: flat(0.2), 1.0: flat(0.5)},
+        "smoothed": {0.1: flat(0.5), 1.0: flat(0.5)},
+    }
+    measured = {0.1: np.array([[1.0, 0.5]] * 3 + [[0.5, 0.5]]), 1.0: flat(0.5)}
+    table = query_length.shares(lines, flat(0.4), measured, {1.0: 44.2, 0.1: 4.6}, "worst")
+    assert table.rows == [
+        ["0.1", "5", "75%", same(-20), same(10), same(30)],
+        ["1", "44", "0%", same(10), same(10), same(0)],
+    ]
+
+
+def test_noise_is_compared_with_random_pruning_and_with_the_least_noise():
+    measured = {0.0: np.array([[0.9, 0.6]]), 0.4: np.array([[0.7, 0.4]])}
+    gains, changes = query_length.noise({0.0: flat(0.5), 0.4: flat(0.6)}, flat(0.4), measured)
+    assert gains.rows == [["0", "4.0", *[same(10)] * 3], ["0.4", "2.0", *[same(20)] * 3]]
+    assert changes.rows == [["0.4", *[same(10)] * 3]]
 
 
 class TestFigures:

@@ -7,7 +7,7 @@ from importlib.resources import files
 import numpy as np
 import pytest
 
-from dropkit.figures import quota_explorer
+from dropkit.figures import explorers
 from dropkit.quotas import budget, class_counts, drop_densities
 from tests.figures.test_explorers import browser, move, open_page  # noqa: F401
 
@@ -63,7 +63,7 @@ def test_numbers_are_those_of_the_python(open_page) -> None:  # noqa: F811
 
 
 def test_page_before_the_script_runs_is_the_one_after(open_page) -> None:  # noqa: F811
-    html = quota_explorer.quotas(EXAMPLES, 0.37)
+    html = explorers.quotas(EXAMPLES, 0.37)
     before = open_page(html, java_script_enabled=False)
     assert before.get_by_text("The sliders need JavaScript").is_visible()
     texts = [p.locator("tbody").all_inner_texts() for p in (before, open_page(html))]
@@ -71,7 +71,7 @@ def test_page_before_the_script_runs_is_the_one_after(open_page) -> None:  # noq
 
 
 def test_sliders_examples_and_pasted_classes_move_the_table(open_page) -> None:  # noqa: F811
-    page = open_page(quota_explorer.quotas(EXAMPLES))
+    page = open_page(explorers.quotas(EXAMPLES))
     assert [row[3] for row in rows(page)] == [
         f"{d:.3f}" for d in drop_densities([500] * 4, [0.95, 0.9, 0.7, 0.45], 0.3)
     ]
@@ -94,7 +94,7 @@ def test_sliders_examples_and_pasted_classes_move_the_table(open_page) -> None: 
 
 
 def test_a_class_that_dies_is_warned_of_and_smoothing_revives_it(open_page) -> None:  # noqa: F811
-    page = open_page(quota_explorer.quotas(EXAMPLES, 0.2))
+    page = open_page(explorers.quotas(EXAMPLES, 0.2))
     warning = page.get_by_role("alert")
     assert warning.inner_text() == ""
     page.get_by_label("or an example").select_option(label="a perfect class")
@@ -122,7 +122,7 @@ def test_a_class_that_dies_is_warned_of_and_smoothing_revives_it(open_page) -> N
     ],
 )
 def test_bad_input_is_one_sentence(open_page, text: str, sentence: str) -> None:  # noqa: F811
-    page = open_page(quota_explorer.quotas(EXAMPLES))
+    page = open_page(explorers.quotas(EXAMPLES))
     before = rows(page)
     write(page, text)
     assert page.get_by_role("alert").inner_text().startswith(sentence)
@@ -132,21 +132,21 @@ def test_bad_input_is_one_sentence(open_page, text: str, sentence: str) -> None:
 
 
 def test_download_is_the_table_at_full_precision(open_page) -> None:  # noqa: F811
-    page = open_page(quota_explorer.quotas(EXAMPLES))
+    page = open_page(explorers.quotas(EXAMPLES))
     write(page, 'a"b 300 0.5\nc 100 0.9')
     with page.expect_download() as waiting:
         page.get_by_role("button").click()
     assert waiting.value.suggested_filename == "quotas.csv"
     table = list(csv.reader(io.StringIO(waiting.value.path().read_text())))
     densities = drop_densities([300, 100], [0.5, 0.9], 0.3)
-    assert table[0] == list(quota_explorer.HEADERS)
+    assert table[0] == list(explorers.QUOTA_HEADERS)
     assert [row[0] for row in table[1:]] == ['a"b', "c"]
     assert [float(row[3]) for row in table[1:]] == pytest.approx(densities, rel=1e-9)
     assert sum(int(row[4]) for row in table[1:]) == 120
 
 
 def test_explorer_fits_a_phone_and_a_thousand_classes(open_page) -> None:  # noqa: F811
-    page = open_page(quota_explorer.quotas(EXAMPLES), width=360)
+    page = open_page(explorers.quotas(EXAMPLES), width=360)
     lines = [f"averylongclassnamewithoutabreak{k} 1300 {k / 1000}" for k in range(1000)]
     page.eval_on_selector(  # as a paste: the browser types a thousand lines in a minute
         "textarea",
@@ -161,7 +161,7 @@ def test_explorer_fits_a_phone_and_a_thousand_classes(open_page) -> None:  # noq
 
 
 def test_two_explorers_on_a_page_move_apart(open_page) -> None:  # noqa: F811
-    html = [quota_explorer.quotas(EXAMPLES, name=name) for name in ("one", "two")]
+    html = [explorers.quotas(EXAMPLES, name=name) for name in ("one", "two")]
     page = open_page("".join(html))
     page.locator('#one input[name="density"]').focus()
     page.keyboard.press("ArrowLeft")
@@ -170,12 +170,12 @@ def test_two_explorers_on_a_page_move_apart(open_page) -> None:  # noqa: F811
 
 
 def test_page_is_reproducible_and_bad_starts_are_refused() -> None:
-    html = quota_explorer.quotas(EXAMPLES)
-    assert html == quota_explorer.quotas(EXAMPLES)
+    html = explorers.quotas(EXAMPLES)
+    assert html == explorers.quotas(EXAMPLES)
     assert "http" not in html and "url(" not in html
     with pytest.raises(ValueError, match=r"density is 0: it must lie in \(0, 1\]"):
-        quota_explorer.quotas(EXAMPLES, 0)
-    with pytest.raises(ValueError, match="examples is empty"):
-        quota_explorer.quotas({})
+        explorers.quotas(EXAMPLES, 0)
+    with pytest.raises(ValueError, match="examples are none: the explorer must start with one"):
+        explorers.quotas({})
     with pytest.raises(ValueError, match=r"recalls\[0\] is 1.5"):
-        quota_explorer.quotas(EXAMPLES | {"wrong": [(10, 1.5)]})
+        explorers.quotas(EXAMPLES | {"wrong": [(10, 1.5)]})
