@@ -1,220 +1,219 @@
-"""The comparisons that claims are decided by: each function returns a ``verdicts.Test``."""
+"""The comparisons that decide claims: each says what is compared, and gives its effects.
+
+An effect is None where the records lack what it needs.
+"""
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
 from typing import Literal
 
 from dropkit.claims.tradeoff import height
-from dropkit.claims.verdicts import FAILS, HOLDS, UNDECIDED, Effect, Test
-from dropkit.figures.curves import name
+from dropkit.claims.verdicts import FAILS, HOLDS, UNDECIDED, Effect
+from dropkit.figures.style import name
 from dropkit.metrics import Difference
-from dropkit.study.curves import MEASURES, Cells, Place, contrast, density_of, shared_densities
+from dropkit.study.curves import Cells, Place, density_of, shared_densities
+from dropkit.study.measures import MEASURES, contrast
 
 WORST = ("worst", "pooled")
 TELLING = {FAILS: 0, UNDECIDED: 1, HOLDS: 2}
 
+Labels = str | tuple[str, ...]
+Range = tuple[float, float]  # densities, both ends included
+EVERYWHERE: Range = (0.0, 1.0)
+Effects = list[Effect | None]
 
-def better(
-    first: str | Sequence[str],
-    second: str | Sequence[str],
-    by: Sequence[str] = WORST,
-    *,
-    within: tuple[float, float] = (0.0, 1.0),
-    over: Literal["mean", "each", "some"] = "mean",
-    margin: float = 0.0,
-) -> Test:
-    """Test that protocols `first` are on the better side of protocols `second`.
+
+@dataclass(frozen=True)
+class Better:
+    """Protocols `first` are on the better side of protocols `second`, each of each.
 
     Parameters
     ----------
-    by : keys of ``evidence.MEASURES``
-    within : densities that count, both ends included
-    over : "mean" over the densities with seeds enough, or a comparison at "each"; "some" is
-        for the rule "any": each with an interval widened for the number of comparisons by the same
-        measure (Bonferroni)
-    margin : in the measure's unit: how far `first` may stay behind
+    by : str or tuple of str
+        Keys of ``measures.MEASURES``.
+    within : tuple of float
+        Densities that count.
+    over : {"mean", "each", "some"}
+        The mean over the densities with seeds enough, or a comparison at each; "some" is for the
+        rule "any": each with an interval widened for the number of comparisons by the same measure
+        (Bonferroni).
+    margin : float
+        How far `first` may stay behind, in the measure's unit.
     """
 
-    def test(cells: Cells) -> list[Effect | None]:
-        wanted = [(one, other, m) for one in listed(first) for other in listed(second) for m in by]
-        places = {
-            (one, other): [
-                d
-                for d in shared_densities(cells, one, other, each=over != "mean")
-                if within[0] <= d <= within[1]
-            ]
-            for one, other, _ in wanted
-        }
-        tried = sum(map(len, places.values())) if over == "some" else 1
+    first: Labels
+    second: Labels
+    by: Labels = WORST
+    within: Range = EVERYWHERE
+    over: Literal["mean", "each", "some"] = "mean"
+    margin: float = 0.0
+
+    def effects(self, cells: Cells) -> Effects:
+        pairs = list(product(listed(self.first), listed(self.second)))
+        each = self.over != "mean"
+        shared = {pair: inside(shared_densities(cells, *pair, each=each), self.within)
+                  for pair in pairs}  # fmt: skip
+        tried = sum(map(len, shared.values())) if self.over == "some" else 1
         level = 1 - 0.05 / max(tried, 1)
-        effects: list[Effect | None] = []
-        for one, other, measure in wanted:
-            densities = places[one, other]
-            if one.startswith("full") and other.startswith("full"):
+        effects: Effects = []
+        for pair, measure in product(pairs, listed(self.by)):
+            densities = shared[pair]
+            if all(label.startswith("full") for label in pair):
                 densities = [1.0]
-            parts = [densities] if over == "mean" else [[d] for d in densities]
-            for part in parts or [[]]:
-                effects.append(_compared(cells, one, other, measure, part, margin, level))
+            for part in [[d] for d in densities] or [[]] if each else [densities]:
+                effects.append(_better(cells, *pair, measure, part, level, self.margin))
         return effects
 
-    return test
 
-
-def _compared(
+def _better(
     cells: Cells,
     first: str,
     second: str,
     measure: str,
     densities: Sequence[float],
-    margin: float,
     level: float,
+    margin: float = 0.0,
 ) -> Effect | None:
-    plus = [(first, density_of(first, d)) for d in densities]
-    minus = [(second, density_of(second, d)) for d in densities]
     if MEASURES[measure].better < 0:
-        plus, minus = minus, plus
-    text = f"{spelled(plus[0][0])} − {spelled(minus[0][0])}, " if densities else ""
+        first, second = second, first
+    plus, minus = ([(label, density_of(label, d)) for d in densities] for label in (first, second))
+    text = f"{less(first, second)}, " if densities else ""
     text += f"{MEASURES[measure].name}, {span(densities)}"
     return _effect(cells, plus, minus, measure, text, level=level, above=0.0 - margin)
 
 
-def beaten(methods: Sequence[str], measure: str) -> Test:
+@dataclass(frozen=True)
+class Beaten:
     """For the rule "any": each method is behind another one at some density (Bonferroni).
 
     Of a method's comparisons with all others at all densities the most telling one is given; none
     where a method was not run, for then the others need not be behind any.
     """
 
-    def test(cells: Cells) -> list[Effect | None]:
-        if not set(methods) <= set(cells):
-            return [None for _ in methods]
-        effects: list[Effect | None] = []
-        for method in methods:
+    methods: tuple[str, ...]
+    measure: str
+
+    def effects(self, cells: Cells) -> Effects:
+        if not set(self.methods) <= set(cells):
+            return [None for _ in self.methods]
+        effects: Effects = []
+        for method in self.methods:
             rivals = [
                 (rival, density)
-                for rival in methods
+                for rival in self.methods
                 if rival != method
                 for density in shared_densities(cells, rival, method, each=True)
             ]
             level = 1 - 0.05 / max(len(rivals), 1)
             found = [
-                _compared(cells, rival, method, measure, [density], 0.0, level)
+                _better(cells, rival, method, self.measure, [density], level)
                 for rival, density in rivals
             ]
             telling = max(found, key=lambda e: (TELLING[e.word], e.found.low), default=None)
             effects.append(telling and telling._replace(part=method))
         return effects
 
-    return test
 
+@dataclass(frozen=True)
+class Moves:
+    """The worst class of protocols is better at some densities than at another, seed by seed."""
 
-def each(*tests: Test) -> Test:
-    """The comparisons of several tests in one."""
-    return lambda cells: [effect for test in tests for effect in test(cells)]
+    protocols: Labels
+    better_at: tuple[float, ...]
+    than_at: float
 
-
-def moves(
-    protocols: str | Sequence[str],
-    better_at: tuple[float, ...],
-    than_at: float,
-    by: Sequence[str] = WORST,
-) -> Test:
-    """Test that protocols do better at some densities than at another one, seed by seed."""
-
-    def test(cells: Cells) -> list[Effect | None]:
-        effects = []
-        for protocol in listed(protocols):
-            for density in better_at:
-                for measure in by:
-                    text = f"{spelled(protocol)} at d = {density:g} − at {than_at:g}, "
-                    text += MEASURES[measure].name
-                    places = [(protocol, density)], [(protocol, than_at)]
-                    effects.append(_effect(cells, *places, measure, text))
+    def effects(self, cells: Cells) -> Effects:
+        effects: Effects = []
+        for label, density, measure in product(listed(self.protocols), self.better_at, WORST):
+            text = f"{name(label)} at d = {density:g} − at {self.than_at:g}, "
+            text += MEASURES[measure].name
+            places = [(label, density)], [(label, self.than_at)]
+            effects.append(_effect(cells, *places, measure, text))
         return effects
 
-    return test
 
+@dataclass(frozen=True)
+class CostsMore:
+    """The worst class of `first` − `second` is more at density `low` than at `high`."""
 
-def costs_more(first: str, second: str, low: float, high: float, by: Sequence[str] = WORST) -> Test:
-    """Test that `first` − `second` is larger at density `low` than at `high`, seed by seed."""
+    first: str
+    second: str
+    low: float
+    high: float
 
-    def test(cells: Cells) -> list[Effect | None]:
-        plus, minus = [(first, low), (second, high)], [(second, low), (first, high)]
-        effects = []
-        for measure in by:
-            text = f"{spelled(first)} − {spelled(second)}, {MEASURES[measure].name}, "
-            text += f"d = {low:g} − d = {high:g}"
+    def effects(self, cells: Cells) -> Effects:
+        plus = [(self.first, self.low), (self.second, self.high)]
+        minus = [(self.second, self.low), (self.first, self.high)]
+        effects: Effects = []
+        for measure in WORST:
+            text = f"{less(self.first, self.second)}, {MEASURES[measure].name}, "
+            text += f"d = {self.low:g} − d = {self.high:g}"
             half = _effect(cells, plus, minus, measure, text)  # a contrast is a mean over places
             effects.append(half and half._replace(found=Difference(*(2 * x for x in half.found))))
         return effects
 
-    return test
 
+@dataclass(frozen=True)
+class LevelOf:
+    """A measure's mean over densities is on its better side of 0."""
 
-def level_of(
-    protocols: str | Sequence[str], measure: str, *, within: tuple[float, float] = (0.0, 1.0)
-) -> Test:
-    """Test that a measure's mean over densities is on its better side of 0."""
+    protocols: Labels
+    measure: str
+    within: Range = EVERYWHERE
 
-    def test(cells: Cells) -> list[Effect | None]:
-        effects = []
-        for protocol in listed(protocols):
-            densities = [
-                d
-                for d in shared_densities(cells, protocol, protocol)
-                if within[0] <= d <= within[1]
-            ]
-            places = [(protocol, d) for d in densities]
-            text = f"{spelled(protocol)}: {MEASURES[measure].name}, {span(densities)}"
-            ends = {"below": 0.0, "above": -math.inf} if MEASURES[measure].better < 0 else {}
-            effects.append(_effect(cells, places, [], measure, text, **ends))
+    def effects(self, cells: Cells) -> Effects:
+        effects: Effects = []
+        ends = {} if MEASURES[self.measure].better > 0 else {"above": -math.inf, "below": 0.0}
+        for label in listed(self.protocols):
+            densities = inside(shared_densities(cells, label, label), self.within)
+            text = f"{name(label)}: {MEASURES[self.measure].name}, {span(densities)}"
+            places = [(label, d) for d in densities]
+            effects.append(_effect(cells, places, [], self.measure, text, **ends))
         return effects
 
-    return test
 
+@dataclass(frozen=True)
+class Close:
+    """Protocol `first` − `second` lies within `margin` of `value`, at each density or at some."""
 
-def close(
-    first: str,
-    second: str,
-    by: Sequence[str],
-    *,
-    value: float = 0.0,
-    margin: float,
-    at: Sequence[float] = (),
-) -> Test:
-    """Test that `first` − `second` lies within `margin` of `value` at each density, or at 1."""
+    first: str
+    second: str
+    by: Labels = WORST
+    value: float = 0.0
+    margin: float = 5.0
+    at: tuple[float, ...] = ()
 
-    def test(cells: Cells) -> list[Effect | None]:
-        densities = at or shared_densities(cells, first, second, each=True) or [1.0]
-        effects = []
-        for density in densities:
-            for measure in by:
-                plus, minus = ([(p, density_of(p, density))] for p in (first, second))
-                text = f"{spelled(first)} − {spelled(second)}, {MEASURES[measure].name}, "
-                text += f"d = {density:g}"
-                ends = {"above": value - margin, "below": value + margin}
-                effects.append(_effect(cells, plus, minus, measure, text, **ends))
+    def effects(self, cells: Cells) -> Effects:
+        both = self.first, self.second
+        densities = self.at or shared_densities(cells, *both, each=True) or [1.0]
+        ends = {"above": self.value - self.margin, "below": self.value + self.margin}
+        effects: Effects = []
+        for density, measure in product(densities, listed(self.by)):
+            plus, minus = ([(label, density_of(label, density))] for label in both)
+            text = f"{less(*both)}, {MEASURES[measure].name}, d = {density:g}"
+            effects.append(_effect(cells, plus, minus, measure, text, **ends))
         return effects
 
-    return test
 
+@dataclass(frozen=True)
+class TradesBetter:
+    """At equal average accuracy protocols `first` have the better worst class than `second`."""
 
-def trades_better(first: str | Sequence[str], second: str | Sequence[str]) -> Test:
-    """Test that at equal average accuracy `first` have the better worst class than `second`."""
+    first: Labels
+    second: Labels
 
-    def test(cells: Cells) -> list[Effect | None]:
-        effects = []
-        for one in listed(first):
-            for other in listed(second):
-                densities = shared_densities(cells, one, other)
-                for measure in WORST:
-                    text = f"{spelled(one)} − {spelled(other)} at equal average, "
-                    text += f"{MEASURES[measure].name}, lines over {_range(densities)} and all data"
-                    found = height(cells, one, other, densities, measure)
-                    effects.append(found and Effect(text, *found))
+    def effects(self, cells: Cells) -> Effects:
+        effects: Effects = []
+        for one, other in product(listed(self.first), listed(self.second)):
+            densities = shared_densities(cells, one, other)
+            for measure in WORST:
+                text = f"{less(one, other)} at equal average, {MEASURES[measure].name}, "
+                text += f"lines over {_range(densities)} and all data"
+                found = height(cells, one, other, densities, measure)
+                effects.append(found and Effect(text, *found))
         return effects
-
-    return test
 
 
 def _effect(
@@ -232,14 +231,18 @@ def _effect(
     return found and Effect(text, *found, above, below, measure)
 
 
-def listed(protocols: str | Sequence[str]) -> list[str]:
-    return [protocols] if isinstance(protocols, str) else list(protocols)
+def listed(labels: Labels) -> tuple[str, ...]:
+    return (labels,) if isinstance(labels, str) else labels
 
 
-def spelled(label: str) -> str:
-    """A label for readers: the protocol as the paper writes it, and what follows it."""
-    protocol, comma, rest = label.partition(",")
-    return name(protocol) + comma + rest
+def inside(densities: Sequence[float], within: Range) -> list[float]:
+    """The densities within a range."""
+    return [d for d in densities if within[0] <= d <= within[1]]
+
+
+def less(first: str, second: str) -> str:
+    """What is subtracted from what, for readers."""
+    return f"{name(first)} − {name(second)}"
 
 
 def span(densities: Sequence[float]) -> str:

@@ -1,9 +1,10 @@
-"""Verdicts as rows for ``notebook.table``: by section, in numbers, and the evidence behind them."""
+"""Verdicts as tables: by section, in numbers, by key, and the evidence behind them."""
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from dropkit.claims.paper import CLAIMS
 from dropkit.claims.verdicts import (
     ABSENT,
     FAILS,
@@ -11,78 +12,119 @@ from dropkit.claims.verdicts import (
     MARKS,
     NO_RECORDS,
     PARTLY,
-    SCALES,
     UNDECIDED,
     Claim,
     Effect,
     Verdict,
 )
-from dropkit.figures.tables import number, with_interval
-from dropkit.study.curves import Evidence
+from dropkit.figures.tables import Table, number, seeds_each, with_interval
+from dropkit.store.records import Record
+from dropkit.study.curves import Cells, Setting, arrange, listed
+from dropkit.study.trials import SCALES
 
 WORDS = (HOLDS, PARTLY, FAILS, UNDECIDED, NO_RECORDS, ABSENT)
-SUMMARY = ["part", "claims", *(f"{MARKS[word]} {word}" for word in WORDS)]
-SECTION = ["", "statement", "where", *SCALES]
-EVIDENCE = ["claim", "scale", "comparison", "estimate [95 % interval]", "wanted", "n", "reading"]
+COMPUTED = "digits"  # the scale under which what needs no records stands
 
 Sections = Mapping[str, Sequence[Claim]]
 Verdicts = Mapping[tuple[str, str], Verdict]  # key of a claim and scale
 
 
-def check_all(sections: Sections, found: Evidence) -> dict[tuple[str, str], Verdict]:
-    """The verdict of every claim at every scale."""
+def shown(keys: Iterable[str], records: Iterable[Record] = (), scale: str = "digits") -> Table:
+    """Return claims by their keys: what is stated and where, what was found, and the verdict.
+
+    Parameters
+    ----------
+    keys : iterable of str
+        Such as "D1".
+    records : iterable of Record
+        What decides them: a Store, or what ``study.run`` returned.
+    scale : str
+        "digits", "mini" or "paper".
+    """
+    claims = {claim.key: claim for claim in CLAIMS}
+    arranged = arrange(records)
+    rows = []
+    for key in keys:
+        claim = claims[key]
+        found = claim.check(arranged, scale)
+        rows.append([f"**{key}**", stated(claim), claim.place, in_numbers(found), word(found)])
+    return Table(rows, ["", "statement", "where", "found", "verdict"])
+
+
+def check_all(sections: Sections, arranged: dict[Setting, Cells]) -> dict[tuple[str, str], Verdict]:
+    """Return the verdict of every claim at every scale."""
     return {
-        (claim.key, scale): claim.check(found, scale)
+        (claim.key, scale): claim.check(arranged, scale)
         for section in sections.values()
         for claim in section
-        for scale in (SCALES[:1] if claim.fact else SCALES)
+        for scale in ([COMPUTED] if claim.fact else SCALES)
     }
 
 
-def summary_rows(sections: Sections, verdicts: Verdicts, scale: str) -> list[list]:
-    """How many claims of each section got which verdict at a scale; computed ones at each."""
+def summary(sections: Sections, verdicts: Verdicts, scale: str) -> Table:
+    """Return how many claims of each section got which verdict at a scale.
+
+    Computed ones count at each.
+    """
     rows = []
     for title, section in sections.items():
-        keys = [(claim.key, SCALES[0] if claim.fact else scale) for claim in section]
+        keys = [(claim.key, COMPUTED if claim.fact else scale) for claim in section]
         counts = Counter(verdicts[key].word for key in keys)
         rows.append([title, len(section), *(counts[word] for word in WORDS)])
     totals = [sum(column) for column in list(zip(*rows, strict=True))[1:]]
-    return [*rows, ["all", *totals]]
+    headers = ["part", "claims", *(f"{MARKS[word]} {word}" for word in WORDS)]
+    return Table([*rows, ["all", *totals]], headers)
 
 
-def section_rows(section: Sequence[Claim], verdicts: Verdicts) -> list[list]:
-    """A claim a row, with its verdict at each scale."""
+def statements(section: Sequence[Claim], verdicts: Verdicts) -> Table:
+    """Return a claim a row, with its verdict at each scale."""
     rows = []
     for claim in section:
-        note = f" *({claim.note})*" if claim.note else ""
         cells = [cell(verdicts[claim.key, s]) if (claim.key, s) in verdicts else "" for s in SCALES]
         if claim.fact:
             cells[0] += "; computed"
-        rows.append([f"**{claim.key}**", claim.text + note, claim.place, *cells])
-    return rows
+        rows.append([f"**{claim.key}**", stated(claim), claim.place, *cells])
+    return Table(rows, ["", "statement", "where", *SCALES])
+
+
+def stated(claim: Claim) -> str:
+    """Return a claim's text, and how it is read."""
+    return claim.text + (f" *({claim.note})*" if claim.note else "")
 
 
 def cell(verdict: Verdict) -> str:
-    """A verdict in a few words, with its estimates: each of up to two, the range of more.
+    """Return a verdict in a few words, with its estimates: each of up to two, the range of more.
 
     Such as "◐ **partly**, 5 of 10 hold, 1 contradicted, 2 not run; −3.2 to +9.4".
     """
-    text = f"{MARKS[verdict.word]} **{verdict.word}**"
+    found = in_numbers(verdict)
+    # What is counted belongs to the word; a lone estimate stands apart from it.
+    comma = "," if len(verdict.effects) > 2 or (verdict.effects and verdict.missing) else ";"
+    return word(verdict) + f"{comma} {found}" * bool(found)
+
+
+def word(verdict: Verdict) -> str:
+    """Return a verdict's mark and word."""
+    return f"{MARKS[verdict.word]} **{verdict.word}**"
+
+
+def in_numbers(verdict: Verdict) -> str:
+    """Return how many comparisons hold, and their estimates; empty without any."""
     effects = verdict.effects
-    lacking = f", {verdict.missing} not run" if effects and verdict.missing else ""
+    lacking = [f"{verdict.missing} not run"] if effects and verdict.missing else []
     if len(effects) <= 2:
-        return "; ".join([text + lacking, *map(estimate, effects)])
+        return "; ".join([*lacking, *map(estimate, effects)])
     words = Counter(effect.word for effect in effects)
-    text += f", {words[HOLDS]} of {len(effects)} hold"
-    text += f", {words[FAILS]} contradicted" if words[FAILS] else ""
-    text += lacking
+    counts = [f"{words[HOLDS]} of {len(effects)} hold"]
+    counts += [f"{words[FAILS]} contradicted"] if words[FAILS] else []
     values = [effect.found.value for effect in effects]
-    return f"{text}; {number(min(values), '+.1f')} to {number(max(values), '+.1f')}"
+    ends = " to ".join(number(end(values), "+.1f") for end in (min, max))
+    return ", ".join([*counts, *lacking]) + f"; {ends}"
 
 
-def evidence_rows(section: Sequence[Claim], verdicts: Verdicts) -> list[list]:
-    """Every comparison behind a section's verdicts."""
-    return [
+def evidence(section: Sequence[Claim], verdicts: Verdicts) -> Table:
+    """Return every comparison behind a section's verdicts."""
+    rows = [
         [
             f"**{claim.key}**",
             "computed" if claim.fact else scale,
@@ -97,10 +139,12 @@ def evidence_rows(section: Sequence[Claim], verdicts: Verdicts) -> list[list]:
         if (claim.key, scale) in verdicts
         for effect in verdicts[claim.key, scale].effects
     ]
+    headers = ["claim", "scale", "comparison", "estimate [95 % interval]", "wanted", "n", "reading"]
+    return Table(rows, headers)
 
 
 def estimate(effect: Effect) -> str:
-    """An estimate and its interval, such as "+3.10 [+1.00, +5.20]"; exact ones stand alone.
+    """Return an estimate and its interval, such as "+3.10 [+1.00, +5.20]"; exact ones stand alone.
 
     A single seed has no interval, which is said.
     """
@@ -111,26 +155,21 @@ def estimate(effect: Effect) -> str:
 
 
 def wanted(effect: Effect) -> str:
-    """The range that the claim wants the true value in."""
+    """Return the range that the claim wants the true value in."""
     low, high = number(effect.above + 0.0, ".4g"), number(effect.below, ".4g")
     if effect.above == -math.inf:
         return f"below {high}"
     return f"above {low}" if effect.below == math.inf else f"{low} to {high}"
 
 
-def settings_rows(found: Evidence) -> list[list]:
-    """What the verdicts rest on, under ``SETTINGS``: a setting a row."""
+def settings(arranged: dict[Setting, Cells]) -> Table:
+    """Return what the verdicts rest on, a setting a row."""
     rows = []
-    for setting in sorted(found):
-        cells = found[setting]
-        groups = [rows for by_density in cells.values() for rows in by_density.values()]
-        counts = [len(group) for group in groups]
-        seeds = f"{min(counts)} to {max(counts)}" if min(counts) < max(counts) else counts[0]
-        hours = sum(record["seconds"] for group in groups for record in group.values()) / 3600
+    for setting, cells in sorted(arranged.items(), key=lambda item: item[0]):
+        records = listed(cells)
+        hours = sum(record["seconds"] for record in records) / 3600
         # The digits are trained anew wherever the page is made, in another time each.
-        shown = "" if setting.scale == "digits" else f"{hours:.2g}"
-        rows.append([setting.scale, setting.name, len(cells), sum(counts), seeds, shown])
-    return rows
-
-
-SETTINGS = ["scale", "data, model", "protocols", "trials", "seeds a cell", "hours"]
+        time = "" if setting.scale == "digits" else f"{hours:.2g}"
+        counts = len(cells), len(records), seeds_each(cells)
+        rows.append([setting.scale, setting.name, *counts, time])
+    return Table(rows, ["scale", "data, model", "protocols", "trials", "seeds a cell", "hours"])

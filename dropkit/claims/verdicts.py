@@ -3,18 +3,18 @@
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 from scipy import stats
 
 from dropkit.metrics import Difference
 from dropkit.store.records import Record
-from dropkit.study.curves import GROUPED, Cells, Evidence, Setting, arrange
+from dropkit.study.curves import Cells, Setting, arrange
 
 HOLDS, PARTLY, FAILS = "holds", "partly", "does not hold"
 UNDECIDED, NO_RECORDS, ABSENT = "undecided", "no records", "not in the paper"
 MARKS = {HOLDS: "✓", PARTLY: "◐", FAILS: "✗", UNDECIDED: "?", NO_RECORDS: "–", ABSENT: "∅"}
-SCALES = ("digits", "mini", "paper")
+GROUPED = ("digits-on-photos", "waterbirds")
 
 
 class Effect(NamedTuple):
@@ -46,16 +46,20 @@ class Verdict(NamedTuple):
     missing: int = 0
 
 
-Test = Callable[[Cells], list[Effect | None]]  # None: no records
+class Comparison(Protocol):
+    """What a claim compares: data that knows how to give its effects."""
+
+    def effects(self, cells: Cells) -> list[Effect | None]:
+        """Return the effects in one setting's cells; None where there are no records."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A statement, where it stands, and the test that decides it.
+    """A statement, where it stands, and what decides it.
 
-    `test` gives the comparisons in one setting's cells, `fact` those that need no records; a claim
-    with neither is not in the paper. It holds if all comparisons do, with rule "any" if one does in
-    each setting and part.
+    `test` is what it compares in each setting, `fact` gives the effects of what needs no records; a
+    claim with neither is not in the paper. It holds if all comparisons do, with rule "any" if one
+    does in each setting and part.
     `data` says which settings it speaks of; `only` names the data set of a number that is stated
     for the paper's own network.
     """
@@ -63,7 +67,7 @@ class Claim:
     key: str
     text: str
     place: str
-    test: Test | None = None
+    test: Comparison | tuple[Comparison, ...] = ()
     fact: Callable[[], list[Effect]] | None = None
     rule: Literal["all", "any"] = "all"
     data: Literal["balanced", "tail", "groups"] = "balanced"
@@ -71,17 +75,23 @@ class Claim:
     source: Literal["paper", "summary", "notes", "card", "ours"] = "paper"
     note: str = ""
 
-    def check(self, store: Iterable[Record] | Evidence, scale: str = "digits") -> Verdict:
-        """The verdict on the records of a scale, "digits", "mini" or "paper".
+    def check(
+        self, store: Iterable[Record] | dict[Setting, Cells], scale: str = "digits"
+    ) -> Verdict:
+        """Return the verdict on the records of a scale.
 
         Parameters
         ----------
-        store : a Store, any records, or what ``evidence.arrange`` made of them
+        store : Store, iterable of Record, or dict
+            Any records, or what ``curves.arrange`` made of them.
+        scale : str
+            "digits", "mini" or "paper".
         """
         if self.fact:
-            return verdict(self.fact(), self.rule)
-        if self.test is None:
+            return judge(self.fact(), self.rule)
+        if not self.test:
             return Verdict(ABSENT)
+        tests = self.test if isinstance(self.test, tuple) else (self.test,)
         found = store if isinstance(store, dict) else arrange(store)
         settings = [s for s in found if s.scale == scale and kind(s) == self.data]
         if self.only:
@@ -89,10 +99,10 @@ class Claim:
         effects: list[Effect | None] = []
         for setting in sorted(settings):
             prefix = f"{setting.name}: " if len(settings) > 1 else ""
-            here = self.test(found[setting])
+            here = [effect for test in tests for effect in test.effects(found[setting])]
             if any(here):  # else nothing that the claim speaks of was trained there
                 effects += [effect and self._placed(effect, prefix) for effect in here]
-        return verdict(effects, self.rule)
+        return judge(effects, self.rule)
 
     def _placed(self, effect: Effect, prefix: str) -> Effect:
         text = effect.text
@@ -103,7 +113,7 @@ class Claim:
 
 
 def kind(setting: Setting) -> str:
-    """Which claims a setting is evidence for: "balanced", "tail", "groups"; "" for none."""
+    """Return which claims a setting decides: "balanced", "tail", "groups"; "" for none."""
     if setting.dataset in ("digits", "digits-3rows"):
         return ""  # too easy, and a reader's alternative: no part of the studies
     if setting.dataset in GROUPED:
@@ -111,8 +121,8 @@ def kind(setting: Setting) -> str:
     return "balanced" if setting.imbalance == 1 else "tail"
 
 
-def verdict(effects: Sequence[Effect | None], rule: str = "all") -> Verdict:
-    """Put comparisons together.
+def judge(effects: Sequence[Effect | None], rule: str = "all") -> Verdict:
+    """Return the verdict of comparisons together.
 
     All hold: "holds"; some: "partly"; none holds and one is contradicted: "does not hold"; else
     "undecided". Under "any" the comparisons of a part count as one: it holds if one of them does,
@@ -139,7 +149,7 @@ def verdict(effects: Sequence[Effect | None], rule: str = "all") -> Verdict:
 
 
 def share(count: int, total: int, text: str, above: float, below: float = math.inf) -> Effect:
-    """A share in percent with Clopper and Pearson's 95 % interval."""
+    """Return a share in percent with Clopper and Pearson's 95 % interval."""
     low, high = stats.binomtest(count, total).proportion_ci()
     found = Difference(100 * count / total, 100 * float(low), 100 * float(high))
     return Effect(text, found, total, above, below)
@@ -148,10 +158,10 @@ def share(count: int, total: int, text: str, above: float, below: float = math.i
 def exact(
     text: str, value: float, above: float = -math.inf, below: float = math.inf
 ) -> list[Effect]:
-    """A computation without chance: its interval is a point."""
+    """Return a computation without chance: its interval is a point."""
     return [Effect(text, Difference(value, value, value), 0, above, below)]
 
 
 def violations(text: str, failed: Sequence[bool]) -> list[Effect]:
-    """The share of instances that contradict a theorem, which must lie below half a percent."""
+    """Return the share of instances that contradict a theorem: it must lie below half a percent."""
     return [share(sum(failed), len(failed), f"{text} (% of instances)", -math.inf, 0.5)]

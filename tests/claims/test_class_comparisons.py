@@ -5,22 +5,22 @@ import pytest
 from scipy import stats
 
 from dropkit.claims.class_comparisons import (
-    favours_the_large,
-    keeps_the_hardest,
-    loses_a_class,
-    sacrifices_the_hard,
+    FavoursTheLarge,
+    KeepsTheHardest,
+    LosesAClass,
+    SacrificesTheHard,
 )
 from dropkit.claims.verdicts import FAILS, HOLDS, UNDECIDED
-from dropkit.study import curves as evidence
+from dropkit.study.curves import arrange
 from tests.made_records import record, words
 
 
 @pytest.mark.parametrize(("lost", "expected"), [(20, HOLDS), (0, FAILS), (10, UNDECIDED)])
 def test_losing_a_class_is_counted_over_seeds(lost, expected):
     rows = [record("dynunc", 0.1, s, kept=[0 if s < lost else 3, 5]) for s in range(20)]
-    (found,) = evidence.arrange(rows).values()
-    assert words(loses_a_class("dynunc", 0.1), found) == [expected]
-    assert words(loses_a_class("dynunc", 0.3), found) == [None]
+    (found,) = arrange(rows).values()
+    assert words(LosesAClass("dynunc", 0.1), found) == [expected]
+    assert words(LosesAClass("dynunc", 0.3), found) == [None]
 
 
 def test_larger_classes_against_smaller_ones():
@@ -33,14 +33,14 @@ def test_larger_classes_against_smaller_ones():
         record("full", 1.0, s, row) | {"class_sizes": sizes[s].tolist()}
         for s, row in enumerate(recalls)
     ]
-    (found,) = evidence.arrange(records).values()
-    (one,) = favours_the_large("full")(found)
+    (found,) = arrange(records).values()
+    (one,) = FavoursTheLarge("full").effects(found)
     large, small = (recalls[rows].reshape(8, 2).mean(axis=1) for rows in (sizes > 30, sizes < 15))
     gaps = 100 * (large - small)
     oracle = stats.ttest_1samp(gaps, 0).confidence_interval()
     assert one.found == pytest.approx((np.mean(gaps), oracle.low, oracle.high))
     assert (one.word, one.seeds) == (HOLDS, 8)
-    assert words(favours_the_large("full+cdbw"), found) == [None]
+    assert words(FavoursTheLarge("full+cdbw"), found) == [None]
 
 
 def test_the_hardest_class_is_that_of_the_full_data():
@@ -50,11 +50,11 @@ def test_the_hardest_class_is_that_of_the_full_data():
         for d, whole in ((0.1, 20), (0.3, 0), (0.5, 10), (0.9, 20))
         for s in range(20)
     ]
-    (found,) = evidence.arrange(full + runs).values()
-    assert words(keeps_the_hardest("random+drop", (0.3, 0.9)), found) == [FAILS, UNDECIDED, HOLDS]
-    assert words(keeps_the_hardest("el2n", (0.3, 0.9)), found) == [None]
-    (without,) = evidence.arrange(runs).values()
-    assert words(keeps_the_hardest("random+drop", (0.3, 0.9)), without) == [None]
+    (found,) = arrange(full + runs).values()
+    assert words(KeepsTheHardest("random+drop", (0.3, 0.9)), found) == [FAILS, UNDECIDED, HOLDS]
+    assert words(KeepsTheHardest("el2n", (0.3, 0.9)), found) == [None]
+    (without,) = arrange(runs).values()
+    assert words(KeepsTheHardest("random+drop", (0.3, 0.9)), without) == [None]
 
 
 def test_hard_classes_are_sacrificed_for_easy_ones():
@@ -70,12 +70,12 @@ def test_hard_classes_are_sacrificed_for_easy_ones():
                 record("random", density, s, base),
                 record("dynunc", density, s, base + change + row),
             ]
-    (found,) = evidence.arrange(records).values()
-    easier, harder = sacrifices_the_hard("dynunc", "random", (0.0, 0.3))(found)
+    (found,) = arrange(records).values()
+    easier, harder = SacrificesTheHard("dynunc", "random", (0.0, 0.3)).effects(found)
     gains = 100 * (change + (noise[0.1] + noise[0.2]) / 2)
     for one, values in ((easier, gains[:, [1, 4]]), (harder, -gains[:, [0, 3]])):
         oracle = stats.ttest_1samp(values.mean(axis=1), 0).confidence_interval()
         assert one.found == pytest.approx((values.mean(), oracle.low, oracle.high))
         assert (one.word, one.seeds) == (HOLDS, 6)
-    assert words(sacrifices_the_hard("random", "dynunc", (0.0, 0.3)), found) == [FAILS, FAILS]
-    assert words(sacrifices_the_hard("el2n", "random", (0.0, 0.3)), found) == [None, None]
+    assert words(SacrificesTheHard("random", "dynunc", (0.0, 0.3)), found) == [FAILS, FAILS]
+    assert words(SacrificesTheHard("el2n", "random", (0.0, 0.3)), found) == [None, None]

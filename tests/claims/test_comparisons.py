@@ -5,17 +5,16 @@ import pytest
 from scipy import stats
 
 from dropkit.claims.comparisons import (
-    beaten,
-    better,
-    close,
-    costs_more,
-    each,
-    level_of,
-    moves,
-    trades_better,
+    Beaten,
+    Better,
+    Close,
+    CostsMore,
+    LevelOf,
+    Moves,
+    TradesBetter,
 )
-from dropkit.claims.verdicts import FAILS, HOLDS, PARTLY, verdict
-from dropkit.study import curves as evidence
+from dropkit.claims.verdicts import FAILS, HOLDS, PARTLY, judge
+from dropkit.study.curves import arrange
 from tests.made_records import grid, random_rows, record, shifted, words
 
 
@@ -27,36 +26,36 @@ def cells(**shifts):
         records += grid(rows, "random", density)
         for name, by in shifts.items():
             records += grid(shifted(rows, by, len(records)), name, density)
-    (found,) = evidence.arrange(records).values()
+    (found,) = arrange(records).values()
     return found
 
 
 def test_better_reads_both_ways_and_every_measure():
     found = cells(el2n=0.1, grand=-0.1)
-    assert words(better("el2n", "random"), found) == [HOLDS, HOLDS]
-    assert words(better("grand", "random"), found) == [FAILS, FAILS]
-    assert words(better("el2n", ("random", "grand", "dynunc")), found) == [HOLDS] * 4 + [None] * 2
-    assert words(better("el2n", "full", over="each"), found) == [HOLDS] * 4
-    assert words(better("el2n", "random", ["average"], within=(0.8, 1)), found) == [None]
+    assert words(Better("el2n", "random"), found) == [HOLDS, HOLDS]
+    assert words(Better("grand", "random"), found) == [FAILS, FAILS]
+    assert words(Better("el2n", ("random", "grand", "dynunc")), found) == [HOLDS] * 4 + [None] * 2
+    assert words(Better("el2n", "full", over="each"), found) == [HOLDS] * 4
+    assert words(Better("el2n", "random", "average", within=(0.8, 1)), found) == [None]
 
 
 def test_the_margin_says_how_far_the_first_may_stay_behind():
     found = cells(el2n=-0.1)
-    assert words(better("el2n", "random", ["average"], margin=12), found) == [HOLDS]
-    assert words(better("el2n", "random", ["average"], margin=8), found) == [FAILS]
+    assert words(Better("el2n", "random", "average", margin=12), found) == [HOLDS]
+    assert words(Better("el2n", "random", "average", margin=8), found) == [FAILS]
 
 
 def test_a_smaller_gap_is_better():
     rows = random_rows(0)
     narrow = rows.mean(1, keepdims=True) + 0.5 * (rows - rows.mean(1, keepdims=True))
-    (found,) = evidence.arrange(grid(rows) + grid(narrow, "el2n")).values()
-    assert words(better("el2n", "random", ["gap", "std"]), found) == [HOLDS, HOLDS]
+    (found,) = arrange(grid(rows) + grid(narrow, "el2n")).values()
+    assert words(Better("el2n", "random", ("gap", "std")), found) == [HOLDS, HOLDS]
 
 
 def test_some_widens_intervals_by_bonferroni():
     found = cells(el2n=0.1)
     one, two = (
-        better("el2n", "random", ["average"], over=over)(found) for over in ("each", "some")
+        Better("el2n", "random", "average", over=over).effects(found) for over in ("each", "some")
     )
     assert len(one) == len(two) == 2
     ratio = stats.t.ppf(1 - 0.025 / 2, 11) / stats.t.ppf(0.975, 11)
@@ -68,17 +67,17 @@ def test_some_widens_intervals_by_bonferroni():
 def test_moves_compares_densities_of_one_protocol():
     rows = random_rows(0)
     records = grid(rows, "random", 0.9) + grid(shifted(rows, 0.1, 1), "random", 0.3)
-    (found,) = evidence.arrange(records).values()
-    assert words(moves("random", (0.3,), 0.9), found) == [HOLDS, HOLDS]
-    assert words(moves("random", (0.9,), 0.3), found) == [FAILS, FAILS]
-    assert words(moves("random", (0.1,), 0.9), found) == [None, None]
+    (found,) = arrange(records).values()
+    assert words(Moves("random", (0.3,), 0.9), found) == [HOLDS, HOLDS]
+    assert words(Moves("random", (0.9,), 0.3), found) == [FAILS, FAILS]
+    assert words(Moves("random", (0.1,), 0.9), found) == [None, None]
 
 
 def test_close_wants_a_value_within_a_margin():
     found = cells(el2n=0.1)
     near = {"value": 10, "margin": 3, "at": [0.3]}
-    assert words(close("el2n", "random", ["average"], **near), found) == [HOLDS]
-    assert words(close("el2n", "random", ["average"], margin=3), found) == [FAILS, FAILS]
+    assert words(Close("el2n", "random", "average", **near), found) == [HOLDS]
+    assert words(Close("el2n", "random", "average", margin=3), found) == [FAILS, FAILS]
 
 
 def test_costs_more_compares_losses_within_seeds():
@@ -87,37 +86,31 @@ def test_costs_more_compares_losses_within_seeds():
         (p, d) for p in ("random", "el2n") for d in (0.3, 0.7)
     )}  # fmt: skip
     records = [r for (protocol, d), made in rows.items() for r in grid(made, protocol, d)]
-    (found,) = evidence.arrange(records).values()
-    (one,) = costs_more("random", "el2n", 0.3, 0.7, ["average"])(found)
-    means = {place: 100 * made.mean(1) for place, made in rows.items()}
+    (found,) = arrange(records).values()
+    one, _ = CostsMore("random", "el2n", 0.3, 0.7).effects(found)
+    means = {place: 100 * made.min(1) for place, made in rows.items()}
     lost = {d: means["random", d] - means["el2n", d] for d in (0.3, 0.7)}
     oracle = stats.ttest_rel(lost[0.3], lost[0.7]).confidence_interval()
     assert one.found.value == pytest.approx((lost[0.3] - lost[0.7]).mean())
     assert one.found[1:] == pytest.approx((oracle.low, oracle.high))
-    assert words(costs_more("random", "grand", 0.3, 0.7), found) == [None, None]
+    assert words(CostsMore("random", "grand", 0.3, 0.7), found) == [None, None]
 
 
 def test_level_of_correlations():
     full = [record("full", 1.0, s, (0.9, 0.8, 0.5)) for s in range(5)]
     hard = [record("el2n", 0.5, s, (0.9, 0.8, 0.5), kept=[4, 5 + s % 2, 12]) for s in range(5)]
-    (found,) = evidence.arrange(full + hard).values()
-    assert words(level_of("el2n", "spares"), found) == [HOLDS]
-    assert words(level_of("el2n", "starves"), found) == [FAILS]
+    (found,) = arrange(full + hard).values()
+    assert words(LevelOf("el2n", "spares"), found) == [HOLDS]
+    assert words(LevelOf("el2n", "starves"), found) == [FAILS]
 
 
 def test_a_best_method_is_not_beaten():
     found = cells(el2n=0.1, grand=-0.1)
-    test = beaten(("random", "el2n", "grand"), "average")
-    parts = {one.part: one.word for one in test(found)}
+    test = Beaten(("random", "el2n", "grand"), "average")
+    parts = {one.part: one.word for one in test.effects(found)}
     assert parts == {"random": HOLDS, "el2n": FAILS, "grand": HOLDS}
-    assert verdict(test(found), "any").word == PARTLY
-    assert words(beaten(("random", "dynunc"), "average"), found) == [None, None]
-
-
-def test_each_puts_tests_together():
-    found = cells(el2n=0.1)
-    both = each(better("el2n", "random", ["average"]), better("random", "el2n", ["average"]))
-    assert words(both, found) == [HOLDS, FAILS]
+    assert judge(test.effects(found), "any").word == PARTLY
+    assert words(Beaten(("random", "dynunc"), "average"), found) == [None, None]
 
 
 def test_trades_better_compares_at_equal_average():
@@ -129,7 +122,7 @@ def test_trades_better_compares_at_equal_average():
 
     records = grid(np.full((12, 3), 0.8), "full", 1.0)
     records += grid(rows(0.3), "random") + grid(rows(0.4), "el2n") + grid(rows(0.2), "grand")
-    (found,) = evidence.arrange(records).values()
-    assert words(trades_better("el2n", "random"), found) == [HOLDS, HOLDS]
-    assert words(trades_better("grand", "random"), found) == [FAILS, FAILS]
-    assert words(trades_better("el2n", ("dynunc", "grand")), found) == [None, None, HOLDS, HOLDS]
+    (found,) = arrange(records).values()
+    assert words(TradesBetter("el2n", "random"), found) == [HOLDS, HOLDS]
+    assert words(TradesBetter("grand", "random"), found) == [FAILS, FAILS]
+    assert words(TradesBetter("el2n", ("dynunc", "grand")), found) == [None, None, HOLDS, HOLDS]

@@ -59,7 +59,7 @@ def test_equation_6_is_about_crossing_densities(index):
         ("T19", "worst_class_minimizer", lambda m: m.mu1),
     ],
 )
-def test_another_formula_changes_the_verdict(monkeypatch, key, method, wrong):
+def test_another_formula_changes_the_judge(monkeypatch, key, method, wrong):
     before = check(key).word
     monkeypatch.setattr(GaussianMixture, method, wrong)
     assert check(key).word != before
@@ -78,6 +78,15 @@ def test_thresholds_of_whole_data_sets():
     here = np.mean(fitted) - pruned_mixture.T_STAR
     assert one.found.value == pytest.approx(here, abs=4 * stats.sem(fitted))
     assert one.word == HOLDS
+
+
+@pytest.mark.parametrize("mean", np.linspace(-0.433, -0.07, 21))
+def test_no_threshold_is_near_both_minimisers(monkeypatch, mean):
+    """T8a and T8 ask whether the mean fitted threshold is near t* and near t̂."""
+    monkeypatch.setattr(pruned_mixture, "fits", lambda *run: np.full(3, mean))
+    t_star, t_hat = pruned_mixture.T_STAR, pruned_mixture.T_HAT
+    for key, target in (("T8a", t_star), ("T8", t_hat)):
+        assert (check(key).word == HOLDS) == (abs(mean - target) < abs(t_star - t_hat) / 2)
 
 
 def test_which_classes_keep_nothing():

@@ -5,7 +5,7 @@ import pytest
 from scipy import integrate, interpolate, stats
 
 from dropkit.claims.tradeoff import height
-from dropkit.study import curves as evidence
+from dropkit.study.curves import arrange
 from tests.made_records import grid
 
 
@@ -21,7 +21,7 @@ def cells(full, **lines):
     for name, line in lines.items():
         for density, recalls in line.items():
             records += grid(recalls, name, density)
-    (found,) = evidence.arrange(records).values()
+    (found,) = arrange(records).values()
     return found
 
 

@@ -5,10 +5,11 @@ import re
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from dropkit import claims
 from dropkit.claims import Claim, Effect, page
-from dropkit.claims.comparisons import better
+from dropkit.claims.comparisons import Better
 from dropkit.claims.trials import digits_trials
 from dropkit.claims.verdicts import (
     ABSENT,
@@ -18,11 +19,11 @@ from dropkit.claims.verdicts import (
     PARTLY,
     UNDECIDED,
     exact,
-    verdict,
+    judge,
     violations,
 )
 from dropkit.metrics import Difference
-from dropkit.study import curves as evidence
+from dropkit.study.curves import arrange
 from tests.made_records import QUERY, grid, random_rows, shifted
 
 UP, DOWN, WIDE = Difference(2, 1, 3), Difference(-2, -3, -1), Difference(0, -1, 1)
@@ -61,7 +62,7 @@ def test_a_comparison_is_read_by_its_interval_and_range(found, above, below, exp
     ],
 )
 def test_all_comparisons_must_hold(found, expected):
-    assert verdict([effect(one) for one in found]).word == expected
+    assert judge([effect(one) for one in found]).word == expected
 
 
 @pytest.mark.parametrize(
@@ -75,7 +76,7 @@ def test_all_comparisons_must_hold(found, expected):
     ],
 )
 def test_any_comparison_of_a_part_is_enough(found, expected):
-    assert verdict([effect(*one) for one in found], "any").word == expected
+    assert judge([effect(*one) for one in found], "any").word == expected
 
 
 @pytest.mark.parametrize(
@@ -93,11 +94,11 @@ def test_a_computation_without_chance_is_decided(value, expected):
 
 
 def test_missing_comparisons_are_counted():
-    found = verdict([effect(UP), None, None])
+    found = judge([effect(UP), None, None])
     assert (found.word, found.missing) == (HOLDS, 2)
 
 
-CLAIM = Claim("X1", "", "", better("el2n", "random", ["average"]))
+CLAIM = Claim("X1", "", "", Better("el2n", "random", ["average"]))
 
 
 def test_a_claim_finds_the_records_of_its_scale_by_itself():
@@ -107,7 +108,7 @@ def test_a_claim_finds_the_records_of_its_scale_by_itself():
     assert CLAIM.check(records, "mini").word == HOLDS
     assert CLAIM.check(records, "digits").word == NO_RECORDS
     assert CLAIM.check(records, "paper").word == NO_RECORDS
-    assert CLAIM.check(evidence.arrange(records), "mini") == CLAIM.check(iter(records), "mini")
+    assert CLAIM.check(arrange(records), "mini") == CLAIM.check(iter(records), "mini")
 
 
 def test_several_settings_of_a_scale_are_all_comparisons():
@@ -138,13 +139,13 @@ def several(shifts):
      ((0.1, None), HOLDS, 1)],
 )  # fmt: skip
 def test_some_density_must_be_found_in_each_data_set(shifts, expected, count):
-    claim = Claim("X4", "", "", better("el2n", "random", ["average"], over="some"), rule="any")
+    claim = Claim("X4", "", "", Better("el2n", "random", ["average"], over="some"), rule="any")
     found = claim.check(several(shifts), "mini")
     assert (found.word, len(found.effects), found.missing) == (expected, count, 0)
 
 
 def test_what_was_not_run_is_said():
-    claim = Claim("X5", "", "", better(("el2n", "grand"), "random", ["average"]))
+    claim = Claim("X5", "", "", Better(("el2n", "grand"), "random", ["average"]))
     assert page.cell(claim.check(several((0.1, None)), "mini")).startswith(
         "✓ **holds**, 1 not run; +"
     )
@@ -154,7 +155,7 @@ def test_what_was_not_run_is_said():
 def test_claims_about_tails_and_groups_see_only_those():
     rows = random_rows(0)
     for data, given in (("tail", {"imbalance": 5.0}), ("groups", {"dataset": "digits-on-photos"})):
-        claim = Claim("X2", "", "", better("el2n", "random"), data=data)
+        claim = Claim("X2", "", "", Better("el2n", "random"), data=data)
         plain = grid(rows) + grid(rows, "el2n")
         assert claim.check(plain).word == NO_RECORDS
         special = grid(rows, **given) + grid(shifted(rows, 0.1, 0), "el2n", **given)
@@ -228,7 +229,7 @@ def test_the_digits_trials_give_every_claim_its_comparisons():
         made = {"recalls": rng.uniform(0.2, 1, k).tolist(), "class_sizes": [90] * k}
         kept = rng.integers(1, 90, k).tolist()
         records.append({"key": trial.key, "trial": config, "kept": kept, "provenance": {}} | made)
-    found = evidence.arrange(records)
+    found = arrange(records)
     for claim in [claim for claim in claims.CLAIMS if not claim.fact]:
         checked = claim.check(found)
         assert checked.missing == 0, claim.key
@@ -252,33 +253,35 @@ def test_a_claim_with_a_known_answer_in_each_direction():
 
 
 def test_rows_fit_their_headers_and_sum_up():
-    found = evidence.arrange(grid(random_rows(0)) + grid(random_rows(1), "el2n"))
+    found = arrange(grid(random_rows(0)) + grid(random_rows(1), "el2n"))
     sections = {"some": claims.CLAIMS[:3], "one": [CLAIM]}
     verdicts = page.check_all(sections, found)
-    summary = page.summary_rows(sections, verdicts, "digits")
-    assert all(len(row) == len(page.SUMMARY) for row in summary)
-    assert summary[-1][1] == 4 == sum(summary[-1][2:])
-    for row in page.section_rows([CLAIM], verdicts):
-        assert len(row) == len(page.SECTION)
-        assert row[-2:] == ["– **no records**"] * 2
-    for row in page.evidence_rows([CLAIM], verdicts):
-        assert len(row) == len(page.EVIDENCE)
-    (setting,) = page.settings_rows(found)
+    summary = page.summary(sections, verdicts, "digits")
+    assert summary.rows[-1][1] == 4 == sum(summary.rows[-1][2:])
+    statements, effects = (make([CLAIM], verdicts) for make in (page.statements, page.evidence))
+    assert statements.rows[0][-2:] == ["– **no records**"] * 2
+    settings = page.settings(found)
+    for table in (summary, statements, effects, settings):
+        assert table.rows and all(len(row) == len(table.headers) for row in table.rows)
+    (setting,) = settings.rows
     assert setting[1:] == ["digits-2x4, mlp", 2, 24, 12, ""]
 
 
 def test_hours_are_those_of_stored_records():
     """The digits are trained anew where a page is made: other hours on each machine."""
     stored = grid(random_rows(0), dataset="cifar10", model="mini")
-    rows = page.settings_rows(evidence.arrange(stored + grid(random_rows(1))))
-    assert [(row[0], row[-1]) for row in rows] == [("mini", "0.3"), ("digits", "")]  # 12 × 90 s
+    rows = page.settings(arrange(stored + grid(random_rows(1)))).rows
+    assert [(row[0], row[-1]) for row in rows] == [
+        ("mini", "0.3"),
+        ("digits", ""),
+    ]  # 12 × 90 s
 
 
 def test_cells_show_estimates_and_counts():
-    assert page.cell(verdict([effect(UP)])) == "✓ **holds**; +2.00 [+1.00,\xa0+3.00]"
-    many = page.cell(verdict([effect(UP), effect(DOWN), effect(WIDE)]))
+    assert page.cell(judge([effect(UP)])) == "✓ **holds**; +2.00 [+1.00,\xa0+3.00]"
+    many = page.cell(judge([effect(UP), effect(DOWN), effect(WIDE)]))
     assert many == "◐ **partly**, 1 of 3 hold, 1 contradicted; −2.0 to +2.0"
-    one_seed = verdict([effect(Difference(-1.5, math.nan, math.nan))])
+    one_seed = judge([effect(Difference(-1.5, math.nan, math.nan))])
     assert page.cell(one_seed) == "? **undecided**; −1.50, no interval"
 
 
@@ -289,3 +292,21 @@ def test_cells_show_estimates_and_counts():
 )  # fmt: skip
 def test_wanted_ranges_in_words(above, below, expected):
     assert page.wanted(effect(UP, "", above, below)) == expected
+
+
+def test_chapters_show_claims_by_key():
+    """D1 on records in which DRoP is better at each density, and a claim that is computed."""
+    rows = random_rows(0)
+    better = shifted(rows, 0.1, 1)
+    records = grid(rows) + grid(better, "random+drop", recall_query=QUERY)
+    shown = claims.shown(["D1", "T22a", "K2"], records)
+    assert all(len(row) == len(shown.headers) for row in shown.rows)
+    first, computed, absent = shown.rows
+    assert first[0] == "**D1**" and first[2] == "Section 4, Figure 5"
+    low, high = stats.ttest_rel(100 * better.min(1), 100 * rows.min(1)).confidence_interval()
+    gain = 100 * (better.min(1) - rows.min(1)).mean()
+    assert first[3].startswith(f"{gain:+.2f} [{low:+.2f},\xa0{high:+.2f}]; ")
+    assert first[4] == "✓ **holds**"
+    assert computed[3:] == ["16; 20", "◐ **partly**"]
+    assert absent[3:] == ["", "∅ **not in the paper**"]
+    assert claims.shown(["D1"], records, "mini").rows[0][3:] == ["", "– **no records**"]

@@ -1,0 +1,22 @@
+"""Every statement that is checked, by section: of the paper, of ours, and of summaries."""
+
+from dropkit.claims.paper.algorithm import ALGORITHM
+from dropkit.claims.paper.beyond import COST, GROUPS, OURS, TAIL
+from dropkit.claims.paper.bias import BIAS
+from dropkit.claims.paper.drop import DROP
+from dropkit.claims.paper.pruned_mixture import MIXTURE
+from dropkit.claims.paper.summaries import NOTES
+from dropkit.claims.paper.theory import THEORY
+from dropkit.claims.verdicts import Claim
+
+SECTIONS: dict[str, list[Claim]] = {
+    "What pruning by score does": BIAS,
+    "Two Gaussians, and the algorithm": [*THEORY, *MIXTURE, *ALGORITHM],
+    "What DRoP does": DROP,
+    "Against a weighted loss": COST,
+    "Long tails": TAIL,
+    "Groups": GROUPS,
+    "What the paper leaves open": OURS,
+    "What summaries of the paper say": NOTES,
+}
+CLAIMS = [claim for section in SECTIONS.values() for claim in section]

@@ -1,7 +1,7 @@
 """What the paper says about pruning two Gaussians: Figures 3 and 4, Appendices B.3 and B.4."""
 
 import math
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 from scipy import stats
@@ -9,7 +9,7 @@ from scipy import stats
 from dropkit.claims.paper.theory import PAPER, mixtures
 from dropkit.claims.verdicts import Claim, Effect, exact, share, violations
 from dropkit.metrics import Difference, student
-from dropkit.study.curves import pooled
+from dropkit.study.measures import difference
 from dropkit.theory import limits
 from dropkit.theory.reduction import reduce_multivariate
 from dropkit.theory.samples import fitted_thresholds
@@ -74,12 +74,10 @@ def ssp_quotas_help() -> list[Effect]:
         1 - np.stack(PAPER.risks(fits(*run)), axis=1)
         for run in (("ssp quotas", 0.5), ("full", 1.0))
     )
-    per_set = 100 * np.array(student(pruned.min(axis=1) - full.min(axis=1)))
     text = "SSP's quotas − all data, worst-class accuracy in points"
-    both = 100 * np.array(pooled([(pruned, full)]))
     return [
-        Effect(f"{text}, per data set", Difference(*per_set), DATASETS),
-        Effect(f"{text}, pooled", Difference(*both), DATASETS),
+        Effect(f"{text}, {reading}", difference([pruned], [full], measure), DATASETS)
+        for measure, reading in (("worst", "per data set"), ("pooled", "pooled"))
     ]
 
 
@@ -156,16 +154,16 @@ def hyperplanes_reduce() -> list[Effect]:
 MIXTURE = [
     Claim("T8", "Random pruning to the optimal quotas puts the mean fitted threshold near t̂",
           "Section 3, Figure 3 left",
-          fact=lambda: near("optimal quotas", 0.5, T_HAT, "mean threshold − t̂"),
+          fact=partial(near, "optimal quotas", 0.5, T_HAT, "mean threshold − t̂"),
           note="near: within half the distance of t* and t̂"),
     Claim("T8a", "... and without pruning it lies near t*", "Section 3",
-          fact=lambda: near("full", 1.0, T_STAR, "mean threshold on all data − t*"),
+          fact=partial(near, "full", 1.0, T_STAR, "mean threshold on all data − t*"),
           note="said of sufficiently large sets; near as in T8"),
     Claim("T9", "SSP prunes the easier class more", "Section 3, Figure 3 middle",
           fact=ssp_prunes_the_easier),
     Claim("T10", "After SSP the mean fitted threshold remains close to t*",
           "Section 3, Figure 3 middle",
-          fact=lambda: near("ssp", 0.5, T_STAR, "mean threshold after SSP − t*"),
+          fact=partial(near, "ssp", 0.5, T_STAR, "mean threshold after SSP − t*"),
           note="near: within half the distance of t* and t̂"),
     Claim("T10a", "Between the emptied intervals SSP only scales the average risk",
           "Appendix B.3", fact=ssp_scales_the_risk),
@@ -182,9 +180,9 @@ MIXTURE = [
     Claim("T15", "... best where σ₁/σ₀ is small", "Section 3, Figure 4a",
           fact=proxy_likes_small_ratios),
     Claim("T16", "DRoP at d = 75 % puts the mean fitted threshold near t̂", "Figure 4b",
-          fact=lambda: near("drop", 0.75, T_HAT, "mean threshold − t̂")),
+          fact=partial(near, "drop", 0.75, T_HAT, "mean threshold − t̂")),
     Claim("T17", "DRoP at d = 50 % puts the mean fitted threshold near t̂", "Figure 4b",
-          fact=lambda: near("drop", 0.5, T_HAT, "mean threshold − t̂")),
+          fact=partial(near, "drop", 0.5, T_HAT, "mean threshold − t̂")),
     Claim("T18", "Error-based quotas operate near-optimally in this mixture", "Section 3",
           fact=drop_is_near_optimal,
           note="read as: they recover 90 % of the possible gain in worst-class risk"),
