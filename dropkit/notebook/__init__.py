@@ -5,13 +5,18 @@ from typing import TYPE_CHECKING
 from dropkit._common.faces import attach
 
 if TYPE_CHECKING:
+    from dropkit.notebook.chapters import (
+        chapter as chapter,
+    )
     from dropkit.notebook.parameter_checks import (
         ParameterError as ParameterError,
     )
     from dropkit.notebook.parameters import (
         declared as declared,
-        glue as glue,
         settings as settings,
+    )
+    from dropkit.notebook.shown import (
+        glue as glue,
         table as table,
     )
 

@@ -4,24 +4,18 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 from matplotlib.figure import Figure
 
 import dropkit
 from dropkit import figures
-from dropkit.claims.statements import POINTS, points
-from dropkit.figures.curves import Curves, name
-from dropkit.figures.tables import with_interval
+from dropkit.figures.style import name
+from dropkit.figures.tables import POINTS, Table, measure_names, points, seeds_each, with_interval
 from dropkit.store.folder import Store
 from dropkit.store.records import Record
-from dropkit.study.curves import Cells, Evidence, Setting, arrange, contrast, density_of
+from dropkit.study.curves import Cells, Setting, arrange, density_of, listed, stacked
+from dropkit.study.measures import COMPARED, contrast
 
 FOLDER = Path(dropkit.__file__).parents[1] / "book" / "results"  # in a checkout
-
-SOURCES = ["scale", "data, network", "networks", "seeds a point", "device", "hours"]
-DIFFERENCES = [
-    "difference", "density", "seeds", "average", "worst class, per seed", "worst class, pooled",
-]  # fmt: skip
 
 # What the paper states of VGG-19 on CIFAR-100: Section 4, and of Dynamic Uncertainty Section 2.
 CASE = {
@@ -34,24 +28,31 @@ CASE = {
 }
 
 
-def evidence(
-    protocols: Sequence[str], *, tails: bool = False, folder: str | Path | None = None
-) -> Evidence:
-    """The records of `protocols` at the scales "mini" and "paper", by setting.
+def published(protocols: Sequence[str], *, tails: bool = False) -> dict[Setting, Cells]:
+    """Return the records of `protocols` at the scales "mini" and "paper", by setting.
 
     Parameters
     ----------
-    protocols : labels, see ``evidence.label``
-    tails : whether those of long-tailed sets are wanted, or those of whole ones
-    folder : of records; default: ``book/results``
+    protocols : sequence of str
+        Labels, see ``curves.label``.
+    tails : bool
+        Whether those of long-tailed sets are wanted, or those of whole ones.
     """
-    found, store = {}, Store(folder or FOLDER)
+    found, store = {}, Store(FOLDER)
     for setting, cells in arrange(store).items():
         if setting.scale != "digits" and (setting.imbalance != 1) == tails:
             chosen = {label: _asked(store, cells[label]) for label in protocols if label in cells}
             if chosen:
                 found[setting] = chosen
     return dict(sorted(found.items()))
+
+
+def all_published(folder: str | Path = "") -> list[Record]:
+    """Return the trials of the larger scales in a folder of records; default: ``FOLDER``."""
+    store = Store(folder or FOLDER)
+    by_setting = arrange(store)
+    larger = [cells for setting, cells in by_setting.items() if setting.scale != "digits"]
+    return [store[record["key"]] for cells in larger for record in listed(cells)]
 
 
 def _asked(
@@ -64,89 +65,70 @@ def _asked(
     }
 
 
-def _records(cells: Cells) -> list[Record]:
-    return [
-        record
-        for by_density in cells.values()
-        for rows in by_density.values()
-        for record in rows.values()
-    ]
-
-
-def source_rows(found: Evidence) -> list[list]:
-    """Rows under ``SOURCES``: what was trained where, and how long; what was not is said."""
+def sources(found: dict[Setting, Cells]) -> Table:
+    """Return what was trained where, and how long; what was not is said."""
     rows = [_source(setting, cells) for setting, cells in found.items()]
     have = {setting.scale for setting in found}
-    return rows + [
+    rows += [
         [scale, "no records yet", 0, "", "", ""] for scale in ("mini", "paper") if scale not in have
     ]
+    headers = ["scale", "data, network", "networks", "seeds a point", "device", "hours"]
+    return Table(rows, headers)
 
 
 def _source(setting: Setting, cells: Cells) -> list:
-    records = _records(cells)
-    counts = sorted({len(rows) for by_density in cells.values() for rows in by_density.values()})
-    seeds = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else counts[0]
+    records = listed(cells)
     devices = Counter(record["provenance"]["device"] for record in records)
-    hours = sum(record["seconds"] for record in records) / 3600
     device = ", ".join(device for device, _ in devices.most_common())
-    return [setting.scale, setting.name, len(records), seeds, device, f"{hours:.1f}"]
+    hours = sum(record["seconds"] for record in records) / 3600
+    counts = len(records), seeds_each(cells)
+    return [setting.scale, setting.name, *counts, device, f"{hours:.1f}"]
 
 
-def figure(found: Evidence, against: Sequence[str] = ("density", "worst")) -> Figure:
-    """``figures.tradeoffs`` with a row for each setting that has records."""
+def figure(found: dict[Setting, Cells]) -> Figure:
+    """Draw ``figures.tradeoffs`` with a row for each setting that has records."""
     if not found:
         return figures.words("no records yet")
-    return figures.tradeoffs({s.name: _curves(cells) for s, cells in found.items()}, against)
+    curves = {setting.name: stacked(cells) for setting, cells in found.items()}
+    return figures.tradeoffs(curves, ["density", "worst"])
 
 
-def _curves(cells: Cells) -> Curves:
-    return {
-        label: {
-            density: np.array([rows[seed]["recalls"] for seed in sorted(rows)])
-            for density, rows in by_density.items()
-        }
-        for label, by_density in cells.items()
-    }
+def differences(found: dict[Setting, Cells], pairs: Sequence[tuple[str, str]]) -> list[Table]:
+    """Return a table for each setting that has any: first minus second of each pair, in points.
 
-
-def difference_tables(
-    found: Evidence, pairs: Sequence[tuple[str, str]]
-) -> list[tuple[str, list[list]]]:
-    """A setting's name and rows under ``DIFFERENCES``, of those that have any.
-
-    First minus second in points, paired by the seeds both have.
+    Paired by the seeds that both have.
     """
-    tables = []
-    for setting, cells in found.items():
-        rows = []
-        for first, second in pairs:
-            densities = sorted({d for label in (first, second) for d in cells.get(label, {})} - {1})
-            whole = all(label.startswith("full") for label in (first, second))
-            for density in [1.0] if whole else densities:
-                rows += _difference(cells, first, second, density)
-        if rows:
-            tables.append((setting.name, rows))
-    return tables
+    headers = ["difference", "density", "seeds", *measure_names()]
+    tables = [
+        Table([row for pair in pairs for row in _rows(cells, *pair)], headers, setting.name)
+        for setting, cells in found.items()
+    ]
+    return [table for table in tables if table.rows]
 
 
-def _difference(cells: Cells, first: str, second: str, density: float) -> list[list]:
-    places = [[(label, density_of(label, density))] for label in (first, second)]
-    found = [contrast(cells, *places, measure) for measure in ("average", "worst", "pooled")]
-    if None in found:
-        return []
-    shown = [points(difference) for difference, _ in found]
-    return [[f"{name(first)} − {name(second)}", f"{density:g}", found[0][1], *shown]]
+def _rows(cells: Cells, first: str, second: str) -> list[list]:
+    densities = sorted({d for label in (first, second) for d in cells.get(label, {})} - {1})
+    if first.startswith("full") and second.startswith("full"):
+        densities = [1.0]
+    rows = []
+    for density in densities:
+        places = [[(label, density_of(label, density))] for label in (first, second)]
+        found = [contrast(cells, *places, measure) for measure in COMPARED]
+        if None not in found:
+            shown = [points(difference) for difference, _ in found]
+            rows.append([f"{name(first)} − {name(second)}", f"{density:g}", found[0][1], *shown])
+    return rows
 
 
-def paper_case(found: Evidence) -> tuple[list[str], list[list[str]]]:
-    """Headers and rows of a table: the numbers of the paper's ``CASE``, and each setting's own.
+def paper_case(found: dict[Setting, Cells]) -> Table:
+    """Return the numbers of the paper's ``CASE``, and each setting's own.
 
     Worst classes are means over seeds of each run's minimum, in percent and points, with Student's
     intervals; a dash where there are no records.
     """
     headers = ["", "paper: cifar100, vgg19", *(setting.name for setting in found)]
     columns = [_case(cells) for cells in found.values()]
-    return headers, [list(row) for row in zip(CASE, CASE.values(), *columns, strict=True)]
+    return Table([list(row) for row in zip(CASE, CASE.values(), *columns, strict=True)], headers)
 
 
 def _case(cells: Cells) -> list[str]:

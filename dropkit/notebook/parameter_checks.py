@@ -5,8 +5,6 @@ from typing import Any
 
 from dropkit._common.checks import UserError
 
-SCALES = ("digits", "mini", "paper")
-
 
 class ParameterError(UserError):
     """A notebook parameter that is unknown, of the wrong type or out of range."""

@@ -1,21 +1,20 @@
-"""What the book's notebooks call: checked parameters, numbers for the prose, tables."""
+"""The parameters of a notebook, checked."""
 
 import ast
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
-from dropkit.figures.tables import number
-from dropkit.notebook.parameter_checks import SCALES, ParameterError, check, check_choice
+from dropkit.notebook.parameter_checks import ParameterError, check, check_choice
 from dropkit.store.folder import default_path
+from dropkit.study.trials import SCALES
 
-_MINUS = re.compile(r"(?<!\w)-(?=\.?\d)")  # a sign, and not the hyphen of "CIFAR-10"
-_NUMBER = re.compile(r"[-+−]?\.?\d")  # how a cell with a number starts, formatted or not
+_TAKES = re.compile(r"\b(settings|chapter)\(")  # what a notebook hands its parameters to
 
 
-def settings(namespace: dict[str, Any], *, scales: Sequence[str] = SCALES) -> SimpleNamespace:
+def settings(namespace: dict[str, Any], *, scales: Iterable[str] = SCALES) -> SimpleNamespace:
     """Return the notebook's parameters, checked, and set up its figures.
 
     The parameters are the literals assigned in the notebook's parameters cell; what was assigned
@@ -24,8 +23,15 @@ def settings(namespace: dict[str, Any], *, scales: Sequence[str] = SCALES) -> Si
 
     Parameters
     ----------
-    namespace : the notebook's ``globals()``.
-    scales : those that the notebook has.
+    namespace : dict
+        The notebook's ``globals()``.
+    scales : iterable of str
+        Those that the notebook has.
+
+    Returns
+    -------
+    SimpleNamespace
+        The values by name.
 
     Raises
     ------
@@ -82,51 +88,6 @@ def _say_what_differs(values: dict[str, Any], defaults: dict[str, Any]) -> None:
         )
 
 
-def glue(name: str, value: Any, form: str = "") -> None:
-    """Name a number, a text or an IPython Markdown object for ``{glue:text}`` in the prose.
-
-    Floats keep five significant digits, so that the page is the same on every machine. A number
-    that runs with other parameters may lack is given its `form` here, such as ".1f", and not in
-    the prose: NaN is a dash then.
-    """
-    from IPython.core.formatters import format_display_data
-    from IPython.display import display
-
-    if form:
-        value = number(value, form)
-    if hasattr(value, "item"):  # a NumPy scalar would be written as "np.float64(0.5)"
-        value = value.item()
-    if isinstance(value, float):
-        value = float(f"{value:.5g}")
-    # The MIME prefix and the metadata are those that myst-nb's glue roles look for.
-    prefix = "application/papermill.record/"
-    data, metadata = format_display_data(value)
-    metadata["scrapbook"] = {"name": name, "mime_prefix": prefix}
-    display({prefix + kind: text for kind, text in data.items()}, raw=True, metadata=metadata)
-
-
-def table(rows: Sequence[Sequence[Any]], headers: Sequence[str], title: str = "") -> None:
-    """Display rows as a Markdown table, under a title in bold.
-
-    Numbers are aligned to the right and have a true minus sign. Without rows a sentence says so.
-
-    Raises ValueError when a row and the headers differ in length.
-    """
-    from IPython.display import Markdown, display
-
-    for row in rows:
-        if len(row) != len(headers):
-            raise ValueError(f"the table has {len(headers)} headers, but a row has {list(row)}")
-    numeric = [all(_NUMBER.match(str(row[i])) for row in rows) for i in range(len(headers))]
-    lines = [headers, ["---:" if right else ":---" for right in numeric], *rows]
-    escaped = ([_MINUS.sub("−", str(cell)).replace("|", r"\|") for cell in line] for line in lines)
-    above = f"**{title}**\n\n" if title else ""
-    if not rows:
-        display(Markdown(f"{above}Nothing to show here with these parameters."))
-        return
-    display(Markdown(above + "\n".join("| " + " | ".join(line) + " |" for line in escaped)))
-
-
 def declared(cells: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
     """Return the defaults a notebook declares, and every name assigned before ``settings``.
 
@@ -136,7 +97,7 @@ def declared(cells: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
     defaults: dict[str, Any] = {}
     names: list[str] = []
     for cell in cells:
-        if defaults and "settings(" in cell:
+        if defaults and _TAKES.search(cell):
             break  # what later cells assign is the notebook's own work
         assigned = _assignments(cell)
         defaults = defaults or assigned

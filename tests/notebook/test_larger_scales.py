@@ -23,7 +23,7 @@ def trained(protocol, density, seed, low, **given):
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path, monkeypatch):
     store = Store(tmp_path)
     store.add(*(trained("full", 1.0, seed, 0.4) for seed in range(SEEDS)))
     for density in DENSITIES:
@@ -32,19 +32,20 @@ def folder(tmp_path):
     store.add(record("random", 0.5, 0))  # of the digits
     store.add(trained("random", 0.5, 0, 0.2, imbalance=20.0))
     store.close()
+    monkeypatch.setattr(larger_scales, "FOLDER", tmp_path)
     return tmp_path
 
 
-class TestEvidence:
+class TestPublished:
     def test_larger_scales_alone(self, folder):
-        found = larger_scales.evidence(["full", "random", "el2n"], folder=folder)
+        found = larger_scales.published(["full", "random", "el2n"])
         ((setting, cells),) = found.items()
         assert (setting.scale, setting.dataset, setting.model) == ("mini", "cifar10", "mini")
         assert list(cells) == ["full", "random"] and list(cells["random"]) == [0.3, 0.5]
         assert set(cells["random"][0.3]) == set(range(SEEDS))
 
     def test_tails_apart(self, folder):
-        ((setting, cells),) = larger_scales.evidence(["random"], tails=True, folder=folder).items()
+        ((setting, cells),) = larger_scales.published(["random"], tails=True).items()
         assert setting.imbalance == 20 and set(cells["random"]) == {0.5}
 
     def test_a_page_is_told_of_what_it_shows_and_no_more(self, folder, monkeypatch):
@@ -52,36 +53,37 @@ class TestEvidence:
         monkeypatch.setattr(
             "dropkit.store.folder.watchers", [lambda record, fresh: asked.append(record)]
         )
-        larger_scales.evidence(["full", "random"], folder=folder)
+        larger_scales.published(["full", "random"])
         shown = [(r["trial"]["protocol"], r["trial"]["density"], r["trial"]["seed"]) for r in asked]
         places = [("full", 1.0), *(("random", density) for density in DENSITIES)]
         assert sorted(shown) == [(*place, seed) for place in places for seed in range(SEEDS)]
         assert {record["trial"]["dataset"] for record in asked} == {"cifar10"}
 
-    def test_no_folder(self, tmp_path):
-        assert larger_scales.evidence(["random"], folder=tmp_path / "none") == {}
+    def test_no_folder(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(larger_scales, "FOLDER", tmp_path / "none")
+        assert larger_scales.published(["random"]) == {}
 
 
-class TestSourceRows:
+class TestSources:
     def test_what_there_is_and_what_not(self, folder):
-        found = larger_scales.evidence(["full", "random", "random+drop"], folder=folder)
-        mini, paper = larger_scales.source_rows(found)
+        found = larger_scales.published(["full", "random", "random+drop"])
+        mini, paper = larger_scales.sources(found).rows
         # 3 + 2 * (3 + 2) networks of 1,200 seconds.
         assert mini[0] == "mini" and mini[2:] == [13, "2 to 3", "A processor", "4.3"]
         assert paper[:2] == ["paper", "no records yet"]
 
     def test_both_scales(self, folder):
         Store(folder).add(trained("full", 1.0, 0, 0.5, model="vgg16"))
-        rows = larger_scales.source_rows(larger_scales.evidence(["full"], folder=folder))
+        rows = larger_scales.sources(larger_scales.published(["full"])).rows
         assert [row[0] for row in rows] == ["mini", "paper"] and rows[1][2:4] == [1, 1]
 
 
 class TestDifferences:
     def test_paired_by_the_seeds_both_have(self, folder):
-        found = larger_scales.evidence(["full", "random", "random+drop"], folder=folder)
-        ((title, (first, second)),) = larger_scales.difference_tables(
-            found, [("random+drop", "full")]
-        )
+        found = larger_scales.published(["full", "random", "random+drop"])
+        (table,) = larger_scales.differences(found, [("random+drop", "full")])
+        (first, second), headers, title = table
+        assert len(headers) == len(first)
         assert title == "cifar10, mini"
         assert [row[:3] for row in (first, second)] == [
             ["Random+DRoP − Full data", "0.3", 2],
@@ -100,8 +102,8 @@ class TestDifferences:
                 for seed, low in zip(range(SEEDS), drawn, strict=True)
             )
         )
-        found = larger_scales.evidence(["random", "el2n"], folder=folder)
-        ((_, (row,)),) = larger_scales.difference_tables(found, [("el2n", "random")])
+        found = larger_scales.published(["random", "el2n"])
+        (((row,), *_),) = larger_scales.differences(found, [("el2n", "random")])
         gains = 100 * (drawn - 0.3)  # what a seed adds to the recall is in both
         low, high = stats.ttest_1samp(gains, 0).confidence_interval()
         assert row[4] == f"{gains.mean():+.1f} [{low:+.1f},\xa0{high:+.1f}]".replace("-", "−")
@@ -113,24 +115,25 @@ class TestDifferences:
             for one in made:
                 one["trial"]["dataset"], one["key"] = "cifar100-coarse", f"coarse{one['key']}"
             store.add(*made)
-        found = larger_scales.evidence(["full", "random", "random+drop"], folder=folder)
-        tables = dict(larger_scales.difference_tables(found, [("random", "full")]))
+        found = larger_scales.published(["full", "random", "random+drop"])
+        found_tables = larger_scales.differences(found, [("random", "full")])
+        tables = {table.title: table.rows for table in found_tables}
         assert list(tables) == ["cifar10, mini", "cifar100-coarse, mini"]
         assert [row[4] for row in tables["cifar10, mini"]] == ["−10.0 [−10.0,\xa0−10.0]"] * 2
         assert [row[4] for row in tables["cifar100-coarse, mini"]] == ["+10.0 [+10.0,\xa0+10.0]"]
-        assert len(larger_scales.difference_tables(found, [("random+drop", "full")])) == 1
+        assert len(larger_scales.differences(found, [("random+drop", "full")])) == 1
 
     def test_one_seed_has_no_interval(self, folder):
         Store(folder).add(trained("full+cdbw", 1.0, 1, 0.45))
-        found = larger_scales.evidence(["full", "full+cdbw"], folder=folder)
-        ((_, (row,)),) = larger_scales.difference_tables(found, [("full+cdbw", "full")])
+        found = larger_scales.published(["full", "full+cdbw"])
+        (((row,), *_),) = larger_scales.differences(found, [("full+cdbw", "full")])
         assert row[1:3] == ["1", 1] and row[4] == "+5.0"
 
 
 class TestFigure:
     def test_a_row_a_setting(self, folder):
         Store(folder).add(trained("full", 1.0, 0, 0.5, model="vgg16"))
-        figure = larger_scales.figure(larger_scales.evidence(["full", "random"], folder=folder))
+        figure = larger_scales.figure(larger_scales.published(["full", "random"]))
         titles = [ax.get_title(loc="left") for ax in figure.axes]
         assert [title for title in titles if title] == ["cifar10, mini", "cifar10, vgg16"]
 
@@ -141,7 +144,7 @@ class TestFigure:
     def test_quotas_by_counts(self, folder):
         Store(folder).add(trained("random+drop", 0.5, 0, 0.2, imbalance=20.0, rule="counts"))
         label = "random+drop, by counts"
-        figure = larger_scales.figure(larger_scales.evidence([label], tails=True, folder=folder))
+        figure = larger_scales.figure(larger_scales.published([label], tails=True))
         assert figure.axes[0].lines[0].get_label() == "Random+DRoP, by counts"
 
 
@@ -155,8 +158,8 @@ def test_the_section_that_chapters_refer_to_names_every_file_and_small_plan():
 
 class TestPaperCase:
     def test_beside_the_papers_numbers(self, folder):
-        found = larger_scales.evidence(["full", "random+drop", "full+cdbw"], folder=folder)
-        headers, rows = larger_scales.paper_case(found)
+        found = larger_scales.published(["full", "random+drop", "full+cdbw"])
+        rows, headers, _ = larger_scales.paper_case(found)
         assert headers[1:] == ["paper: cifar100, vgg19", "cifar10, mini"]
         full = stats.t.interval(0.95, SEEDS - 1, 41, stats.sem([40, 41, 42]))
         assert [[row[1], row[2].replace("\xa0", " ")] for row in rows] == [
@@ -173,9 +176,9 @@ class TestPaperCase:
         for seed, kept in enumerate(([0, 9], [1, 8], [9, 0])):
             store.add(trained("dynunc", 0.1, seed, 0.2) | {"kept": kept})
         store.close()
-        _, rows = larger_scales.paper_case(larger_scales.evidence(["dynunc"], folder=folder))
+        rows, *_ = larger_scales.paper_case(larger_scales.published(["dynunc"]))
         assert [row[2] for row in rows] == [*["–"] * 5, "2 of 3"]
 
     def test_without_records_the_papers_stand_alone(self):
-        headers, rows = larger_scales.paper_case({})
+        rows, headers, _ = larger_scales.paper_case({})
         assert len(headers) == 2 and all(len(row) == 2 for row in rows)
