@@ -20,7 +20,7 @@ from dropkit.datasets.long_tail import tail_sizes
 from dropkit.study.queries import Query
 from dropkit.study.trials import Trial
 from dropkit.training.batches import Images
-from dropkit.training.graphs import EAGER
+from dropkit.training.devices import EAGER
 from dropkit.training.recipes import Recipe
 
 SECONDS = 5.0  # of measuring

@@ -21,8 +21,7 @@ from dropkit.store.folder import Store
 from dropkit.study import executors
 from dropkit.study.executors import Watch, Workers
 from dropkit.study.queries import Network, Query
-from dropkit.training import batches
-from dropkit.training.batches import Images
+from dropkit.training.batches import Images, source_of
 from dropkit.training.stacks import Stack
 
 GRADIENTS = 2000  # samples normalised at once for GraNd
@@ -234,7 +233,7 @@ def _gradient_norms(
 ) -> np.ndarray:
     """GraNd's norms of each network on its own samples, (S, n) float32."""
     weights = next(networks.parameters())
-    source = batches.source(x, weights.dtype, weights.device)
+    source = source_of(x, weights.dtype, weights.device)
     chunk = 64 if weights.device.type == "cpu" else 256  # a GPU waits for its orders in small ones
 
     def norms(network: nn.Module, rows: np.ndarray) -> np.ndarray:
