@@ -62,7 +62,7 @@ def run(trials: Sequence[Trial], store: Store, device: torch.device) -> None:
     Raises
     ------
     ValueError, StoreError
-        As ``parallel.train`` and ``study.run`` do.
+        As ``over_processes.train`` and ``study.run`` do.
     """
     first = dist.get_rank() == 0
     # Asked of one process: another may read the folder a moment later, and see more.

@@ -17,7 +17,7 @@ _ASKED_THE_DRIVER = re.compile("CUDA error: out of memory|(CUBLAS|CUDNN)_STATUS_
 
 
 def check(name: str) -> str:
-    """The name, if it is one that a machine may have.
+    """Return the name, if it is one that a machine may have.
 
     Raises
     ------
@@ -30,7 +30,12 @@ def check(name: str) -> str:
 
 
 def resolve(name: str) -> torch.device:
-    """The device called "cpu", "cuda", "cuda:N" or "mps"; "auto" takes a GPU where there is one.
+    """Return the device of a name; "auto" takes a GPU where there is one.
+
+    Parameters
+    ----------
+    name : str
+        "cpu", "cuda", "cuda:N", "mps" or "auto".
 
     Raises
     ------
@@ -75,10 +80,19 @@ def _lacks_memory(error: BaseException | None) -> bool:
 
 
 def graphed(step: Callable[..., Tensor], device: torch.device) -> Callable[..., Tensor]:
-    """`step` itself on a CPU; on a GPU the same function, replayed from a graph for each shape.
+    """Return a step itself on a CPU; on a GPU one that is recorded once and then launched whole.
 
-    All of its arguments are tensors or None, and whatever else it reads stays where it is. What it
-    returned is overwritten by the next call of that shape.
+    Parameters
+    ----------
+    step : callable
+        Its arguments are tensors or None, and whatever else it reads stays where it is.
+    device : torch.device
+
+    Returns
+    -------
+    callable
+        The same function, replayed from a graph for each shape of the arguments. What it returned
+        is overwritten by the next call of that shape.
     """
     if device.type != "cuda":
         return step

@@ -92,10 +92,22 @@ def train(
     file: Path,
     device: torch.device,
 ) -> Stack:
-    """Train one network on the samples `kept` (n,) of the pool, as ``training.train`` does.
+    """Train one network on samples of the pool, as ``training.train`` does.
 
     To be called in every process of a group with the same arguments; each returns the network.
-    The first process writes `file` after every epoch, and training goes on from there.
+
+    Parameters
+    ----------
+    model, x, y, recipe, num_classes, strata, device
+        As of ``training.train``.
+    kept : (n,) int array
+        Indices into the pool.
+    seed : int
+        Draws the network's weights, order of samples, and augmentation.
+    val : (m,) int array
+        Validation samples, for CDB-W's weights.
+    file : Path
+        Written by the first process after every epoch; training goes on from there.
 
     Raises
     ------

@@ -65,8 +65,13 @@ class Stack(nn.Module):
     """S networks of one architecture: (S, B, ...) samples to (S, B, K) logits.
 
     Multilayer perceptrons run as batched matrix products, many times faster than one after the
-    other; other architectures run one after the other behind the same interface. With `mixed`
-    products are taken in bfloat16; the results are in the weights' own precision always.
+    other; other architectures run one after the other behind the same interface.
+
+    Parameters
+    ----------
+    networks : S modules of ``models.build``
+    mixed : bool
+        Take products in bfloat16; the results are in the weights' own precision always.
     """
 
     def __init__(self, networks: Sequence[nn.Sequential], mixed: bool = False):
@@ -81,11 +86,11 @@ class Stack(nn.Module):
         return self._run(x, slice(None))
 
     def features(self, x: Tensor) -> Tensor:
-        """What enters the last linear layer, (S, B, features)."""
+        """Return what enters the last linear layer, (S, B, features)."""
         return self._run(x, slice(-1))
 
     def network(self, s: int) -> nn.Sequential:
-        """Network s as a plain module in this stack's mode; stacked weights are copied."""
+        """Return network s as a plain module in this stack's mode; stacked weights are copied."""
         if self.layers is None:
             return self.networks[s]
         parts = [layer.part(s) if hasattr(layer, "part") else layer for layer in self.layers]

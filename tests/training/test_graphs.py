@@ -12,11 +12,11 @@ import torch
 from dropkit import scores, training
 from dropkit.datasets import Data
 from dropkit.store import Store
-from dropkit.study import query_models
 from dropkit.study.queries import Query
 from dropkit.training import Images, Recipe, batches, devices
 from dropkit.training.devices import graphed
 from tests.fake_gpu import pretended
+from tests.networks import recorded_by
 
 # Rates that float32 holds exactly, as a GPU does. 50 samples are batches of 12 and of 13.
 RECIPE = Recipe(
@@ -157,7 +157,7 @@ class TestAgainstTheProcessor:
             Query("cifar10", "mini", 0, recipe, "long", 1),
         ]
         found, expected = (
-            query_models.run(asked, Store(tmp_path / device), device=device)
+            recorded_by(asked, Store(tmp_path / device), device=device)
             for device in ("cuda", "cpu")
         )
         for query in asked:
