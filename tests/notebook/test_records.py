@@ -65,6 +65,21 @@ def test_each_cell_keeps_what_it_asked_for(tmp_path: Path, shell: Shell) -> None
     assert found == {"page-run": ["old-1", "old-2"], "page-run-again": ["new", "old-1"]}
 
 
+def test_what_a_cell_selects_is_its_own_and_what_it_only_reads_is_not(
+    tmp_path: Path, shell: Shell
+) -> None:
+    shelf = Store(tmp_path / "store")
+    shelf.add(record("a"), record("b", device="B"), record("c", device="B"))
+    shell.after(1)
+    assert len(list(shelf)) == 3 and "a" in shelf
+    shell.after(2)
+    chosen = shelf.select(lambda each: each["provenance"]["device"] == "B")
+    assert [each["key"] for each in chosen] == ["b", "c"]
+    shell.after(3)
+    saved = page_records.save(tmp_path / "page", ["make", "read", "select"])
+    assert saved["records"] == {"make": 3, "select": 2}
+
+
 def test_a_page_executed_by_papermill_tells_its_cells_apart(tmp_path: Path) -> None:
     """With the installed IPython, whose counts of cells have changed between versions."""
     code = f"""
