@@ -18,7 +18,7 @@ FULL = ("full", 1.0)
 def height(
     cells: Cells, first: str, second: str, densities: Sequence[float], measure: str
 ) -> tuple[Difference, int] | None:
-    """How much more worst-class accuracy `first` has than `second` at equal average, in points.
+    """Return how much more worst-class accuracy `first` has than `second` at equal average.
 
     A protocol's line joins its points (average, worst class) in the order of their averages: means
     over seeds, one a density, and the full data as density 1. The result is the mean over the
@@ -26,14 +26,20 @@ def height(
 
     Parameters
     ----------
-    densities : below 1, of both lines
-    measure : "worst", the mean over seeds of each run's worst class, or "pooled", the worst class
-        of the mean over seeds
+    cells : Cells
+        The records of one setting.
+    first, second : str
+        Labels.
+    densities : sequence of float
+        Below 1, of both lines.
+    measure : {"worst", "pooled"}
+        The mean over seeds of each run's worst class, or the worst class of the mean over seeds.
 
     Returns
     -------
-    (Difference, S) with the interval of ``metrics.over_seeds``, on the seeds that all points share;
-    None where records are lacking.
+    (Difference, int) or None
+        In points, with the interval of ``metrics.over_seeds``, and the number of seeds, which are
+        those that all points share; None where records are lacking.
     """
     lines = [[*((label, density) for density in densities), FULL] for label in (first, second)]
     seeds = shared_seeds(cells, [place for line in lines for place in line])

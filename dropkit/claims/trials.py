@@ -12,12 +12,14 @@ QUERY_EPOCHS = (1, 20, 40)
 
 
 def digits_trials(seeds: int, score_seeds: int) -> list[Trial]:
-    """Trials of the chapters on bias, DRoP, CDB-W, long tails, groups and query length.
+    """Return the trials of the chapters on bias, DRoP, CDB-W, long tails, groups and query length.
 
     Parameters
     ----------
-    seeds : how many for the comparisons of the chapter on DRoP
-    score_seeds : how many for all others
+    seeds : int
+        How many for the comparisons of the chapter on DRoP.
+    score_seeds : int
+        How many for all others.
     """
     few = {"dataset": study.dataset_of("digits"), "densities": DENSITIES, "seeds": score_seeds}
     many = few | {"seeds": seeds}

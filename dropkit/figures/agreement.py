@@ -55,9 +55,12 @@ def pairs(scores: Mapping[str, ArrayLike], labels: ArrayLike, density: float) ->
 
     Parameters
     ----------
-    scores : by registered name, (S, n) each, rows by seed; higher is kept.
-    labels : (S, n) integers 0..K-1, those of each seed's training samples.
-    density : in (0, 1], at which `pruning.prune` says what each keeps.
+    scores : mapping of str to array-like, shape (S, n)
+        By registered name, rows by seed; higher is kept.
+    labels : array-like of int, shape (S, n)
+        0..K-1, those of each seed's training samples.
+    density : float
+        In (0, 1], at which `pruning.prune` says what each keeps.
 
     Raises
     ------
@@ -67,7 +70,7 @@ def pairs(scores: Mapping[str, ArrayLike], labels: ArrayLike, density: float) ->
     """
     labels = np.asarray(labels)
     if labels.ndim != 2:
-        raise ValueError(f"labels have shape {labels.shape}: expected (S, n), a row a seed")
+        raise ValueError(f"labels have shape {labels.shape}: they must be (S, n), a row a seed")
     labels = check_labels(labels.ravel()).reshape(labels.shape)
     ranked = {key: _ranked(key, values, labels, density) for key, values in scores.items()}
     return [
@@ -128,7 +131,7 @@ def table(found: Sequence[Pair], density: float) -> Table:
 
 
 def score_correlations(pairs: Sequence[Pair]) -> Figure:
-    """Spearman's rank correlations between scores, over all samples and within classes.
+    """Draw Spearman's rank correlations between scores, over all samples and within classes.
 
     Means over seeds of what ``agreement.pairs`` found; a dash where there is none.
     """

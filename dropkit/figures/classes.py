@@ -19,10 +19,12 @@ from dropkit.figures.tables import Table, number
 
 UNPRUNED = "no protocol here prunes"
 TITLE = 24  # letters above a panel of three
+EXTREMES = 12  # images at each end of a score
+EXAMPLES = 8  # images of a group
 
 
 def views(names: Sequence[str]) -> Figure:
-    """One image of each class, a row for each data set."""
+    """Draw one image of each class, a row for each data set."""
     sets = [datasets.load(each) for each in names]
     figure, axes = canvas(len(sets), height=0.8)
     for ax, data in zip(axes[:, 0], sets, strict=True):
@@ -32,7 +34,7 @@ def views(names: Sequence[str]) -> Figure:
 
 
 def class_recalls(recalls: np.ndarray, classes: Sequence[str]) -> Figure:
-    """Recall of each class, (S, K): mean over seeds with its 95 % interval."""
+    """Draw the recall of each class, (S, K): mean over seeds with its 95 % interval."""
     figure, axes = canvas(height=2.4)
     half = [half_width(100 * column) for column in recalls.T] if len(recalls) > 1 else None
     ax = axes[0, 0]
@@ -71,16 +73,19 @@ def recalls_from_largest(panels: Mapping[str, Mapping[str, np.ndarray]]) -> Figu
 def class_densities(
     kept: Mapping[float, np.ndarray], class_sizes: np.ndarray, full_recalls: np.ndarray
 ) -> Figure:
-    """Figures 2 and 6 for one protocol: how unevenly it prunes, and which classes.
-
-    Parameters
-    ----------
-    kept : density -> (S, K) samples kept of each class
-    class_sizes : (K,) before pruning
-    full_recalls : (K,) or (S, K) recalls after training on the full data
+    """Draw Figures 2 and 6 for one protocol: how unevenly it prunes, and which classes.
 
     The title of the left panel is the minimum of samples per class (SPC) at the lowest density,
     that of the right one ``density_correlation``.
+
+    Parameters
+    ----------
+    kept : mapping of float to ndarray, shape (S, K)
+        Samples kept of each class, by density.
+    class_sizes : ndarray, shape (K,)
+        Before pruning.
+    full_recalls : ndarray, shape (K,) or (S, K)
+        Recalls after training on the full data.
     """
     if not kept:
         return words(UNPRUNED)
@@ -96,7 +101,7 @@ def class_densities(
 def sorted_densities(
     kept: Mapping[str, Mapping[float, np.ndarray]], class_sizes: np.ndarray
 ) -> Figure:
-    """Figure 14: sorted class densities, a panel a protocol; shapes as in ``class_densities``."""
+    """Draw Figure 14: sorted class densities, a panel a protocol, as in ``class_densities``."""
     return _panels(
         kept,
         lambda ax, by_density: _sorted_panel(ax, by_density, class_sizes),
@@ -110,7 +115,7 @@ def accuracy_against_density(
     class_sizes: np.ndarray,
     full_recalls: np.ndarray,
 ) -> Figure:
-    """Figure 13: full-data accuracy against class density, a panel a protocol."""
+    """Draw Figure 13: full-data accuracy against class density, a panel a protocol."""
     return _panels(
         kept,
         lambda ax, by_density: _scatter_panel(ax, by_density, class_sizes, full_recalls),
@@ -186,7 +191,9 @@ def _density_legend(figure: Figure, ax: Axes) -> None:
 def density_correlation(
     kept: Mapping[float, np.ndarray], class_sizes: np.ndarray, full_recalls: np.ndarray
 ) -> float:
-    """Correlation over classes of full-data accuracy and class density, averaged over densities.
+    """Return the correlation over classes of full-data accuracy and class density.
+
+    Averaged over densities.
 
     Shapes as in ``class_densities``; densities at which all classes keep the same share are left
     out, NaN if that is so at each.
@@ -216,10 +223,8 @@ def correlations(
     return Table(rows, [*headers, f"std of class densities at d = {lowest:g}"])
 
 
-def lowest_and_highest(
-    images: np.ndarray, scores: Mapping[str, np.ndarray], count: int = 12
-) -> Figure:
-    """What each score removes first and keeps longest: its lowest and its highest images.
+def lowest_and_highest(images: np.ndarray, scores: Mapping[str, np.ndarray]) -> Figure:
+    """Draw what each score removes first and keeps longest: its lowest and highest images.
 
     `images` (n, C, H, W) and one seed's scores (n,); a row a strategy, removed on the left.
     """
@@ -228,15 +233,15 @@ def lowest_and_highest(
     figure, axes = canvas(len(scores), height=0.5)
     for ax, (strategy, values) in zip(axes[:, 0], scores.items(), strict=True):
         order = np.argsort(values, kind="stable")
-        shown = [*order[:count], None, *order[::-1][:count]]
+        shown = [*order[:EXTREMES], None, *order[::-1][:EXTREMES]]
         tiles = [None if i is None else np.moveaxis(images[i], 0, -1) for i in shown]
         _side_by_side(ax, tiles, cmap="gray_r")
         ax.set_title(name(strategy), loc="left", fontsize=8, pad=2)
     return figure
 
 
-def group_examples(data: Data, count: int = 8) -> Figure:
-    """A few training images of each group, a row a group, titled with its name and training size.
+def group_examples(data: Data) -> Figure:
+    """Draw a few training images of each group, under its name and training size.
 
     Images are uint8 or floats in [-1, 1]; where the data have no groups the rows are classes.
     """
@@ -245,9 +250,9 @@ def group_examples(data: Data, count: int = 8) -> Figure:
     for g, ax in enumerate(axes[:, 0]):
         members = data.train[strata == g]
         # Spread over the group: neighbours are often of one species.
-        shown = members[:: max(1, len(members) // count)][:count]
+        shown = members[:: max(1, len(members) // EXAMPLES)][:EXAMPLES]
         tiles = [_picture(data.x[index]) for index in shown]
-        tiles += [None] * (count - len(tiles))
+        tiles += [None] * (EXAMPLES - len(tiles))
         _side_by_side(ax, tiles, cmap="gray", vmin=0, vmax=1)
         title = f"{data.strata_names[g]}, {len(members):,} in training"
         ax.set_title(title, loc="left", fontsize=8, pad=2)

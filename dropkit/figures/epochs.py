@@ -17,6 +17,8 @@ from dropkit.study.measures import COMPARED, compare
 from dropkit.training.recipes import Recipe
 from dropkit.training.stacks import Stack
 
+FIRST = 4  # seeds whose own curves are drawn
+
 
 def recall_curves(
     dataset: str, model: str, recipe: Recipe, seeds: Sequence[int]
@@ -49,7 +51,7 @@ def recall_curves(
 
 
 def phases(recipe: Recipe) -> list[slice]:
-    """Epochs of equal learning rate, one slice a phase."""
+    """Return the epochs of equal learning rate, one slice a phase."""
     rates = [recipe.learning_rate(epoch) for epoch in range(recipe.epochs)]
     starts = [
         epoch for epoch in range(recipe.epochs) if epoch == 0 or rates[epoch] != rates[epoch - 1]
@@ -96,7 +98,7 @@ def _change(recalls: np.ndarray) -> float:
 
 
 def best_epochs(recalls: np.ndarray) -> np.ndarray:
-    """The epoch of each seed with the highest worst class, of equals the latest: (S, E, K) to (S,).
+    """Return each seed's epoch of the highest worst class, of equals the latest: (S, E, K) to (S,).
 
     On validation recalls it is the epoch that ``Recipe(select="best")`` ends with.
     """
@@ -145,13 +147,11 @@ def worst_at(recalls: np.ndarray, epochs: np.ndarray) -> np.ndarray:
     return recalls[np.arange(len(epochs)), epochs].min(axis=-1)
 
 
-def worst_class_curves(
-    curves: Mapping[str, np.ndarray], recipe: Recipe, *, shown: int = 4
-) -> Figure:
-    """Worst-class accuracy after every epoch, a panel a loss: the first seeds, and the mean of all.
+def worst_class_curves(curves: Mapping[str, np.ndarray], recipe: Recipe) -> Figure:
+    """Draw worst-class accuracy after every epoch: the first seeds, and the mean of all.
 
-    `curves` has test recalls (S, E, K) by the name of the loss; dotted lines are drops of the
-    learning rate.
+    `curves` has test recalls (S, E, K) by the name of the loss, a panel each; dotted lines are
+    drops of the learning rate.
     """
     figure, axes = canvas(1, len(curves), width=8.4, height=3.0)
     for ax, (loss, recalls) in zip(axes[0], curves.items(), strict=True):
@@ -159,7 +159,7 @@ def worst_class_curves(
             ax.sharey(axes[0, 0])  # before anything is drawn, so that all of it counts
         worst = 100 * recalls.min(axis=-1)
         epochs = np.arange(1, recipe.epochs + 1)
-        for row in worst[:shown]:
+        for row in worst[:FIRST]:
             ax.plot(epochs, row, lw=0.8, alpha=0.8)
         ax.plot(epochs, worst.mean(axis=0), color="#000000", lw=1.8, label="mean of all seeds")
         for phase in phases(recipe)[1:]:

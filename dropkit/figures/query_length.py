@@ -21,13 +21,13 @@ Line = Mapping[float, np.ndarray]  # value of a setting -> recalls (S, K)
 
 
 def query_recalls(records: Iterable[Record]) -> np.ndarray:
-    """The recalls that DRoP's quotas came from, (S, K), rows by seed."""
+    """Return the recalls that DRoP's quotas came from, (S, K), rows by seed."""
     rows = {record["trial"]["seed"]: record["query"]["recalls"] for record in records}
     return np.array([rows[seed] for seed in sorted(rows)])
 
 
 def correlation(measured: np.ndarray, final: np.ndarray) -> float:
-    """Correlation over classes of two recalls (S, K), averaged over seeds.
+    """Return the correlation over classes of two recalls (S, K), averaged over seeds.
 
     A seed whose classes all have one recall counts as 0: it says nothing about classes.
     """
@@ -156,9 +156,9 @@ def against_setting(
     *,
     log: bool = False,
 ) -> Figure:
-    """Figure 15: final performance against a setting of the recalls' measurement, by five measures.
+    """Draw Figure 15: final performance against a setting of the recalls' measurement.
 
-    Bands are 95 % intervals: of the mean over seeds, of the pooled worst class by
+    Five measures with bands of 95 % intervals: of the mean over seeds, of the pooled worst class by
     ``metrics.over_seeds``.
     Baselines, (S, K) each, are dotted: one for each line in its colour, or a grey one for all.
     """
@@ -199,7 +199,7 @@ _MARKERS = {"o": "#D55E00", "s": "#0072B2", "^": "#009E73", "D": "#CC79A7", "v":
 
 
 def gain_against_quality(series: Mapping[str, Sequence[Point]], xlabel: str) -> Figure:
-    """Gain in worst class over a baseline, per seed and pooled, against the recalls' quality."""
+    """Draw the gain in worst class over a baseline against the recalls' quality."""
     figure, axes = canvas(1, 2, width=8.4, height=3.2)
     for ax, estimate in zip(axes[0], ("worst", "pooled"), strict=True):
         for (label, runs), (marker, colour) in zip(series.items(), _MARKERS.items(), strict=False):

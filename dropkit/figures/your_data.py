@@ -38,7 +38,7 @@ LOOKS = {
 
 
 def tradeoffs(cases: Mapping[str, Curves], methods: Sequence[str]) -> Figure:
-    """Average and worst-class accuracy against density, a row a case, with 95 % intervals."""
+    """Draw average and worst-class accuracy against density, a row a case, with 95 % intervals."""
     figure, axes = canvas(len(cases), 2, width=7.2, height=2.1)
     for row, (title, curves) in zip(axes, cases.items(), strict=True):
         for ax, measure in zip(row, ("average", "worst"), strict=True):
@@ -64,12 +64,14 @@ def tradeoffs(cases: Mapping[str, Curves], methods: Sequence[str]) -> Figure:
 def uncertain_recalls(
     measured: Mapping[str, tuple[Floats, Ints, Floats]], classes: Sequence[str]
 ) -> Figure:
-    """Recalls with 95 % Clopper-Pearson intervals, and the densities that follow from them.
+    """Draw recalls with 95 % Clopper-Pearson intervals, and the densities that follow from them.
 
     Parameters
     ----------
-    measured : label -> recalls, validation samples, densities; each of shape (K,).
-    classes : names of the K classes.
+    measured : mapping of str to tuple of ndarray, shape (K,) each
+        Recalls, validation samples and densities, by label.
+    classes : sequence of str
+        Names of the K classes.
     """
     figure, axes = canvas(1, 2, height=2.9)
     colours = matplotlib.colormaps["viridis"](np.linspace(0.1, 0.75, len(measured)))
@@ -91,7 +93,7 @@ def uncertain_recalls(
 
 
 def trusted(recalls: Curves) -> Figure:
-    """Accuracy minus Random's against validation samples a class, with paired 95 % intervals."""
+    """Draw accuracy minus Random's against validation samples a class, paired by split."""
     figure, axes = canvas(1, 2, height=2.9)
     labels = [label for label in recalls if label not in (RANDOM, CROSS)]
     colours = matplotlib.colormaps["plasma"](np.linspace(0.05, 0.8, len(labels)))

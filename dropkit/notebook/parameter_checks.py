@@ -53,16 +53,17 @@ _RANGES: dict[str, tuple[str, Callable[[float], bool]]] = {
 def _check_range(name: str, value: Any, words: str, fits: Callable[[float], bool]) -> None:
     values = value if isinstance(value, list) else [value]
     wrong = [one for one in values if not fits(one)]
-    if wrong or not values:
-        kind = "numbers " if isinstance(value, list) else ""
-        got = ", ".join(map(str, wrong)) or "an empty list"
-        raise ParameterError(f"{name} must be {kind}{words}, got {got}")
+    if not values:
+        raise ParameterError(f"{name} is an empty list: it must be numbers {words}")
+    if wrong:
+        each = "each" if isinstance(value, list) else "it"
+        raise ParameterError(f"{name} is {', '.join(map(str, wrong))}: {each} must be {words}")
 
 
 def check_choice(name: str, value: str, choices: Iterable[str]) -> None:
     """Raise ParameterError, in one sentence, for a value that is none of the choices."""
     if value not in choices:
-        raise ParameterError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
+        raise ParameterError(f"{name} is {value!r}: it must be one of {', '.join(choices)}")
 
 
 def _check_executor(executor: str) -> None:
@@ -75,7 +76,7 @@ def _check_protocols(protocols: list[str]) -> None:
     from dropkit import pruning
 
     if not protocols:
-        raise ParameterError("protocols must name at least one protocol, got an empty list")
+        raise ParameterError("protocols is an empty list: it must name at least one protocol")
     for protocol in protocols:
         try:
             pruning.parse(protocol)
@@ -89,7 +90,7 @@ def _check_strategies(strategies: list[str]) -> None:
     wrong = [strategy for strategy in strategies if strategy not in scores.SCORES]
     if wrong:
         known = ", ".join(sorted(scores.SCORES))
-        raise ParameterError(f"strategies must name scores, of {known}, got {', '.join(wrong)}")
+        raise ParameterError(f"strategies is {', '.join(wrong)}: each must be one of {known}")
 
 
 def _check_device(device: str) -> None:

@@ -130,8 +130,9 @@ def _plain(namespace: dict[str, Any]) -> dict[str, Any]:
 def _unknown(names: list[str], declared: list[str]) -> str:
     """One sentence that says what is unknown, what is known and what was perhaps meant."""
     close = [match for name in names for match in difflib.get_close_matches(name, declared, n=1)]
+    many = len(names) > 1
     return (
-        f"unknown parameter{'s' * (len(names) > 1)} {', '.join(names)}; "
+        f"parameter{'s' * many} {', '.join(names)} {'are' if many else 'is'} unknown: "
         f"this notebook takes {', '.join(declared)}"
         + (f" (did you mean {', '.join(close)}?)" if close else "")
     )
@@ -145,7 +146,7 @@ def _typed(name: str, value: Any, default: Any) -> Any:
             return [type(example[0])(item) for item in value] if example else list(value)
     elif not isinstance(default, list) and _fits(value, default):
         return value if default is None else type(default)(value)
-    raise ParameterError(f"{name} must be {_expected(default)}, got {_got(value)}")
+    raise ParameterError(f"{name} is {_got(value)}: it must be {_expected(default)}")
 
 
 def _fits(value: Any, default: Any) -> bool:

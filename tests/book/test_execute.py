@@ -116,8 +116,11 @@ figure"""
     "given, sentence",
     [
         ("densities: [0.25, 0.6]", None),
-        ("density: 2", "unknown parameter density; this notebook takes densities, seeds"),
-        ('densities: "0.3"', "densities must be a list of numbers such as [0.1, 0.5]"),
+        ("density: 2", "parameter density is unknown: this notebook takes densities, seeds"),
+        (
+            'densities: "0.3"',
+            "densities is the text '0.3': it must be a list of numbers such as [0.1, 0.5]",
+        ),
     ],
 )
 def test_papermill_command_takes_parameters_or_says_what_is_wrong(

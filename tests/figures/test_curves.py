@@ -231,17 +231,19 @@ def test_too_few_scores_are_no_error():
         assert text.get_text() == reason
 
 
-def test_lowest_and_highest_shows_the_extremes():
+def test_lowest_and_highest_shows_the_extremes(monkeypatch):
+    monkeypatch.setattr(class_figures, "EXTREMES", 2)
     images = np.arange(6.0).reshape(6, 1, 1, 1) * np.ones((6, 1, 2, 2))
     scores = {"el2n": np.array([5, 0, 3, 1, 4, 2])}
-    figure = class_figures.lowest_and_highest(images, scores, count=2)
+    figure = class_figures.lowest_and_highest(images, scores)
     (row,) = figure.axes
     shown = [image.get_array().max() for image in row.get_images()]
     assert shown == [1, 3, 0, 4]  # lowest 0, 1 at indices 1, 3; highest 5, 4 at indices 0, 4
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.uint8])
-def test_group_examples_show_each_group(dtype):
+def test_group_examples_show_each_group(monkeypatch, dtype):
+    monkeypatch.setattr(class_figures, "EXAMPLES", 3)
     # One shade a group, as pixels; group 1 has two training samples, group 2 none.
     groups = np.repeat([0, 1, 2], [1500, 2, 4])
     shades = np.array([0.2, 0.6, 1.0])[groups]
@@ -250,7 +252,7 @@ def test_group_examples_show_each_group(dtype):
     names = ("land", "water", "air")
     train, test = np.arange(1502), np.arange(1502, 1506)
     data = Data(x, groups, train, test, test, names, groups, names)
-    rows = class_figures.group_examples(data, count=3).axes
+    rows = class_figures.group_examples(data).axes
     titles = [row.get_title(loc="left") for row in rows]
     assert titles == ["land, 1,500 in training", "water, 2 in training", "air, 0 in training"]
     assert len({row.get_xlim() for row in rows}) == 1  # images of one size in each row

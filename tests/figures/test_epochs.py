@@ -101,11 +101,11 @@ def test_figure_has_a_panel_a_loss_and_the_mean_of_all_seeds():
     rng = np.random.default_rng(0)
     recipe = replace(DIGITS, epochs=8)
     curves = {name: rng.uniform(size=(6, 8, 3)) for name in ("one", "other")}
-    figure = learning_curves.worst_class_curves(curves, recipe, shown=2)
+    figure = learning_curves.worst_class_curves(curves, recipe)
     assert [ax.get_title() for ax in figure.axes] == ["one", "other"]
     for ax, recalls in zip(figure.axes, curves.values(), strict=True):
         lines = [line for line in ax.lines if len(line.get_xdata()) == 8]
-        assert len(lines) == 3
+        assert len(lines) == 4 + 1
         expected = 100 * recalls.min(axis=2).mean(axis=0)
         np.testing.assert_allclose(lines[-1].get_ydata(), expected)
         drops = [line.get_xdata()[0] for line in ax.lines if len(line.get_xdata()) == 2]

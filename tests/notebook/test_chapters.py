@@ -47,7 +47,9 @@ def test_a_chapter_has_data_sets_of_its_own(begun):
     sets = {"digits": "digits-on-photos", "paper": "waterbirds"}
     assert begun(datasets=sets).dataset == "digits-on-photos"
     assert begun("dataset = 'digits'", datasets=sets).dataset == "digits"
-    with pytest.raises(notebook.ParameterError, match="one of digits, paper, got 'mini'"):
+    with pytest.raises(
+        notebook.ParameterError, match="scale is 'mini': it must be one of digits, paper$"
+    ):
         begun("scale = 'mini'", datasets=sets)
 
 

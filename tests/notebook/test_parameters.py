@@ -78,30 +78,39 @@ def test_injected_value_wins_in_the_type_of_the_default(injected, name, expected
 @pytest.mark.parametrize(
     "injected, words",
     [
-        ("density = 2", ["unknown parameter density", "takes scale, densities", "mean densities"]),
-        ("zzz = 1", ["unknown parameter zzz;"]),
-        ("density = 2\nsed = 1", ["unknown parameters density, sed", "mean densities, seeds"]),
-        ("densities = '0.3'", ["densities must be a list of numbers such as [0.1, 0.5]", "'0.3'"]),
-        ("densities = 0.3", ["densities must be a list of numbers", "got 0.3"]),
-        ("densities = [0.1, '0.3']", ["densities must be a list of numbers", "[0.1, '0.3']"]),
-        ("densities = [True]", ["densities must be a list of numbers", "[True]"]),
+        (
+            "density = 2",
+            ["parameter density is unknown", "takes scale, densities", "mean densities"],
+        ),
+        ("zzz = 1", ["parameter zzz is unknown: "]),
+        ("density = 2\nsed = 1", ["parameters density, sed are unknown", "mean densities, seeds"]),
+        (
+            "densities = '0.3'",
+            ["densities is ", "must be a list of numbers such as [0.1, 0.5]", "'0.3'"],
+        ),
+        ("densities = 0.3", ["densities is ", "must be a list of numbers", "is 0.3: "]),
+        (
+            "densities = [0.1, '0.3']",
+            ["densities is ", "must be a list of numbers", "[0.1, '0.3']"],
+        ),
+        ("densities = [True]", ["densities is ", "must be a list of numbers", "[True]"]),
         ("densities = [0.5, 1.5, 0]", ["densities", "above 0 and below 1", "1.5, 0"]),
         ("densities = [float('nan')]", ["densities", "above 0 and below 1", "nan"]),
         ("densities = []", ["densities", "empty list"]),
-        ("protocols = 'random'", ["protocols must be a list of texts", "the text 'random'"]),
+        ("protocols = 'random'", ["protocols is ", "must be a list of texts", "the text 'random'"]),
         ("protocols = ['droop']", ["protocol 'droop'"]),
         ("protocols = []", ["protocols", "empty list"]),
-        ("strategies = ['el2n', 'hope']", ["strategies must name scores", "el2n", "got hope"]),
-        ("strategies = 'el2n'", ["strategies must be a list of texts", "the text 'el2n'"]),
-        ("seeds = [0, 1]", ["seeds must be a whole number such as 60", "[0, 1]"]),
-        ("seeds = 2.5", ["seeds must be a whole number", "2.5"]),
-        ("seeds = True", ["seeds must be a whole number", "True"]),
+        ("strategies = ['el2n', 'hope']", ["strategies is ", "hope: each must be one of", "el2n"]),
+        ("strategies = 'el2n'", ["strategies is ", "must be a list of texts", "the text 'el2n'"]),
+        ("seeds = [0, 1]", ["seeds is ", "must be a whole number such as 60", "[0, 1]"]),
+        ("seeds = 2.5", ["seeds is ", "must be a whole number", "2.5"]),
+        ("seeds = True", ["seeds is ", "must be a whole number", "True"]),
         ("seeds = 0", ["seeds", "at least 1", "0"]),
-        ("scale = 'huge'", ["scale must be one of digits, mini, paper", "'huge'"]),
-        ("executor = 'dask'", ["executor must be one of", "local", "processes", "'dask'"]),
+        ("scale = 'huge'", ["scale is ", "must be one of digits, mini, paper", "'huge'"]),
+        ("executor = 'dask'", ["executor is ", "must be one of", "local", "processes", "'dask'"]),
         ("device = 'gpu'", ["device", "cuda", "'gpu'"]),
-        ("store = 3", ["store must be a text", "3"]),
-        ("literal = 1", ["literal must be True or False", "got 1"]),
+        ("store = 3", ["store is ", "must be a text", "3"]),
+        ("literal = 1", ["literal is ", "must be True or False", "is 1: "]),
     ],
 )
 def test_wrong_parameter_stops_with_one_sentence(injected, words) -> None:
@@ -179,7 +188,9 @@ def test_a_scale_that_the_notebook_lacks_is_refused_with_those_it_has() -> None:
     exec(CELL, namespace)
     namespace["In"] = ["", CELL, "settings(...)"]
     assert parameters.settings(namespace, scales=["digits", "paper"]).scale == "digits"
-    with pytest.raises(parameters.ParameterError, match=r"one of digits, paper, got 'mini'$"):
+    with pytest.raises(
+        parameters.ParameterError, match=r"'mini': it must be one of digits, paper$"
+    ):
         parameters.settings(namespace | {"scale": "mini"}, scales=["digits", "paper"])
 
 

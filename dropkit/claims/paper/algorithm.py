@@ -17,11 +17,14 @@ TABLE_1 = {  # epochs
 }
 
 
+INSTANCES = 3000
+
+
 @cache
-def instances(count: int = 3000) -> list[tuple[np.ndarray, np.ndarray, float]]:
-    """Random class sizes, recalls (as 45 validation samples a class give them) and densities."""
+def instances() -> list[tuple[np.ndarray, np.ndarray, float]]:
+    """Return random class sizes, recalls as 45 validation samples give them, and densities."""
     rng = np.random.default_rng(0)
-    classes = rng.integers(2, 20, count)
+    classes = rng.integers(2, 20, INSTANCES)
     return [
         (rng.integers(1, 500, k), rng.integers(0, 46, k) / 45, float(rng.uniform(0.05, 0.95)))
         for k in classes

@@ -17,6 +17,7 @@ from dropkit.figures.tables import Table
 from dropkit.quotas import drop_densities
 
 ENDS, DIVIDES, NEVER = "ends", "divides by zero", "does not end"
+ROUNDS = 1000
 
 
 class Printed(NamedTuple):
@@ -31,10 +32,8 @@ def algorithm_1(
     class_sizes: ArrayLike,
     recalls: ArrayLike,
     density: float,
-    *,
-    rounds: int = 1000,
 ) -> Printed:
-    """Run Algorithm 1 in floating point for at most `rounds` rounds of its outer loop.
+    """Run Algorithm 1 in floating point for at most ``ROUNDS`` rounds of its outer loop.
 
     Parameters
     ----------
@@ -42,7 +41,6 @@ def algorithm_1(
         As in ``quotas.drop_densities``.
     density : float
         In [0, 1].
-    rounds : int
 
     Returns
     -------
@@ -54,7 +52,7 @@ def algorithm_1(
     densities = np.zeros(sizes.size)
     unsaturated = list(range(sizes.size))
     excess = float(density * sizes.sum())
-    for done in range(rounds):
+    for done in range(ROUNDS):
         if not excess > 0:
             return Printed(densities, ENDS, done)
         weight = sum(sizes[k] * weights[k] for k in unsaturated)
@@ -69,7 +67,7 @@ def algorithm_1(
                 unsaturated.remove(k)
                 excess += sizes[k] * (densities[k] - 1)
                 densities[k] = 1
-    return Printed(densities, NEVER, rounds)
+    return Printed(densities, NEVER, ROUNDS)
 
 
 def released_counts(class_sizes: ArrayLike, recalls: ArrayLike, total: int) -> Ints:
@@ -112,7 +110,7 @@ def _shared(amount: int, weights: Floats, classes: Sequence[int]) -> Ints:
     if len(classes):
         weight = weights[classes].sum()
         if weight == 0:
-            raise ValueError("all classes that are left to share out have recall 1")
+            raise ValueError("recalls are 1 in all classes that have room: one must be below 1")
         shares[classes] = np.floor(amount * weights[classes] / weight)
     return shares
 
@@ -149,7 +147,7 @@ def outcomes(instances: int, rng: np.random.Generator) -> Table:
             sizes, density = rng.integers(1, 501, k), float(rng.uniform(0.05, 0.95))
             found[algorithm_1(sizes, draw(k), density).outcome] += 1
         rows.append([title, *(f"{found[o] / instances:.1%}" for o in (ENDS, NEVER, DIVIDES))])
-    headers = ["instances", "ends", "does not end in 1000 rounds", "divides by zero"]
+    headers = ["instances", "ends", f"does not end in {ROUNDS} rounds", "divides by zero"]
     return Table(rows, headers, "Algorithm 1 as printed")
 
 

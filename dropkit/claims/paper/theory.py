@@ -10,14 +10,16 @@ from dropkit.claims.verdicts import Claim, Effect, exact, violations
 from dropkit.theory.mixture import GaussianMixture
 
 PAPER = GaussianMixture(-1, 1, 0.5, 1, 0.5)  # Figure 3
+MIXTURES = 2000  # random ones
 
 
 @cache
-def mixtures(count: int = 2000) -> list[GaussianMixture]:
-    """Random mixtures with the narrower class on the left, as the paper has them."""
+def mixtures() -> list[GaussianMixture]:
+    """Return random mixtures with the narrower class on the left, as the paper has them."""
     rng = np.random.default_rng(0)
-    sigmas = np.sort(rng.uniform(0.05, 2, (count, 2)), axis=1)
-    rows = zip(rng.uniform(0.2, 6, count), sigmas, rng.uniform(0.02, 0.98, count), strict=True)
+    sigmas = np.sort(rng.uniform(0.05, 2, (MIXTURES, 2)), axis=1)
+    gaps, priors = rng.uniform(0.2, 6, MIXTURES), rng.uniform(0.02, 0.98, MIXTURES)
+    rows = zip(gaps, sigmas, priors, strict=True)
     return [GaussianMixture(0, gap, *pair, prior) for gap, pair, prior in rows]
 
 
