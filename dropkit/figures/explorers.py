@@ -1,7 +1,8 @@
 """Interactive pictures for a static page: HTML with inline SVG and a little script, no server.
 
 Each shows before its script runs what the script computes then: rounded halves away from zero, as
-JavaScript's toFixed does.
+JavaScript's toFixed does. What it says where no script runs is text that the script replaces, for
+unlike <noscript> it also shows where a viewer blocks scripts.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,6 +10,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from html import escape
 from importlib.resources import files
 from math import isfinite
+from string import Template
 
 from dropkit._common.checks import check_density
 from dropkit.figures.tables import number
@@ -33,8 +35,6 @@ ROWS = {
     "average": "average risk",
 }
 QUOTA_HEADERS = ("class", "size", "recall", "density", "kept")
-# The script replaces this; unlike <noscript> it also shows where a viewer blocks scripts.
-WITHOUT_SCRIPT = "The sliders need JavaScript; the table shows where they start."
 
 
 def mixture(start: GaussianMixture, density: float = 0.5, *, name: str = "mixture-explorer") -> str:
@@ -74,11 +74,14 @@ def mixture(start: GaussianMixture, density: float = 0.5, *, name: str = "mixtur
     ]
     at = {key: value for key, _, value, *_ in sliders}
     reach = top_gap / 2 + 1.5 * top_sigma
-    return _mixture_page(
-        escape(name, quote=True),
-        "".join(slider(escape(name, quote=True), *each) for each in sliders),
-        _mixture_table(_mixture_columns(centre, at)),
-        f'data-centre="{centre!r}" data-range="{centre - reach!r} {centre + reach!r}"',
+    mark = escape(name, quote=True)
+    return _page(
+        "mixture",
+        name=mark,
+        centre=repr(centre),
+        reach=f"{centre - reach!r} {centre + reach!r}",
+        sliders="".join(slider(mark, *each) for each in sliders),
+        table=_mixture_table(_mixture_columns(centre, at)),
     )
 
 
@@ -149,29 +152,13 @@ def _rounded(value: float, to: str) -> Decimal:
     return Decimal(float(value)).quantize(Decimal(to), ROUND_HALF_UP)
 
 
-def _static(name: str) -> str:
-    return (files("dropkit.figures") / "static" / name).read_text(encoding="utf-8")
-
-
-def _mixture_page(name: str, sliders: str, table: str, data: str) -> str:
-    return f"""<div class="dropkit-mixture" id="{name}" {data}>
-<style>
-{_static("mixture.css")}</style>
-<fieldset aria-label="Mixture and density">
-{sliders}</fieldset>
-<svg role="img" aria-label="Scaled densities of the two classes with thresholds"></svg>
-<table aria-label="Densities, thresholds and risks">
-{table}
-</table>
-<p class="dk-says" aria-live="polite">{WITHOUT_SCRIPT}</p>
-<script>
-(function () {{
-{_static("mixture.js")}
-startMixture(document.getElementById("{name}"));
-}})();
-</script>
-</div>
-"""
+def _page(explorer: str, **parts: str) -> str:
+    """The explorer's own HTML, style and script with these parts in their places."""
+    html, style, script = (
+        (files("dropkit.figures") / "static" / f"{explorer}.{kind}").read_text(encoding="utf-8")
+        for kind in ("html", "css", "js")
+    )
+    return Template(html).substitute(style=style, script=script, **parts)
 
 
 def quotas(
@@ -236,31 +223,6 @@ def _quota_page(
         for first, *rest in rows
     )
     start = escape(next(iter(texts.values())))
-    return f"""<div class="dropkit-quotas" id="{name}">
-<style>
-{_static("quotas.css")}</style>
-<fieldset aria-label="Classes, density and smoothing">
-<div class="dk-classes"><label for="{name}-classes">classes, one a line: size and recall (before
-them a name, after them the validation samples, if you like)</label>
-<textarea id="{name}-classes" spellcheck="false">{start}</textarea></div>
-<div><div class="dk-classes"><label for="{name}-choice">or an example</label>
-<select id="{name}-choice"><option value="">your own</option>{options}</select></div>
-{sliders}<button type="button">Download as CSV</button></div></fieldset>
-<p>Density of each class; the dashed line is the overall density.</p>
-<svg role="img" aria-label="Density of each class"></svg>
-<p class="dk-warning" role="alert"></p>
-<p class="dk-says" aria-live="polite">{WITHOUT_SCRIPT}</p>
-<div class="dk-rows" tabindex="0" role="region" aria-label="Densities and counts">
-<table>
-<thead><tr>{head}</tr></thead>
-<tbody>
-{body}
-</tbody></table></div>
-<script>
-(function () {{
-{_static("quotas.js")}
-startQuotas(document.getElementById("{name}"));
-}})();
-</script>
-</div>
-"""
+    return _page(
+        "quotas", name=name, start=start, options=options, sliders=sliders, head=head, body=body
+    )

@@ -12,7 +12,16 @@ from dropkit.figures.style import name
 from dropkit.figures.tables import POINTS, Table, measure_names, points, seeds_each, with_interval
 from dropkit.store.folder import Store
 from dropkit.store.records import Record
-from dropkit.study.curves import Cells, Setting, arrange, density_of, listed, stacked
+from dropkit.study.curves import (
+    Cells,
+    Setting,
+    arrange,
+    density_of,
+    label,
+    listed,
+    setting_of,
+    stacked,
+)
 from dropkit.study.measures import COMPARED, contrast
 
 FOLDER = Path(dropkit.__file__).parents[1] / "book" / "results"  # in a checkout
@@ -38,31 +47,26 @@ def published(protocols: Sequence[str], *, tails: bool = False) -> dict[Setting,
     tails : bool
         Whether those of long-tailed sets are wanted, or those of whole ones.
     """
-    found, store = {}, Store(FOLDER)
-    for setting, cells in arrange(store).items():
-        if setting.scale != "digits" and (setting.imbalance != 1) == tails:
-            chosen = {label: _asked(store, cells[label]) for label in protocols if label in cells}
-            if chosen:
-                found[setting] = chosen
-    return dict(sorted(found.items()))
+
+    def wanted(record: Record) -> bool:
+        if not _is_larger(record) or label(record["trial"]) not in protocols:
+            return False
+        return (setting_of(record["trial"]).imbalance != 1) == tails
+
+    found = arrange(Store(FOLDER).select(wanted))
+    return {
+        setting: {label: cells[label] for label in protocols if label in cells}
+        for setting, cells in sorted(found.items(), key=lambda item: item[0])
+    }
 
 
 def all_published(folder: str | Path = "") -> list[Record]:
     """Return the trials of the larger scales in a folder of records; default: ``FOLDER``."""
-    store = Store(folder or FOLDER)
-    by_setting = arrange(store)
-    larger = [cells for setting, cells in by_setting.items() if setting.scale != "digits"]
-    return [store[record["key"]] for cells in larger for record in listed(cells)]
+    return list(Store(folder or FOLDER).select(_is_larger))
 
 
-def _asked(
-    store: Store, by_density: dict[float, dict[int, Record]]
-) -> dict[float, dict[int, Record]]:
-    """The same records, asked for by their keys, so that the page offers them."""
-    return {
-        density: {seed: store[record["key"]] for seed, record in rows.items()}
-        for density, rows in by_density.items()
-    }
+def _is_larger(record: Record) -> bool:
+    return "trial" in record and setting_of(record["trial"]).scale != "digits"
 
 
 def sources(found: dict[Setting, Cells]) -> Table:

@@ -75,19 +75,19 @@ def arrange(records: Iterable[Record]) -> dict[Setting, Cells]:
         trial = record.get("trial")
         if trial is None:
             continue
-        shared = {k: v for k, v in trial["recipe"].items() if k not in ("loss", "select")}
-        setting = Setting(
-            trial["dataset"],
-            trial["model"],
-            trial.get("imbalance", 1.0),
-            json.dumps(shared, sort_keys=True),
-        )
-        cell = found.setdefault(setting, {}).setdefault(label(trial), {})
+        cell = found.setdefault(setting_of(trial), {}).setdefault(label(trial), {})
         rows = cell.setdefault(trial["density"], {})
         before = rows.get(trial["seed"])
         if before is None or _time(before) <= _time(record):
             rows[trial["seed"]] = record
     return found
+
+
+def setting_of(trial: dict) -> Setting:
+    """Return the setting of a record's trial."""
+    shared = {k: v for k, v in trial["recipe"].items() if k not in ("loss", "select")}
+    recipe = json.dumps(shared, sort_keys=True)
+    return Setting(trial["dataset"], trial["model"], trial.get("imbalance", 1.0), recipe)
 
 
 def _time(record: Record) -> str:
