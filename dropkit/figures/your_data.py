@@ -51,9 +51,8 @@ def tradeoffs(cases: Mapping[str, Curves], methods: Sequence[str]) -> Figure:
                 _with_intervals(ax, x, per_seed, label=method, **style)
             full = 100 * of(curves[FULL][1.0]).mean()
             ax.axhline(full, color="black", ls=":", lw=1.2, label=FULL)
+            ax.set_ylabel(MEASURES[measure].axis)
         row[0].set_title(title, loc="left")
-        row[0].set_ylabel("average (%)")
-        row[1].set_ylabel("worst class (%)")
     for ax in axes[-1]:
         ax.set_xlabel("density")
     handles, labels = axes[0, 0].get_legend_handles_labels()
