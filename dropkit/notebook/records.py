@@ -60,8 +60,6 @@ def save(folder: str | Path, cells: Sequence[str]) -> dict[str, Any]:
     )
 
     folder = Path(folder)
-    for old in folder.glob("*.jsonl"):
-        old.unlink()
     asked = {cells[count - 1]: records for count, records in sorted(_used.items())}
     for cell, records in asked.items():
         content = store.lines(records[key] for key in sorted(records))

@@ -51,8 +51,6 @@ def test_each_cell_keeps_what_it_asked_for(tmp_path: Path, shell: Shell) -> None
     shelf.add(record("new"), record("old-1"))
     shelf["new"], shelf["old-1"]
     shell.after(4)
-    (tmp_path / "page").mkdir()
-    (tmp_path / "page" / "page-gone.jsonl").write_text("of an earlier run")
     saved = page_records.save(tmp_path / "page", ["parameters", "run", "fig", "run-again"])
     assert saved["records"] == {"run": 2, "run-again": 2}
     assert (saved["trials"], saved["fresh"]) == (3, 1)
@@ -80,7 +78,7 @@ def test_what_a_cell_selects_is_its_own_and_what_it_only_reads_is_not(
     assert saved["records"] == {"make": 3, "select": 2}
 
 
-def test_a_page_executed_by_papermill_tells_its_cells_apart(tmp_path: Path) -> None:
+def test_an_executed_page_tells_its_cells_apart(tmp_path: Path) -> None:
     """With the installed IPython, whose counts of cells have changed between versions."""
     code = f"""
 from book._ext import execute as pages
@@ -96,6 +94,9 @@ kernel = {{"display_name": "Python 3", "language": "python", "name": "python3"}}
 nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={{"kernelspec": kernel}}), "p.ipynb")
 pages.execute(Path("p.ipynb"), Path("book"), lambda: None)
 """
+    gone = tmp_path / "book" / ".run" / "p" / "p-gone.jsonl"
+    gone.parent.mkdir(parents=True)
+    gone.write_text("of an earlier run, which had such a cell")
     Store(tmp_path / "store").add(record("a"), record("b"))
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True
@@ -103,6 +104,11 @@ pages.execute(Path("p.ipynb"), Path("book"), lambda: None)
     assert done.returncode == 0, done.stderr
     note = json.loads((tmp_path / "book" / ".run" / "p" / "page.json").read_text())
     assert note["records"] == {"one": 1, "two": 1} and note["fresh"] == 0
+    assert sorted(file.name for file in gone.parent.iterdir()) == [
+        "p-one.jsonl",
+        "p-two.jsonl",
+        "page.json",
+    ]
     assert note["parameters"] == {"seeds": 1}
     page = json.loads((tmp_path / "book" / "p.ipynb").read_text())
     assert [cell["id"] for cell in page["cells"]][-1] == "fig"  # the last cell is the machinery's
