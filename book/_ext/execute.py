@@ -1,106 +1,33 @@
-"""Execute the notebooks into the book's pages.
+"""Execute notebooks into the book's pages, side by side.
 
 ``python -m book._ext.execute [notebooks] --to book``
-
-A page is written only when its notebook ran to the end, and the same run gives the same bytes.
-What differs between runs, such as the time, goes to ``.run`` in the pages' folder.
 """
 
 import argparse
-import json
 import math
 import os
 import re
 import signal
 import sys
-import time
 import traceback
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
-from copy import deepcopy
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 import nbformat
 import psutil
-from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
-from nbformat import NotebookNode
 from tqdm import tqdm
 
 from book._ext import kernels, provenance
 from book._ext.alone import alone
-from book._ext.pictures import lighten, pictures
-from dropkit.notebook.parameters import declared
+from book._ext.page import execute
 from dropkit.store.records import write_atomically
 
-# In the kernels: no progress bars in the pages, and numbers that do not depend on the cores.
-KERNEL_ENVIRONMENT = {"TQDM_DISABLE": "1", "OMP_NUM_THREADS": "1"}
-PATIENCE = 600  # seconds, with a kernel that starts or answers on a busy machine
 BAR = "{desc}|{bar}| {n}/{total} cells, {elapsed}, {remaining} left{postfix}"
 SPARE = ".*." + 32 * "[0-9a-f]"  # what `write_atomically` writes until it is whole
-
-# The last cell of each run, which the page does not show.
-SAVE_RECORDS = """import json
-from dropkit.notebook import records
-print(json.dumps(records.save({folder!r}, {cells!r})))"""
-
-
-def execute(source: Path, to: Path, on_cell: Callable[[], None]) -> float:
-    """Run one notebook, write its page into the folder ``to`` and return the seconds of the run.
-
-    ``on_cell`` is called after each code cell. Raises what the notebook raises.
-    """
-    page = nbformat.read(source, as_version=4)
-    metadata = deepcopy(page.metadata)
-    cells = {cell.id: cell.source for cell in page.cells if cell.cell_type == "code"}
-    notes = to.resolve() / ".run" / source.stem
-    save = SAVE_RECORDS.format(folder=str(notes), cells=list(cells))
-    page.cells.append(nbformat.v4.new_code_cell(save))
-    start = time.perf_counter()
-    kernels.despite_taken_ports(_run)(page, on_cell)
-    seconds = time.perf_counter() - start
-    saved = json.loads(page.cells.pop().outputs[0].text)
-    page.metadata = metadata  # without what the kernel says of itself
-    lighten(page)
-    content = (nbformat.writes(page) + "\n").encode()
-    write_atomically(to / source.name, content)
-    for name, picture in pictures(page):
-        write_atomically(to / "_static" / name, picture.encode())
-    note = {
-        "page": provenance.digest(content),
-        "when": datetime.now(UTC).isoformat(timespec="seconds"),
-        "seconds": round(seconds, 1),
-        "parameters": declared(list(cells.values()))[0],
-        **saved,
-    }
-    text = json.dumps(note, indent=1, ensure_ascii=False)
-    write_atomically(notes / "page.json", text.encode())
-    # What an earlier run left goes last: until now the notes named it.
-    named = {f"{source.stem}-{cell}" for cell in saved["records"]}
-    for file in notes.glob("*.jsonl"):
-        if file.stem not in named:
-            file.unlink()
-    return seconds
-
-
-def _run(page: NotebookNode, on_cell: Callable[[], None]) -> None:
-    """Execute a notebook in place, the same each time but for what its cells do differently."""
-    client = NotebookClient(
-        page,
-        startup_timeout=PATIENCE,
-        iopub_timeout=PATIENCE,
-        shutdown_kernel="immediate",  # else some kernels log an interrupt as they end
-        record_timing=False,
-        coalesce_streams=True,  # the kernel splits them by its clock
-        on_cell_executed=lambda **_: on_cell(),
-    )
-    client.reset_execution_trackers()
-    with client.setup_kernel():
-        for index, cell in enumerate(page.cells):
-            client.execute_cell(cell, index)
 
 
 def build(sources: Sequence[Path], to: Path, jobs: int) -> int:
@@ -126,13 +53,9 @@ def build(sources: Sequence[Path], to: Path, jobs: int) -> int:
         }
         try:
             for done, future in enumerate(_as_finished(running, left, bar), 1):
-                source = running[future]
-                if error := future.exception():
-                    failed += 1
-                    bar.write(_failure(source, error), file=sys.stderr)
-                    continue
-                text = f"{done}/{len(running)} {source.stem}: executed in {future.result():.0f} s"
-                bar.write(text, file=sys.stderr)
+                failed += future.exception() is not None
+                text = _outcome(running[future], future)
+                bar.write(f"{done}/{len(running)} {text}", file=sys.stderr)
         except KeyboardInterrupt:
             _stop(running)
             raise
@@ -143,12 +66,8 @@ def build(sources: Sequence[Path], to: Path, jobs: int) -> int:
 
 def _slowest_first(sources: Sequence[Path], to: Path) -> list[Path]:
     """By the seconds of the last run, those never run first: none is left to the end alone."""
-    earlier = provenance.runs(to)
-
-    def seconds(source: Path) -> float:
-        return earlier[source.stem]["seconds"] if source.stem in earlier else math.inf
-
-    return sorted(sources, key=seconds, reverse=True)
+    seconds = {page: run["seconds"] for page, run in provenance.runs(to).items()}
+    return sorted(sources, key=lambda source: seconds.get(source.stem, math.inf), reverse=True)
 
 
 def _as_finished(
@@ -182,8 +101,10 @@ def _steps(source: Path) -> int:
     return 1 + sum(cell.cell_type == "code" for cell in cells)
 
 
-def _failure(source: Path, error: BaseException) -> str:
-    """The notebook's own traceback, not that of the machinery around it."""
+def _outcome(source: Path, future: Future[float]) -> str:
+    """Seconds, or the notebook's own traceback, not that of the machinery around it."""
+    if (error := future.exception()) is None:
+        return f"{source.stem}: executed in {future.result():.0f} s"
     if isinstance(error, DeadKernelError):
         return f"{source} failed: its kernel died, perhaps for want of memory"
     if not isinstance(error, CellExecutionError):
@@ -212,7 +133,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"there is no notebook {', '.join(missing)}")
     if not sources:
         parser.error("there are no notebooks in notebooks/: run this in the repository's folder")
-    os.environ.update(KERNEL_ENVIRONMENT)
+    os.environ.update(kernels.ENVIRONMENT)
     if len(sources) > 1:  # a single kernel imports what it needs as fast
         kernels.use()
     signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -21,8 +21,9 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from book._ext import kernels
-from book._ext.execute import _slowest_first, execute
+from book._ext.execute import _slowest_first
 from book._ext.kernels import despite_taken_ports
+from book._ext.page import execute
 
 PARAMETERS = "densities = [0.1, 0.5]\nseeds = 2"
 SETTINGS = "from dropkit import notebook\nsettings = notebook.settings(globals())"

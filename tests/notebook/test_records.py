@@ -81,7 +81,7 @@ def test_what_a_cell_selects_is_its_own_and_what_it_only_reads_is_not(
 def test_an_executed_page_tells_its_cells_apart(tmp_path: Path) -> None:
     """With the installed IPython, whose counts of cells have changed between versions."""
     code = f"""
-from book._ext import execute as pages
+from book._ext.page import execute
 from pathlib import Path
 import nbformat, logging
 cell = nbformat.v4.new_code_cell
@@ -92,7 +92,7 @@ cells = [cell("seeds = 1", id="parameters"), cell(settings, id="setup"), cell(sh
          cell("print(found['key'])", id="fig")]
 kernel = {{"display_name": "Python 3", "language": "python", "name": "python3"}}
 nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={{"kernelspec": kernel}}), "p.ipynb")
-pages.execute(Path("p.ipynb"), Path("book"), lambda: None)
+execute(Path("p.ipynb"), Path("book"), lambda: None)
 """
     gone = tmp_path / "book" / ".run" / "p" / "p-gone.jsonl"
     gone.parent.mkdir(parents=True)
