@@ -75,7 +75,7 @@ def recorded(
         results = list(measure([wanted[number] for number in missing]))
         common = {
             "seconds": round((time.perf_counter() - began) / len(missing), 3),
-            "provenance": _origin(),
+            "provenance": provenance(package="scikit-learn"),
         }
         store.add(
             *(
@@ -84,13 +84,6 @@ def recorded(
             )
         )
     return [store[each] for each in keys]
-
-
-def _origin() -> dict[str, str | None]:
-    """Where fits come from: PyTorch has no part in them."""
-    made = provenance()
-    del made["torch"]
-    return made | {"scikit-learn": version("scikit-learn")}
 
 
 def plain(result: Measured) -> dict[str, list[float]]:

@@ -8,9 +8,12 @@ from itertools import product
 
 import numpy as np
 
-from dropkit import datasets, models, pruning, scores
-from dropkit.datasets.loading import Data
-from dropkit.datasets.long_tail import load_imbalanced
+from dropkit._common.checks import check_density
+from dropkit.datasets.data import Data
+from dropkit.datasets.loading import load_imbalanced, version
+from dropkit.models import pretrained
+from dropkit.pruning import parse
+from dropkit.scores.registry import SCORES
 from dropkit.store.records import key
 from dropkit.study import queries
 from dropkit.study.queries import Query
@@ -18,11 +21,12 @@ from dropkit.training import recipes
 from dropkit.training.recipes import ENGINE, Recipe
 
 # Data set and model of each scale of the notebooks; "paper" is the one whose numbers it states.
-SCALES = {
+_OF_SCALE = {
     "digits": ("digits-2x4", "mlp"),
     "mini": ("cifar10", "mini"),
     "paper": ("cifar100", "vgg19"),
 }
+SCALES = tuple(_OF_SCALE)
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,7 @@ def dataset_of(scale: str) -> str:
     """
     if scale not in SCALES:
         raise ValueError(f"unknown scale {scale!r}; known are {', '.join(SCALES)}")
-    return SCALES[scale][0]
+    return _OF_SCALE[scale][0]
 
 
 def chosen(scale: str, dataset: str = "", model: str = "") -> tuple[str, str]:
@@ -99,7 +103,7 @@ def chosen(scale: str, dataset: str = "", model: str = "") -> tuple[str, str]:
     """
     dataset = dataset or dataset_of(scale)
     first, _ = recipes.defaults(dataset)
-    usual = SCALES[scale][1]
+    usual = _OF_SCALE[scale][1]
     return dataset, model or (usual if usual in recipes.DEFAULTS[dataset] else first)
 
 
@@ -134,7 +138,7 @@ def grid(
     initialisations : int
         Short query models a seed; recalls and scores are averaged over them.
     imbalance : float
-        Imbalance factor I >= 1 of the training set, see ``imbalance.long_tail``.
+        Imbalance factor I >= 1 of the training set, see ``datasets.long_tail``.
     val_share, val_noise : floats
         How much of the validation split the recalls see, and how noisy; see ``queries.Query``.
 
@@ -153,7 +157,7 @@ def grid(
                 "protocol, as in 'full+cdbw'"
             )
     query = queries.plain(query) if query else queries.short_recipe(recipe)
-    inputs = "; ".join(filter(None, [datasets.version(dataset), models.version(model)]))
+    inputs = "; ".join(filter(None, [version(dataset), pretrained.version(model)]))
     wanted = range(seeds) if isinstance(seeds, int | np.integer) else seeds
     trials = {}
     for seed, protocol, density in product(wanted, protocols, densities):
@@ -178,19 +182,19 @@ def _trial(
     rule: str,
 ) -> Trial:
     """The trial of a protocol without what the protocol does not use."""
-    plan = pruning.parse(protocol)
-    pruning.check_density(density, zero=False)
+    plan = parse(protocol)
+    check_density(density, zero=False)
     if density == 1 or plan.ranking == "full":
         # Nothing is pruned, whatever the protocol: only the loss of the final model is left.
         protocol, density = "full" + "+cdbw" * (plan.loss == "cdbw"), 1.0
-        plan = pruning.parse(protocol)
+        plan = parse(protocol)
     short, long = (
         replace(query, recipe=replace(query.recipe, loss=plan.query_loss))
         for query in (short, long)
     )
     if not plan.needs_recalls:
         short = replace(short, val_share=1.0, val_noise=0.0)
-    score = scores.SCORES[plan.strategy] if plan.needs_scores else None
+    score = SCORES[plan.strategy] if plan.needs_scores else None
     return Trial(
         dataset=short.dataset,
         model=short.model,

@@ -5,11 +5,10 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dropkit._common.checks import check_density
+from dropkit._common.checks import Floats, check_density
 from dropkit.quotas import budget, class_counts
 from dropkit.theory.mixture import GaussianMixture
 
-Floats = NDArray[np.float64]
 Labels = NDArray[np.int8]
 Mask = NDArray[np.bool_]
 

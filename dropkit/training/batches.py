@@ -4,7 +4,6 @@ A set that fits is held on the device whole. A memory-mapped one stays on disk, 
 room for it.
 """
 
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -12,35 +11,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from dropkit.datasets.data import Images
+
 SHIFT = 4  # pixels, Appendix A
-
-
-@dataclass(frozen=True, eq=False)
-class Images:
-    """N images of one shape, with the mean and deviation of each channel that normalise them.
-
-    Attributes
-    ----------
-    pixels : (N, H, W, C) uint8 array, may be memory-mapped
-    mean, std : C floats, for pixels scaled to 0 .. 1
-    """
-
-    pixels: np.ndarray
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-
-    @property
-    def shape(self) -> tuple[int, int, int, int]:
-        """(N, C, H, W), as networks see them."""
-        count, height, width, channels = self.pixels.shape
-        return count, channels, height, width
-
-    def __len__(self) -> int:
-        return len(self.pixels)
-
-    def __getitem__(self, index) -> np.ndarray:
-        """Images as bytes, channels first."""
-        return np.moveaxis(self.pixels[index], -1, -3)
 
 
 class Arrays:

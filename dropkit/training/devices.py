@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import torch
 
-from dropkit._common.checks import UserError
+from dropkit._common.errors import UserError
 
 # Said where no allocator of PyTorch's was asked: of a context, a graph, or a library's handle.
 _ASKED_THE_DRIVER = re.compile("CUDA error: out of memory|(CUBLAS|CUDNN)_STATUS_ALLOC_FAILED")

@@ -15,8 +15,8 @@ from torch.nn import functional as F
 from torch.optim.sgd import sgd
 
 from dropkit import models
+from dropkit.datasets.data import Images
 from dropkit.training import batches as images, reading
-from dropkit.training.batches import Images
 from dropkit.training.graphs import graphed
 from dropkit.training.recipes import Recipe
 from dropkit.training.selection import SELECTORS

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from dropkit.datasets import Data, load, loading
+from dropkit.datasets import Data, digits, load, loading
 from tests import elsewhere
 
 NAMES = ["digits", "digits-2x4", "digits-3rows"]
@@ -162,5 +162,9 @@ class TestErrors:
 
     def test_without_scikit_learn(self, monkeypatch):
         monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
-        with pytest.raises(ImportError, match="pip install scikit-learn"):
-            loading._digit_images.__wrapped__()
+        digits._digit_images.cache_clear()
+        loader = digits.seen(lambda images: images)
+        monkeypatch.setitem(loading._LOADERS, "digits", loader)
+        message = r"the data set 'digits' needs scikit-learn: pip install 'dropkit\[sampler\]'"
+        with pytest.raises(ImportError, match=message):
+            load("digits")

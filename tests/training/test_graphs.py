@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from dropkit import scores, training
-from dropkit.datasets import Data
+from dropkit.datasets import Data, Images
 from dropkit.store import Store
 from dropkit.study import query_models
 from dropkit.study.queries import Query
-from dropkit.training import Images, Recipe, batches, graphs
+from dropkit.training import Recipe, batches, graphs
 from dropkit.training.graphs import graphed
 from tests.fake_gpu import pretended
 
