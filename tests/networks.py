@@ -8,6 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from dropkit import models
+from dropkit.study import executors, query_models
 
 
 def network_seeds(q):
@@ -58,3 +59,9 @@ def outputs(network, data, indices):
 def plain_recalls(network, data, indices, labels):
     guesses = outputs(network, data, indices).argmax(axis=1)
     return [(guesses[labels == k] == k).mean() for k in range(data.num_classes)]
+
+
+def recorded_by(queries, store, device="cpu"):
+    """What each of the queries recorded, by query; trained in this process."""
+    with executors.local(device) as workers:
+        return dict(query_models.run(queries, store, workers))

@@ -36,7 +36,6 @@ from tqdm import tqdm
 from book._ext import kernels, provenance
 from book._ext.pictures import lighten, pictures
 from dropkit.notebook.parameters import declared
-from dropkit.notebook.records import behind
 from dropkit.store.records import write_atomically
 
 # In the kernels: no progress bars in the pages, and numbers that do not depend on the cores.
@@ -83,7 +82,6 @@ def execute(source: Path, to: Path, on_cell: Callable[[], None]) -> float:
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(seconds, 1),
         "parameters": declared(list(cells.values()))[0],
-        "behind": behind(cells, saved["records"]),
         **saved,
     }
     text = json.dumps(note, indent=1, ensure_ascii=False)

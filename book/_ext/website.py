@@ -85,12 +85,12 @@ def with_provenance(
     notebook: dict[str, Any], page: str, run: provenance.Run | None, repository: str | None
 ) -> dict[str, Any]:
     """Return a page as it is rendered: figures that link to their records, and a last section."""
-    behind = run["behind"] if run else {}
+    asked = run["records"] if run else {}
     for cell in notebook["cells"]:
-        figure = cell["metadata"].get("mystnb", {}).get("figure")
-        if figure and (cells := behind.get(cell["id"])):
-            links = ", ".join(provenance.records_link(page, each) for each in cells)
-            figure["caption"] += f" Records: {links}."
+        shown = [each for each in cell["metadata"].get("records", ()) if each in asked]
+        if shown:
+            links = ", ".join(provenance.records_link(page, each) for each in shown)
+            cell["metadata"]["mystnb"]["figure"]["caption"] += f" Records: {links}."
     text = provenance.section(page, run, repository)
     last = {"cell_type": "markdown", "id": "provenance", "metadata": {}, "source": text}
     notebook["cells"].append(last)

@@ -1,14 +1,13 @@
-"""Which records stand behind a page and each of its figures, and where they come from.
+"""Which records the cells of a page ask for, and where those come from.
 
 The kernel that executes a page notes every record that a cell looks up or adds, and saves them
 beside the page for the rendering to find.
 """
 
-import ast
 import os
 import platform
 import subprocess
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -116,83 +115,3 @@ def origins(records: Iterable[Record]) -> list[dict[str, Any]]:
     return [
         {"device": device, engine: version} | group for (device, engine, version), group in ordered
     ]
-
-
-def behind(cells: Mapping[str, str], sources: Collection[str]) -> dict[str, list[str]]:
-    """Return for each cell which of the cells `sources` its names come from, itself included.
-
-    `cells` maps ids to code in the order of execution. A name comes from the last cell that
-    assigned it and those that changed it since; what a function does to its arguments is not seen.
-    """
-    trees = {cell: _parsed(code) for cell, code in cells.items()}
-    # A call such as table(...) of an imported module changes nothing that is kept here.
-    modules = {name for tree in trees.values() for name in _imported(tree)}
-    makers: dict[str, list[str]] = {}  # name -> the cells that made it what it is
-    reached: dict[str, set[str]] = {}
-    for cell, tree in trees.items():
-        needed, assigned, changed = _names(tree)
-        came_from = {maker for name in needed - modules for maker in makers.get(name, ())}
-        reached[cell] = {cell}.union(*(reached[maker] for maker in came_from))
-        makers |= {name: [cell] for name in assigned}
-        for name in changed - modules:
-            makers.setdefault(name, []).append(cell)
-    return {
-        cell: [source for source in cells if source in reached[cell] and source in sources]
-        for cell in cells
-    }
-
-
-def _parsed(code: str) -> ast.Module:
-    try:
-        return ast.parse(code)
-    except SyntaxError:  # IPython's own commands
-        return ast.Module([], [])
-
-
-def _imported(tree: ast.Module) -> set[str]:
-    names = (node for node in ast.walk(tree) if isinstance(node, ast.alias))
-    return {(alias.asname or alias.name).split(".")[0] for alias in names}
-
-
-def _names(tree: ast.Module) -> tuple[set[str], set[str], set[str]]:
-    """Names that a cell needs from before it, those it assigns, and others it changes in place."""
-    needed: set[str] = set()
-    assigned: set[str] = set()
-    changed: set[str] = set()
-    for statement in tree.body:
-        nodes = list(ast.walk(statement))
-        own = _own_names(nodes)
-        names = [node for node in nodes if isinstance(node, ast.Name) and node.id not in own]
-        touched = {name for node in nodes if (name := _changed(node))} - assigned
-        read = {node.id for node in names if isinstance(node.ctx, ast.Load)} | touched
-        needed |= read - assigned
-        changed |= touched
-        assigned |= {node.id for node in names if isinstance(node.ctx, ast.Store)} - touched
-        assigned |= {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
-    return needed, assigned, changed
-
-
-def _own_names(nodes: Iterable[ast.AST]) -> set[str]:
-    """Names that only the comprehensions of a statement know, and none of them iterates over."""
-    loops = [node for node in nodes if isinstance(node, ast.comprehension)]
-    bound = {name for loop in loops for name in _ids(loop.target)}
-    return bound - {name for loop in loops for name in _ids(loop.iter)}
-
-
-def _ids(tree: ast.AST) -> set[str]:
-    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-
-
-def _changed(node: ast.AST) -> str | None:
-    """The name whose object an item assignment or a call for its effect changes."""
-    if isinstance(node, ast.AugAssign):
-        node = node.target
-    elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
-        node = node.value.func
-        if not isinstance(node, ast.Attribute):
-            return None
-    elif not (isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store | ast.Del)):
-        return None
-    while isinstance(node, ast.Subscript | ast.Attribute):
-        node = node.value
-    return node.id if isinstance(node, ast.Name) else None

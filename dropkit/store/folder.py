@@ -16,7 +16,6 @@ import warnings
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +49,7 @@ __all__ = [
     "write_atomically",
 ]
 
-# Called with each record that a store is asked for, and whether it was just added.
+# Told of each record that is used, by a look-up, `select` or `add`, and whether it was just added.
 watchers: list[Callable[[Record, bool], None]] = []
 
 
@@ -97,16 +96,20 @@ class Store:
         return name in self._records
 
     def __getitem__(self, name: str) -> Record:
-        record = self._records[name]
-        for watch in watchers:
-            watch(record, False)
-        return record
+        return _used(self._records[name])
 
     def __len__(self) -> int:
         return len(self._records)
 
     def __iter__(self) -> Iterator[Record]:
         return iter(self._records.values())
+
+    def select(self, wanted: Callable[[Record], bool]) -> Iterator[Record]:
+        """Yield the records that `wanted` is true of; a page that is executed offers them.
+
+        As it offers those looked up by key or added, but not what is only iterated over.
+        """
+        return map(_used, filter(wanted, self))
 
     def add(self, *records: Record) -> None:
         """Append records, on disk when this returns; a key that is there already is left alone.
@@ -123,8 +126,8 @@ class Store:
         # As they will be read, so that a record is the same now and later.
         self._records |= {name: json.loads(text) for name, text in fresh.items()}
         self._unwritten |= fresh
-        for name, watch in product(fresh, watchers):
-            watch(self._records[name], True)
+        for name in fresh:
+            _used(self._records[name], fresh=True)
         if not self._unwritten:
             return
         self.open()
@@ -200,6 +203,12 @@ class Store:
         if not name.isalnum():  # nor leads out of the folder
             raise ValueError(f"arrays are kept under letters and digits, got {name!r}")
         return self.path / "queries" / f"{name}.npz"
+
+
+def _used(record: Record, fresh: bool = False) -> Record:
+    for watch in watchers:
+        watch(record, fresh)
+    return record
 
 
 @contextmanager

@@ -24,7 +24,8 @@ from dropkit.store.folder import Store
 from dropkit.study import executors, plan, preparation, query_models, runner
 from dropkit.study.preparation import Prepared
 from dropkit.study.trials import Trial
-from dropkit.training import batches, over_processes
+from dropkit.training import over_processes
+from dropkit.training.batches import source_of
 from dropkit.training.engine import DTYPES
 
 PATIENCE = timedelta(days=2)  # with a process that trains one query network more than another
@@ -61,7 +62,7 @@ def run(trials: Sequence[Trial], store: Store, device: torch.device) -> None:
     Raises
     ------
     ValueError, StoreError
-        As ``parallel.train`` and ``study.run`` do.
+        As ``over_processes.train`` and ``study.run`` do.
     """
     first = dist.get_rank() == 0
     # Asked of one process: another may read the folder a moment later, and see more.
@@ -119,7 +120,7 @@ def _run(prepared: Prepared, store: Store, device: torch.device) -> None:
         device=device,
     )
     seconds = time.perf_counter() - began
-    source = batches.source(data.x, DTYPES[recipe.precision], device)
+    source = source_of(data.x, DTYPES[recipe.precision], device)
     y, strata = (torch.as_tensor(values, device=device) for values in (data.y, data.strata))
     recalls = over_processes.recalls(stack, source, data.test, y, strata).cpu().numpy()
     if dist.get_rank() == 0:

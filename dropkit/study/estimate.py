@@ -18,9 +18,9 @@ from dropkit.datasets import imagenet, tinyimagenet
 from dropkit.datasets.data import Images
 from dropkit.datasets.decode import IMAGENET
 from dropkit.datasets.long_tail import tail_sizes
-from dropkit.study.queries import Query
+from dropkit.study.queries import Network, Query
 from dropkit.study.trials import Trial
-from dropkit.training.graphs import EAGER
+from dropkit.training.devices import EAGER
 from dropkit.training.recipes import Recipe
 
 SECONDS = 5.0  # of measuring
@@ -28,9 +28,15 @@ SECONDS = 5.0  # of measuring
 
 @dataclass(frozen=True)
 class Size:
-    """Training samples of a data set, those of its smallest class, classes, and a sample's shape.
+    """How large a data set is; ``PUBLISHED`` has those that need not be loaded for it.
 
-    ``PUBLISHED`` has those of sets that need not be loaded for it.
+    Parameters
+    ----------
+    train, smallest : int
+        Training samples, and those of the smallest class.
+    classes : int
+    shape : ints
+        Of a sample.
     """
 
     train: int
@@ -43,8 +49,15 @@ class Size:
 class Cost:
     """Networks to be trained, and the images that they train on, counted each time.
 
-    Queries are shared by trials; `query_images` are those of all initialisations. Evaluation, and
-    the gradient norms of GraNd, come on top. `record` is how many bytes the largest query records.
+    Queries are shared by trials. Evaluation, and the gradient norms of GraNd, come on top.
+
+    Parameters
+    ----------
+    trials, queries : int
+    trial_images, query_images : int
+        Of a query those of all its initialisations.
+    record : int
+        Bytes that the largest query records.
     """
 
     trials: int
@@ -75,7 +88,7 @@ PUBLISHED = {
 
 
 def size(dataset: str) -> Size:
-    """The size of a data set; one that is not published is loaded.
+    """Return the size of a data set; one that is not published is loaded.
 
     Raises
     ------
@@ -90,19 +103,18 @@ def size(dataset: str) -> Size:
 
 
 def cost(trials: Iterable[Trial]) -> Cost:
-    """What trials and the queries before them train on."""
+    """Return what trials and the queries before them train on."""
     trials = list(dict.fromkeys(trials))
     queries = {query for trial in trials for query in trial.queries}
-    return Cost(
-        len(trials),
-        len(queries),
-        sum(trial.images(_samples(trial.dataset, trial.imbalance)) for trial in trials),
-        sum(
-            query.initialisations * query.images(_samples(query.dataset, query.imbalance))
-            for query in queries
-        ),
-        max(map(_record, queries), default=0),
-    )
+    networks = [Network(query, r) for query in queries for r in range(query.initialisations)]
+    record = max(map(_record, queries), default=0)
+    return Cost(len(trials), len(queries), images(trials), images(networks), record)
+
+
+def images(networks: Iterable[Trial | Network]) -> int:
+    """Return how many images networks of trials and of queries train on, counted each time."""
+    trained = [each.query if isinstance(each, Network) else each for each in networks]
+    return sum(each.images(_samples(each.dataset, each.imbalance)) for each in trained)
 
 
 def _samples(dataset: str, imbalance: float) -> int:
@@ -132,7 +144,7 @@ def _untrained(model: str) -> str:
 
 
 def flops(model: str, found: Size) -> float:
-    """Floating-point operations that training on one image takes, forward and backward.
+    """Return the floating-point operations of training on one image, forward and backward.
 
     Those of matrix products and convolutions, a multiplication and an addition counted each.
     """
@@ -143,10 +155,8 @@ def flops(model: str, found: Size) -> float:
     return counter.get_total_flops() / 2
 
 
-def throughput(
-    model: str, found: Size, recipe: Recipe, device: torch.device, seconds: float = SECONDS
-) -> float:
-    """Images a second that a recipe trains on, measured on random images in the device's memory.
+def throughput(model: str, found: Size, recipe: Recipe, device: torch.device) -> float:
+    """Return the images a second that a recipe trains on, measured on random images in memory.
 
     Networks that are trained together count together. A processor is given smaller batches of large
     images: those of a recipe for GPUs would not fit its memory.
@@ -164,7 +174,7 @@ def throughput(
     else:
         x = rng.random((count, *found.shape))
     seeds = range(training.stack_size(model))
-    clock = _Clock(seconds, every=1 if device.type == "cpu" else steps)
+    clock = _Stopwatch(every=1 if device.type == "cpu" else steps)
     with suppress(_Enough):
         training.train(
             _untrained(model),
@@ -184,11 +194,11 @@ class _Enough(Exception):
     """Ends a training that is only measured."""
 
 
-class _Clock:
-    """Counts the images of steps for some seconds, `every` steps at once; the first warm up."""
+class _Stopwatch:
+    """Counts the images of steps for ``SECONDS``, `every` steps at once; the first warm up."""
 
-    def __init__(self, seconds: float, every: int):
-        self.seconds, self.every, self.steps, self.images = seconds, every, 0, 0
+    def __init__(self, every: int):
+        self.every, self.steps, self.images = every, 0, 0
 
     def __call__(self, epoch: int, positions: Tensor, logits: Tensor) -> None:
         self.steps += 1
@@ -201,5 +211,5 @@ class _Clock:
             return
         self.images += self.every * positions.numel()
         self.elapsed = now - self.began
-        if self.elapsed >= self.seconds:
+        if self.elapsed >= SECONDS:
             raise _Enough

@@ -1,4 +1,4 @@
-"""Do independent jobs here, or in one process a core or GPU; ``cluster`` does them by Ray.
+"""Do independent jobs here, or in one process a core or GPU; ``on_ray`` does them by Ray.
 
 An executor is a context manager, ``executor(device)``, that gives ``Workers``; they are started at
 the first job, and go on until the context ends. ``workers.do(work, jobs)`` yields ``work(job)`` of
@@ -7,7 +7,7 @@ workers were doing is yielded too. A worker that dies, killed or for want of mem
 its job is tried again.
 
 The device "cuda" is one GPU to ``local``; to ``processes`` it is every GPU of the machine, and to
-``cluster.on_ray`` of the cluster, one a worker. "cuda:N" is that GPU alone, and names none on a
+``on_ray`` of the cluster, one a worker. "cuda:N" is that GPU alone, and names none on a
 cluster. "auto" is "cuda" where there are GPUs.
 """
 
@@ -41,7 +41,15 @@ class ExecutorError(OSError):
 
 
 class Workers(NamedTuple):
-    """How many workers there are, the device that each has, and what lets them do jobs."""
+    """How many workers there are, the device that each has, and what lets them do jobs.
+
+    Attributes
+    ----------
+    count : int
+    device : str
+    do : callable
+        Takes a function and jobs for it, and yields its answers.
+    """
 
     count: int
     device: str
@@ -61,7 +69,7 @@ class Watch(Protocol):
 
 
 def shares(units: Sequence[Any], most: int, workers: int) -> list[list[Any]]:
-    """Cut units of one kind into groups for workers to finish together: equal ones, `most` at most.
+    """Cut units of one kind into groups for workers to finish together: equal, `most` at most.
 
     Groups below a quarter of `most` are left whole, for small stacks cost more a network.
     """
@@ -205,7 +213,7 @@ def _end_with_parent(leash: connection.Connection) -> None:
 
 
 def named(error: BaseException, deaths: type | tuple[type, ...]) -> BaseException:
-    """The error, in words of ours if a worker's death is all it says."""
+    """Return the error, in words of ours if a worker's death is all it says."""
     if not isinstance(error, deaths):
         return error
     return ExecutorError(

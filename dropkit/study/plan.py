@@ -26,7 +26,7 @@ from tqdm import tqdm
 from dropkit import datasets, models, pruning
 from dropkit._common.checks import check_density
 from dropkit.store.folder import Store
-from dropkit.study import query_models, runner
+from dropkit.study import estimate, query_models, runner
 from dropkit.study.queries import Network
 from dropkit.study.trials import Trial, grid
 from dropkit.training import recipes
@@ -140,9 +140,23 @@ def run(
     seeds: Sequence[int] | None = None,
     minutes: float | None = None,
 ) -> tuple[int, int]:
-    """Run what the store lacks of a plan, and return how many trials are done, and of how many.
+    """Run what the store lacks of a plan.
 
-    With `minutes` no network is begun that those before it say would not be trained in time.
+    Parameters
+    ----------
+    plan : Plan
+    store : Store
+    executor, device : str
+        As of ``study.run``.
+    seeds : ints, optional
+        These alone; default: those of the plan.
+    minutes : float, optional
+        Begin no network that those before it say would not be trained in time.
+
+    Returns
+    -------
+    (int, int)
+        How many trials are done, and of how many.
 
     Raises
     ------
@@ -157,27 +171,18 @@ def run(
     todo = [runner.missing(step, store) for step in steps]
     trials = sum(todo, [])
     networks = query_models.lacking([query for t in trials for query in t.queries], store)
-    with tqdm(total=cost([*networks, *trials]), unit="image", unit_scale=True) as bar:
-        clock = _Clock(bar, minutes)
+    images = estimate.images([*networks, *trials])
+    with tqdm(total=images, unit="image", unit_scale=True) as bar:
+        progress = _Progress(bar, minutes)
         for step in todo:
-            if step and clock.may_start(step[:1]):  # else nothing is read or computed for it
-                runner.run(step, store=store, executor=executor, device=device, watch=clock)
+            if step and progress.may_start(step[:1]):  # else nothing is read or computed for it
+                runner.run(step, store=store, executor=executor, device=device, watch=progress)
     names = {trial.key for step in steps for trial in step}
     return len([name for name in names if name in store]), len(names)
 
 
-def cost(networks: Iterable[Trial | Network]) -> int:
-    """Images that networks of trials and of queries train on, counted each time."""
-    return sum(map(_images, networks))
-
-
-def _images(network: Trial | Network) -> int:
-    trains = network.query if isinstance(network, Network) else network
-    return trains.images(len(trains.data.train))
-
-
-class _Clock:
-    """Shows how far a plan is, and says whether there is time for more."""
+class _Progress:
+    """A ``Watch`` that shows how far a plan is, and says whether there is time for more."""
 
     def __init__(self, bar: tqdm, minutes: float | None):
         self.bar = bar
@@ -189,10 +194,10 @@ class _Clock:
         if self.end is None:
             return True
         per_image = MARGIN * self.seconds / self.images if self.images else 0.0
-        return self.began + per_image * cost(networks) < self.end
+        return self.began + per_image * estimate.images(networks) < self.end
 
     def finished(self, networks: Sequence[Trial | Network]) -> None:
-        images = cost(networks)
+        images = estimate.images(networks)
         self.images += images
         self.seconds += time.monotonic() - self.began
         self.bar.update(images)

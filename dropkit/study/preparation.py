@@ -29,9 +29,16 @@ class Prepared(NamedTuple):
 def prepare(
     trials: Sequence[Trial], store: Store, workers: Workers, watch: Watch | None = None
 ) -> list[Prepared]:
-    """What each trial is to be trained on, in their order, once their query models are trained.
+    """Return what each trial is to be trained on, in their order: trains the query models for it.
 
-    Where `watch` stops that, the trials whose queries are answered.
+    Parameters
+    ----------
+    trials : Trials
+    store : Store
+    workers : Workers
+        Of an executor; they train the query models.
+    watch : Watch, optional
+        Where it stops that, the trials whose queries are answered return.
 
     Raises
     ------
@@ -90,7 +97,7 @@ def _asked(
         if trial.score_query:
             wanted[trial.score_query][_score_name(trial)[1]] = None
     measured, ranked = {}, {}
-    for query, recorded in query_models.each(wanted, store, workers, watch):
+    for query, recorded in query_models.run(wanted, store, workers, watch):
         for strategy in wanted[query]:
             ranked[query, strategy] = SCORES[strategy](recorded)
         measured[query] = Recorded(recalls=recorded.recalls, val_sizes=recorded.val_sizes)
@@ -98,7 +105,13 @@ def _asked(
 
 
 def scores_of(trials: Sequence[Trial], store: Store, device: str = "cpu") -> dict[str, np.ndarray]:
-    """The scores (S, n), rows by seed, of each strategy that the trials rank by."""
+    """Return the scores (S, n), rows by seed, of each strategy that the trials rank by.
+
+    Raises
+    ------
+    ValueError
+        If two trials of one seed rank by scores of different queries.
+    """
     with executors.local(device) as workers:
         _, ranked = _asked(trials, store, workers)
     rows: dict[str, dict[int, np.ndarray]] = {}
@@ -120,10 +133,16 @@ def _score_name(trial: Trial) -> tuple[Query | None, str | None]:
 def keep(
     trial: Trial, data: Data, measured: Recorded | None, scores: np.ndarray | None
 ) -> np.ndarray:
-    """Pool indices of the training samples of its data set that a trial keeps.
+    """Return pool indices of the training samples of its data set that a trial keeps.
 
-    `measured` has the recalls of its query models, `scores` (n,) are its strategy's; None where
-    the protocol needs none.
+    Parameters
+    ----------
+    trial : Trial
+    data : Data
+    measured : Recorded or None
+        Its query models' recalls; None where the protocol needs none.
+    scores : (n,) array or None
+        Its strategy's; None where the protocol needs none.
     """
     chosen = pruning.prune(
         trial.protocol,
@@ -147,5 +166,5 @@ def _query_note(measured: Recorded) -> dict:
 
 
 def rounded(values: np.ndarray) -> list[float]:
-    """Recalls as records hold them."""
+    """Return recalls as records hold them."""
     return [round(float(value), 6) for value in values]

@@ -22,7 +22,7 @@ from dropkit.store.folder import Store
 from dropkit.study import executors
 from dropkit.study.executors import Watch, Workers
 from dropkit.study.queries import Network, Query
-from dropkit.training import batches
+from dropkit.training.batches import source_of
 from dropkit.training.stacks import Stack
 
 GRADIENTS = 2000  # samples normalised at once for GraNd
@@ -36,32 +36,35 @@ Arrays = dict[str, np.ndarray]
 class Recorded(QueryRecord):
     """A query's record with its recalls on the validation split.
 
-    `recalls` (R, K) and `val_sizes` (K,), the samples of each class they were measured on.
+    Parameters
+    ----------
+    recalls : (R, K) array
+        Of each of its R networks.
+    val_sizes : (K,) array
+        Samples of each class that they were measured on.
     """
 
     recalls: np.ndarray
     val_sizes: np.ndarray
 
 
-def run(queries: Iterable[Query], store: Store, *, device: str = "cpu") -> dict[Query, Recorded]:
-    """Return what each query recorded, training only those the store does not have.
+def run(
+    queries: Iterable[Query], store: Store, workers: Workers, watch: Watch | None = None
+) -> Iterator[tuple[Query, Recorded]]:
+    """Yield each query with what it recorded: those in the store, then others as they are trained.
 
     A short query records ``probs`` and ``grad_norms``, a long one ``target_probs`` and
     ``correct``, both from training-mode outputs as they occur, and ``features``; every query
     records the recalls on the validation split.
-    """
-    asked = list(queries)
-    with executors.local(device) as workers:
-        found = dict(each(asked, store, workers))
-    return {query: found[query] for query in asked}
 
-
-def each(
-    queries: Iterable[Query], store: Store, workers: Workers, watch: Watch | None = None
-) -> Iterator[tuple[Query, Recorded]]:
-    """Yield what ``run`` returns: what the store has, then every other query as it is trained.
-
-    Where `watch` stops it, the finished networks of a query are in the store.
+    Parameters
+    ----------
+    queries : Queries
+    store : Store
+    workers : Workers
+        Of an executor; they train what the store lacks.
+    watch : Watch, optional
+        Where it stops the training, the finished networks of a query are in the store.
     """
     asked = dict.fromkeys(queries)
     missing = []
@@ -111,7 +114,7 @@ def _whole(
 
 
 def lacking(queries: Iterable[Query], store: Store) -> list[Network]:
-    """The networks of queries that the store has neither alone nor with the others of a query."""
+    """Return the networks of queries that the store has neither alone nor with their others."""
     there = set(store.array_names())  # by name: what a large set recorded takes long to read
     missing = [query for query in dict.fromkeys(queries) if query.key not in there]
     networks = [network for query in missing for network in _networks(query, {})]
@@ -119,7 +122,7 @@ def lacking(queries: Iterable[Query], store: Store) -> list[Network]:
 
 
 def train(networks: Iterable[Network], store: Store, device: str) -> None:
-    """Train networks of queries, and keep each in the store for ``run`` to find it there."""
+    """Train networks of queries, and keep each in the store for `run` to find it there."""
     for network in networks:
         _, (arrays,) = _train([network], device)
         store.save_arrays(network.name, arrays)
@@ -234,7 +237,7 @@ def _gradient_norms(
 ) -> np.ndarray:
     """GraNd's norms of each network on its own samples, (S, n) float32."""
     weights = next(networks.parameters())
-    source = batches.source(x, weights.dtype, weights.device)
+    source = source_of(x, weights.dtype, weights.device)
     chunk = 64 if weights.device.type == "cpu" else 256  # a GPU waits for its orders in small ones
 
     def norms(network: nn.Module, rows: np.ndarray) -> np.ndarray:

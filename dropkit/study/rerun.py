@@ -28,8 +28,13 @@ class Drawn(NamedTuple):
 class Verified(NamedTuple):
     """A stored record beside what came out of the same trial or fit run again.
 
-    `difference` is the largest between their recalls; `same_kept` says whether every class kept
-    as many samples.
+    Attributes
+    ----------
+    stored : Record
+    difference : float
+        The largest between their recalls.
+    same_kept : bool
+        Whether every class kept as many samples.
     """
 
     stored: Record
@@ -38,7 +43,7 @@ class Verified(NamedTuple):
 
 
 def trial_of(record: Record) -> Trial | None:
-    """The trial that a record is of; None if this version of dropkit would run another one."""
+    """Return the trial that a record is of; None if this version would run another one."""
     try:
         trial = _restored(Trial, record["trial"])
         strategy = pruning.parse(trial.protocol).strategy
@@ -62,7 +67,7 @@ def _restored(kind: type, config: dict[str, Any]) -> Any:
 
 
 def fit_of(record: Record) -> Fit | None:
-    """What measures the fit of a record; None if not these packages, or it is none."""
+    """Return what measures the fit of a record; None if not these packages, or it is none."""
     if "fit" not in record:
         return None
     try:

@@ -16,23 +16,10 @@ from dropkit.store.provenance import provenance
 from dropkit.store.records import Record
 from dropkit.study import executors, on_ray
 from dropkit.study.executors import Watch, Workers
-from dropkit.study.preparation import Prepared, keep, prepare, rounded, scores_of
-from dropkit.study.trials import Trial, chosen, dataset_of, grid
+from dropkit.study.preparation import Prepared, prepare, rounded
+from dropkit.study.trials import Trial
 from dropkit.training import devices
 from dropkit.training.engine import stack_size
-
-__all__ = [
-    "Trial",
-    "by_protocol",
-    "chosen",
-    "dataset_of",
-    "grid",
-    "keep",
-    "missing",
-    "run",
-    "scores_of",
-]
-
 
 EXECUTORS: dict[str, Callable[[str], AbstractContextManager[Workers]]] = {
     "local": executors.local,
@@ -42,7 +29,7 @@ EXECUTORS: dict[str, Callable[[str], AbstractContextManager[Workers]]] = {
 
 
 def missing(trials: Iterable[Trial], store: Store) -> list[Trial]:
-    """The trials that the store has no record of."""
+    """Return the trials that the store has no record of."""
     return [trial for trial in trials if trial.key not in store]
 
 
@@ -159,7 +146,7 @@ def _train(job: Sequence[Prepared], device: str) -> tuple[list[Trial], list[Reco
 
 
 def record(prepared: Prepared, recalls: np.ndarray, seconds: float, device: str) -> Record:
-    """What is kept of a network that has these test recalls (K,) after its seconds of training."""
+    """Return the record of a trial, from its test recalls (K,) and seconds of training."""
     trial, kept, query = prepared
     data = trial.data
     return {

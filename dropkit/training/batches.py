@@ -1,23 +1,34 @@
-"""Sets of images, kept as bytes; a batch is shifted, flipped and normalised where it is trained on.
+"""Batches of a pool: images are kept as bytes, and shifted, flipped and normalised batch by batch.
 
 A set that fits is held on the device whole. A memory-mapped one stays on disk, but for a GPU with
-room for it.
+room for it, and is read ahead: in order, a few batches at a time, by threads, for others run on
+while one copies from a memory-mapped file or waits for its disk. They copy bytes, no more: random
+numbers are drawn and images cut as they would be without them.
 """
 
+import os
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from functools import lru_cache
+from itertools import islice
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from dropkit._common import machine
 from dropkit.datasets.data import Images
 
 SHIFT = 4  # pixels, Appendix A
+READERS = 8  # threads, at most: more wait for the same disk
+MEMORY = 2**29  # bytes read and not yet taken, at most, or else one batch
 
 
-class Arrays:
-    """Samples that are numbers already, on a device: rows (S, b) to samples (S, b, ...)."""
+class ArraySource:
+    """Batches of samples that are numbers already: rows (S, b) of the pool to (S, b, ...)."""
 
     batch = None  # of any size
     resident = True
@@ -32,12 +43,12 @@ class Arrays:
         return self.x[rows]
 
 
-class Batches:
-    """Images as normalised float32 batches: rows (S, b) to (S, b, C, H, W), channels-last memory.
+class ImageSource:
+    """Batches of images, normalised: rows (S, b) to (S, b, C, H, W) float32, channels-last memory.
 
     `moves` (S, b, 3) cut each image out of a black border of 4 pixels, at a row and a column
     0 .. 8, and mirror it where the third is 1: shifts by up to 4 pixels, and flips. `read` is what
-    ``read`` returned for these rows, where that was done ahead.
+    `read_ahead` yields for these rows, where that was done.
     """
 
     batch = 500  # samples evaluated at once
@@ -104,22 +115,26 @@ class Batches:
         return torch.where(mirror[..., None, None, None] == 1, found.flip(-2), found)
 
 
-def draw_moves(size: int, generator: torch.Generator) -> Tensor:
-    """Random moves of `size` images for ``Batches``, (size, 3) uint8."""
-    shifts = torch.randint(2 * SHIFT + 1, (size, 2), generator=generator, dtype=torch.uint8)
-    mirror = torch.randint(2, (size, 1), generator=generator, dtype=torch.uint8)
-    return torch.cat([shifts, mirror], dim=1)
+Source = ArraySource | ImageSource
 
 
-def source(x: np.ndarray | Images, dtype: torch.dtype, device: torch.device) -> Arrays | Batches:
-    """What gives the samples of a pool by their rows, on a device."""
+def source_of(x: np.ndarray | Images, dtype: torch.dtype, device: torch.device) -> Source:
+    """What gives the samples of a pool by their rows, on a device.
+
+    Parameters
+    ----------
+    x : (N, ...) array or Images
+    dtype : torch.dtype
+        Of samples that are numbers already; images become float32.
+    device : torch.device
+    """
     device = torch.empty(0, device=device).device  # "cuda" and "cuda:0" are one, and hold one copy
-    return _batches(x, device) if isinstance(x, Images) else Arrays(x, dtype, device)
+    return _image_source(x, device) if isinstance(x, Images) else ArraySource(x, dtype, device)
 
 
 @lru_cache(maxsize=2)
-def _batches(images: Images, device: torch.device) -> Batches:
-    return Batches(images, device)
+def _image_source(images: Images, device: torch.device) -> ImageSource:
+    return ImageSource(images, device)
 
 
 def _fits(pixels: np.ndarray, device: torch.device) -> bool:
@@ -138,3 +153,66 @@ def _padded(images: Images, device: torch.device) -> Tensor:
         part = slice(start, start + 10_000)
         padded[part, inside, inside] = torch.as_tensor(images.pixels[part]).to(device)
     return padded
+
+
+def draw_moves(size: int, generator: torch.Generator) -> Tensor:
+    """Random moves of `size` images for `ImageSource`, (size, 3) uint8."""
+    shifts = torch.randint(2 * SHIFT + 1, (size, 2), generator=generator, dtype=torch.uint8)
+    mirror = torch.randint(2, (size, 1), generator=generator, dtype=torch.uint8)
+    return torch.cat([shifts, mirror], dim=1)
+
+
+def by_parts(
+    function: Callable[[Tensor], Tensor], source: Source, rows: Tensor, size: int
+) -> Tensor:
+    """What a function of batches (S, b, ...) gives for rows (S, m), at most `size` at once."""
+    parts = rows.to(source.home).split(source.batch or size, 1)
+    with closing(read_ahead(source, parts)) as found:
+        batches = zip(parts, found, strict=True)
+        return torch.cat([function(source(part, read=read)) for part, read in batches], dim=1)
+
+
+def read_ahead(source: Source, parts: Sequence[Tensor]) -> Generator[Tensor | None, None, None]:
+    """Yield what `source` takes as `read` for each part (S, b) of rows, which lie on the CPU.
+
+    That is None where the device holds the whole set. Close the generator to leave it early: no
+    thread outlives it. What reading a part raises is raised in that part's turn.
+    """
+    if source.resident or not parts:
+        yield from (None for _ in parts)
+        return
+    readers = _readers()
+    size = max(1, parts[0].numel() * source.pixels[0].nbytes)
+    most = max(1, min(readers + 1, MEMORY // size))
+    pool = ThreadPoolExecutor(readers, "read-ahead")
+    rest = iter(parts)
+    waiting: deque[Future[Tensor]] = deque()
+    taken: deque[torch.cuda.Event] = deque()
+
+    def submit(count: int) -> None:
+        # Memory is asked for here: a new thread would open the first GPU, whichever is ours.
+        for part in islice(rest, count):
+            waiting.append(pool.submit(source.read, part, source.room(part)))
+
+    try:
+        submit(most)
+        while waiting:
+            read = waiting.popleft().result()
+            submit(1)
+            yield read
+            if source.device.type == "cuda":
+                # A GPU may lag behind what it is told to copy; the memory for that is bounded too.
+                taken.append(torch.cuda.current_stream(source.device).record_event())
+                if len(taken) > most:
+                    taken.popleft().synchronize()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _readers() -> int:
+    """Threads that read: this process's share of the cores but one, which trains; at least 1."""
+    beside = int(os.environ.get("LOCAL_WORLD_SIZE", 1))  # processes that torchrun started here
+    share = machine.cores() // beside
+    if beside == 1:  # torchrun tells each of several to compute with one thread, whatever its share
+        share = min(share, torch.get_num_threads())
+    return max(1, min(share - 1, READERS))

@@ -1,18 +1,23 @@
-"""Which processor trains: from a name to a device, or one sentence where it is not there."""
+"""What trains: a device by its name, one sentence where it is not there, and a GPU's graphs."""
 
 import re
+from collections.abc import Callable
 from contextlib import contextmanager
+from functools import cache
 
 import torch
+from torch import Tensor
 
 from dropkit._common.errors import UserError
+
+EAGER = 3  # steps on a GPU before a recording, in which libraries choose kernels and allocate
 
 # Said where no allocator of PyTorch's was asked: of a context, a graph, or a library's handle.
 _ASKED_THE_DRIVER = re.compile("CUDA error: out of memory|(CUBLAS|CUDNN)_STATUS_ALLOC_FAILED")
 
 
 def check(name: str) -> str:
-    """The name, if it is one that a machine may have.
+    """Return the name, if it is one that a machine may have.
 
     Raises
     ------
@@ -25,7 +30,12 @@ def check(name: str) -> str:
 
 
 def resolve(name: str) -> torch.device:
-    """The device called "cpu", "cuda", "cuda:N" or "mps"; "auto" takes a GPU where there is one.
+    """Return the device of a name; "auto" takes a GPU where there is one.
+
+    Parameters
+    ----------
+    name : str
+        "cpu", "cuda", "cuda:N", "mps" or "auto".
 
     Raises
     ------
@@ -67,3 +77,67 @@ def memory_named(what: str):
 def _lacks_memory(error: BaseException | None) -> bool:
     found = isinstance(error, RuntimeError) and _ASKED_THE_DRIVER.search(str(error))
     return bool(found) or isinstance(error, torch.OutOfMemoryError)
+
+
+def graphed(step: Callable[..., Tensor], device: torch.device) -> Callable[..., Tensor]:
+    """Return a step itself on a CPU; on a GPU one that is recorded once and then launched whole.
+
+    Parameters
+    ----------
+    step : callable
+        Its arguments are tensors or None, and whatever else it reads stays where it is.
+    device : torch.device
+
+    Returns
+    -------
+    callable
+        The same function, replayed from a graph for each shape of the arguments. What it returned
+        is overwritten by the next call of that shape.
+    """
+    if device.type != "cuda":
+        return step
+    stream = _stream(device)
+    graphs: dict[tuple, _Graph] = {}
+
+    def run(*inputs: Tensor | None) -> Tensor:
+        shape = tuple(None if tensor is None else tensor.shape for tensor in inputs)
+        if shape not in graphs:
+            graphs[shape] = _Graph(step, stream)
+        return graphs[shape](*inputs)
+
+    return run
+
+
+@cache
+def _stream(device: torch.device) -> torch.cuda.Stream:
+    """One for all recordings on a GPU: cuBLAS keeps memory for every stream that it has seen."""
+    return torch.cuda.Stream(device)  # of this GPU, which need not be the current one
+
+
+class _Graph:
+    def __init__(self, step: Callable[..., Tensor], stream: torch.cuda.Stream):
+        self.step, self.stream, self.calls, self.graph = step, stream, 0, None
+
+    def __call__(self, *inputs: Tensor | None) -> Tensor:
+        self.calls += 1
+        if self.calls <= EAGER:
+            return self._aside(*inputs)
+        if self.graph is None:
+            self.inputs = [None if tensor is None else tensor.clone() for tensor in inputs]
+            self.graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(self.graph, stream=self.stream):  # records, does not run
+                self.output = self.step(*self.inputs)
+        for own, given in zip(self.inputs, inputs, strict=True):
+            if own is not None:
+                own.copy_(given, non_blocking=True)
+        self.graph.replay()
+        return self.output
+
+    def _aside(self, *inputs: Tensor | None) -> Tensor:
+        """A real step, on the stream of the recording, as PyTorch asks for ahead of one."""
+        main = torch.cuda.current_stream(self.stream.device)
+        self.stream.wait_stream(main)
+        with torch.cuda.stream(self.stream):
+            output = self.step(*inputs)
+        main.wait_stream(self.stream)
+        return output

@@ -16,11 +16,16 @@ from torch.optim.sgd import sgd
 
 from dropkit import models
 from dropkit.datasets.data import Images
-from dropkit.training import batches as images, reading
-from dropkit.training.graphs import graphed
+from dropkit.training.batches import (
+    Source,
+    by_parts,
+    draw_moves,
+    read_ahead,
+    source_of,
+)
+from dropkit.training.devices import graphed
 from dropkit.training.recipes import Recipe
-from dropkit.training.selection import SELECTORS
-from dropkit.training.stacks import Stack
+from dropkit.training.stacks import SELECTORS, Stack
 
 # The type of weights and of samples that are numbers; "bfloat16" concerns the products alone.
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.float32}
@@ -29,7 +34,6 @@ STACK = 60  # perceptrons trained together; more no longer fit a processor's cac
 
 Observer = Callable[[int, Tensor, Tensor], None]
 EpochObserver = Callable[[int, Stack], None]
-Source = images.Arrays | images.Batches
 
 
 def train(
@@ -56,12 +60,17 @@ def train(
     ----------
     model : str
         Architecture, a name of ``models.build``.
-    x, y : (N, ...) array or Images, and (N,) array
-        The pool of samples and its labels.
+    x : (N, ...) array or Images
+        The pool of samples.
+    y : (N,) int array
+        Their labels.
     kept : (S, n) int array
         Indices into the pool, n >= 2.
+    recipe : Recipe
     seeds : S ints
         Each draws its network's weights, order of samples, and augmentation.
+    num_classes : int
+        K, outputs of each network.
     strata : (N,) int array, optional
         What CDB-W weighs by and recalls are measured in, 0 .. G-1: groups; default: the classes.
     val : (S, m) int array, optional
@@ -71,6 +80,12 @@ def train(
         training-mode logits, (S, b, K), both on the device.
     after_epoch : callable, optional
         Called after every epoch with the epoch and the networks in evaluation mode.
+    device : str or torch.device
+
+    Returns
+    -------
+    Stack
+        The networks, in evaluation mode.
 
     Raises
     ------
@@ -93,7 +108,7 @@ def train(
         for seed in seeds
     ]
     stack = Stack(networks, mixed=recipe.precision == "bfloat16").to(device)
-    source = images.source(x, dtype, device)
+    source = source_of(x, dtype, device)
     y = torch.as_tensor(y, device=device)
     strata = y if strata is None else torch.as_tensor(strata, device=device)
     num_strata = max(num_classes, int(strata.max()) + 1)
@@ -191,9 +206,9 @@ def _fit(
         order = torch.stack([torch.randperm(size, generator=g) for g in orders])
         rows, moves = kept.gather(1, order), [None] * batches
         if recipe.augment:
-            drawn = torch.stack([images.draw_moves(size, g) for g in moving])
+            drawn = torch.stack([draw_moves(size, g) for g in moving])
             moves = drawn.to(device).split(sizes, 1)
-        with closing(reading.ahead(step.source, rows.split(sizes, 1))) as found:
+        with closing(read_ahead(step.source, rows.split(sizes, 1))) as found:
             order, rows = (each.to(device).split(sizes, 1) for each in (order, rows))
             for positions, *batch in zip(order, rows, moves, found, strict=True):
                 logits = run(*batch)
@@ -222,13 +237,8 @@ def _recalls(
 ) -> Tensor:
     """Recalls (S, G) of the networks on rows of the pool; NaN for a stratum without any."""
     # In small batches, which stay in the processor's cache; and max, for argmax is slow there.
-    parts = rows.to(source.home).split(source.batch or 32, 1)
-    with closing(reading.ahead(source, parts)) as found:
-        answers = [
-            stack(source(part, read=read)).max(-1).indices
-            for part, read in zip(parts, found, strict=True)
-        ]
-    hits = (torch.cat(answers, dim=1) == y[rows]).to(next(stack.parameters()).dtype)
+    answers = by_parts(lambda x: stack(x).max(-1).indices, source, rows, 32)
+    hits = (answers == y[rows]).to(next(stack.parameters()).dtype)
     zeros = torch.zeros(len(rows), num_strata, dtype=hits.dtype, device=hits.device)
     sizes = zeros.scatter_add(1, strata[rows], torch.ones_like(hits))
     return zeros.scatter_add(1, strata[rows], hits) / sizes
@@ -238,17 +248,27 @@ def _recalls(
 def predict(
     stack: Stack, x: np.ndarray | Images, indices: np.ndarray, *, features: bool = False
 ) -> np.ndarray:
-    """Logits (S, m, K) of each trained network s on its own samples ``indices[s]`` of the pool.
+    """Logits of each trained network on samples of the pool.
 
-    `indices` is (S, m), or (m,) for the same samples in every network. With `features` the
-    result is (S, m, d), what enters the last linear layer.
+    Parameters
+    ----------
+    stack : Stack
+        S networks, as ``train`` returns them.
+    x : (N, ...) array or Images
+        The pool.
+    indices : (S, m) or (m,) int array
+        Samples of each network, or the same of all.
+    features : bool
+        Return what enters the last linear layer instead.
+
+    Returns
+    -------
+    (S, m, K) array
+        Logits; or features, (S, m, d).
     """
     weights = next(stack.parameters())
     indices = np.broadcast_to(indices, (stack.size, np.shape(indices)[-1]))
-    source = images.source(x, weights.dtype, weights.device)
+    source = source_of(x, weights.dtype, weights.device)
     rows = torch.tensor(indices, device=source.home)
-    answer = stack.features if features else stack
-    parts = rows.split(source.batch or rows.shape[1], dim=1)
-    with closing(reading.ahead(source, parts)) as found:
-        answers = [answer(source(part, read=read)) for part, read in zip(parts, found, strict=True)]
-    return torch.cat(answers, dim=1).cpu().numpy()
+    answers = by_parts(stack.features if features else stack, source, rows, rows.shape[1])
+    return answers.cpu().numpy()

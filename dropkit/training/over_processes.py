@@ -4,10 +4,13 @@ Gradients, batch statistics and hits are summed over the processes: the result i
 ``training.train`` in one process, up to rounding, however many there are.
 """
 
+import io
+import warnings
 from collections.abc import Callable
 from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,13 +20,12 @@ from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
 
 from dropkit import models
-from dropkit.store.records import checksum, key
-from dropkit.training import batches as images, checkpoint, reading
+from dropkit.datasets.data import Images
+from dropkit.store.records import CHECKSUM, DamagedRecord, checksum, key, write_atomically
+from dropkit.training.batches import Source, by_parts, draw_moves, read_ahead, source_of
 from dropkit.training.engine import DTYPES
 from dropkit.training.recipes import ENGINE, Recipe
 from dropkit.training.stacks import Stack
-
-Source = images.Arrays | images.Batches
 
 
 class _Sum(torch.autograd.Function):
@@ -79,7 +81,7 @@ def _shared(module: nn.Module) -> nn.Module:
 
 def train(
     model: str,
-    x: np.ndarray | images.Images,
+    x: np.ndarray | Images,
     y: np.ndarray,
     kept: np.ndarray,
     recipe: Recipe,
@@ -91,10 +93,22 @@ def train(
     file: Path,
     device: torch.device,
 ) -> Stack:
-    """Train one network on the samples `kept` (n,) of the pool, as ``training.train`` does.
+    """Train one network on samples of the pool, as ``training.train`` does.
 
     To be called in every process of a group with the same arguments; each returns the network.
-    The first process writes `file` after every epoch, and training goes on from there.
+
+    Parameters
+    ----------
+    model, x, y, recipe, num_classes, strata, device
+        As of ``training.train``.
+    kept : (n,) int array
+        Indices into the pool.
+    seed : int
+        Draws the network's weights, order of samples, and augmentation.
+    val : (m,) int array
+        Validation samples, for CDB-W's weights.
+    file : Path
+        Written by the first process after every epoch; training goes on from there.
 
     Raises
     ------
@@ -114,7 +128,7 @@ def train(
     dtype = DTYPES[recipe.precision]
     network = models.initialise(models.build(model, num_classes, x.shape[1:]).to(dtype), seed)
     stack = Stack([_shared(network)], mixed=recipe.precision == "bfloat16").to(device)
-    source = images.source(x, dtype, device)
+    source = source_of(x, dtype, device)
     y, strata = (torch.as_tensor(values, device=device) for values in (y, strata))
     weights = torch.ones(int(strata.max()) + 1, dtype=dtype, device=device)
     optimizer = torch.optim.SGD(
@@ -129,7 +143,7 @@ def train(
     for epoch in range(_restore(file, name, **state), recipe.epochs):
         optimizer.param_groups[0]["lr"] = recipe.learning_rate(epoch)
         order = torch.as_tensor(kept)[torch.randperm(size, generator=streams[0])]
-        moves = images.draw_moves(size, streams[1]).to(device) if recipe.augment else None
+        moves = draw_moves(size, streams[1]).to(device) if recipe.augment else None
         run(order, moves)
         if recipe.loss == "cdbw":
             found = recalls(stack, source, val, y, strata)
@@ -155,7 +169,7 @@ def _epoch(
         stack.train()
         bounds = list(pairwise(np.linspace(0, len(order), batches + 1).astype(int)))
         mine = [slice(start + rank, stop, world) for start, stop in bounds]
-        with closing(reading.ahead(source, [order[None, part] for part in mine])) as found:
+        with closing(read_ahead(source, [order[None, part] for part in mine])) as found:
             order = order.to(y.device)
             for (start, stop), part, read in zip(bounds, mine, found, strict=True):
                 rows, moved = order[part], None if moves is None else moves[part][None]
@@ -175,15 +189,12 @@ def _epoch(
 @torch.no_grad()
 def recalls(stack: Stack, source: Source, rows: np.ndarray, y: Tensor, strata: Tensor) -> Tensor:
     """Recalls (G,) on rows of the pool, every process answering its share; NaN without samples."""
-    mine = torch.as_tensor(rows[dist.get_rank() :: dist.get_world_size()])
-    size = source.batch or max(1, len(mine))
-    parts = mine[None].to(source.home).split(size, 1)
+    mine = torch.as_tensor(rows[dist.get_rank() :: dist.get_world_size()])[None]
+    answers = by_parts(lambda x: stack(x).argmax(-1), source, mine, max(1, mine.shape[1]))
+    mine = mine.to(y.device)
     counts = torch.zeros(2, int(strata.max()) + 1, dtype=torch.float64, device=y.device)
-    with closing(reading.ahead(source, parts)) as found:
-        for rows, part, read in zip(mine.to(y.device).split(size), parts, found, strict=True):
-            right = stack(source(part, read=read))[0].argmax(-1) == y[rows]
-            for row, values in zip(counts, (right, torch.ones_like(right)), strict=True):
-                row.scatter_add_(0, strata[rows], values.double())
+    for row, values in zip(counts, (answers == y[mine], torch.ones_like(mine)), strict=True):
+        row.scatter_add_(0, strata[mine[0]], values[0].double())
     dist.all_reduce(counts)
     return counts[0] / counts[1]
 
@@ -208,7 +219,7 @@ def _save(
     if dist.get_rank() == 0:
         content = {"name": name, "epoch": epoch, "weights": weights}
         content |= {"stack": stack.state_dict(), "optimizer": optimizer.state_dict()}
-        checkpoint.save(file, content | {"streams": [stream.get_state() for stream in streams]})
+        save_checkpoint(file, content | {"streams": [stream.get_state() for stream in streams]})
 
 
 def _restore(
@@ -221,10 +232,10 @@ def _restore(
     weights: Tensor,
 ) -> int:
     """Go back to where the file says that training stands; return the epochs that are done."""
-    content = shared_bytes(checkpoint.read(file) if dist.get_rank() == 0 else b"")
+    content = shared_bytes(read_checkpoint(file) if dist.get_rank() == 0 else b"")
     if not content:
         return 0
-    found = checkpoint.load(content)
+    found = load_checkpoint(content)
     if found["name"] != name:
         raise ValueError(f"the checkpoint {file} is of another training: delete it")
     stack.load_state_dict(found["stack"])
@@ -233,3 +244,38 @@ def _restore(
     for stream, state in zip(streams, found["streams"], strict=True):
         stream.set_state(state)
     return found["epoch"]
+
+
+def save_checkpoint(file: Path, content: dict[str, Any]) -> None:
+    """Replace the file at once by tensors, numbers, texts, and lists and dictionaries of these.
+
+    Raises
+    ------
+    StoreError
+        If the folder cannot be written.
+    """
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    write_atomically(file, buffer.getvalue() + checksum(buffer.getvalue()))
+
+
+def read_checkpoint(file: Path) -> bytes:
+    """The file's content for `load_checkpoint`; nothing if there is none or, warned of, damage."""
+    if not file.exists():
+        return b""
+    whole = file.read_bytes()
+    if checksum(whole[:-CHECKSUM]) != whole[-CHECKSUM:]:
+        warnings.warn(f"{file} is damaged; training begins anew", DamagedRecord, 2)
+        return b""
+    return whole[:-CHECKSUM]
+
+
+def load_checkpoint(content: bytes) -> dict[str, Any]:
+    """What was saved, its tensors on the processor.
+
+    Raises
+    ------
+    pickle.UnpicklingError
+        For anything that is no plain data.
+    """
+    return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)

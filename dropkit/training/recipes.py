@@ -13,16 +13,36 @@ ENGINE = 2
 class Recipe:
     """How a network is trained; recorded whole with every trial (Table 1's columns and more).
 
-    `drops` are fractions of the run after which the learning rate is multiplied by
-    `drop_factor`. `budget` says how long a set pruned to density d is trained: "epochs" keeps
-    Table 1's number of epochs E; "released" takes E (0.5 + 0.5 d) / d as the authors' released
-    code does; "steps" takes E / d, the steps of full training. `loss` is "ce", cross-entropy, or
-    "cdbw" (Sinha et al., 2022): class weights 1 − recall on the validation split, measured anew
-    after every epoch, 1 in the first. `select` says with which weights training ends: the "last",
-    those of the epoch with the "best" worst class on the validation split, or the mean of the last
-    quarter, "averaged"; the paper's is "last". `augment` shifts images by up to 4 pixels and flips
-    them (Appendix A). `precision` is "float32", "float64", or "bfloat16" for products in bfloat16
-    with weights in float32.
+    Parameters
+    ----------
+    epochs : int
+        Of the full training set; at least 1.
+    batch : int
+        Samples a step; at least 2.
+    lr, weight_decay, momentum : float
+        Of SGD.
+    drops : floats
+        Fractions of the run after which the learning rate is multiplied by `drop_factor`.
+    drop_factor : float
+    budget : str
+        How long a set pruned to density d is trained: "epochs" keeps Table 1's number of epochs E;
+        "released" takes E (0.5 + 0.5 d) / d as the authors' released code does; "steps" takes
+        E / d, the steps of full training.
+    precision : str
+        "float32", "float64", or "bfloat16" for products in bfloat16 with weights in float32.
+    loss : str
+        "ce", cross-entropy, or "cdbw" (Sinha et al., 2022): class weights 1 − recall on the
+        validation split, measured anew after every epoch, 1 in the first.
+    select : str
+        With which weights training ends: the "last", those of the epoch with the "best" worst class
+        on the validation split, or the mean of the last quarter, "averaged"; the paper's is "last".
+    augment : bool
+        Shift images by up to 4 pixels and flip them (Appendix A).
+
+    Raises
+    ------
+    ValueError
+        For a name that is not known, or fewer epochs or samples a step than a training needs.
     """
 
     epochs: int
@@ -60,7 +80,7 @@ class Recipe:
         object.__setattr__(self, "drops", tuple(map(float, self.drops)))
 
     def at_density(self, density: float) -> "Recipe":
-        """The recipe with the epochs that its budget grants a set of this density."""
+        """Return the recipe with the epochs that its budget grants a set of this density."""
         return replace(self, epochs=round(self.epochs * BUDGETS[self.budget](density)))
 
     @property
@@ -69,6 +89,7 @@ class Recipe:
         return self.loss == "cdbw" or self.select == "best"
 
     def learning_rate(self, epoch: int) -> float:
+        """Return the learning rate of an epoch, counted from 0."""
         # Rounded, as 0.55 * 20 is 11.000000000000002 and the drop would come an epoch late.
         passed = sum(epoch >= round(drop * self.epochs, 9) for drop in self.drops)
         return self.lr * self.drop_factor**passed
@@ -118,9 +139,18 @@ DEFAULTS: dict[str, dict[str, Recipe]] = {
 
 
 def defaults(dataset: str, model: str | None = None) -> tuple[str, Recipe]:
-    """The model and the recipe that a data set is trained with unless others are named.
+    """Return the model and the recipe that a data set is trained with unless others are named.
 
-    A model that a data set has no recipe for is trained by that of the data set's first.
+    Parameters
+    ----------
+    dataset : str
+        A name in ``DEFAULTS``.
+    model : str, optional
+        One without a recipe there is trained by that of the data set's first model.
+
+    Returns
+    -------
+    (str, Recipe)
 
     Raises
     ------

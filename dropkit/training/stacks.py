@@ -1,6 +1,9 @@
-"""Many networks of one architecture as one: multilayer perceptrons by batched products."""
+"""Many networks of one architecture as one, and the weights with which their training ends.
 
-from collections.abc import Sequence
+Multilayer perceptrons are trained by batched products.
+"""
+
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -62,8 +65,13 @@ class Stack(nn.Module):
     """S networks of one architecture: (S, B, ...) samples to (S, B, K) logits.
 
     Multilayer perceptrons run as batched matrix products, many times faster than one after the
-    other; other architectures run one after the other behind the same interface. With `mixed`
-    products are taken in bfloat16; the results are in the weights' own precision always.
+    other; other architectures run one after the other behind the same interface.
+
+    Parameters
+    ----------
+    networks : S modules of ``models.build``
+    mixed : bool
+        Take products in bfloat16; the results are in the weights' own precision always.
     """
 
     def __init__(self, networks: Sequence[nn.Sequential], mixed: bool = False):
@@ -78,11 +86,11 @@ class Stack(nn.Module):
         return self._run(x, slice(None))
 
     def features(self, x: Tensor) -> Tensor:
-        """What enters the last linear layer, (S, B, features)."""
+        """Return what enters the last linear layer, (S, B, features)."""
         return self._run(x, slice(-1))
 
     def network(self, s: int) -> nn.Sequential:
-        """Network s as a plain module in this stack's mode; stacked weights are copied."""
+        """Return network s as a plain module in this stack's mode; stacked weights are copied."""
         if self.layers is None:
             return self.networks[s]
         parts = [layer.part(s) if hasattr(layer, "part") else layer for layer in self.layers]
@@ -119,3 +127,69 @@ def _stack_layers(networks: Sequence[nn.Sequential]) -> list[nn.Module] | None:
             case _:
                 return None
     return stacked
+
+
+# Called after every epoch, counted from 0, with the recalls (S, K) on the validation split, NaN for
+# a class without samples there; None where nothing measures them.
+Selector = Callable[[int, Tensor | None], None]
+
+
+def last(stack: Stack, epochs: int) -> Selector:
+    """Leave the weights after the last epoch as they are."""
+    return lambda epoch, recalls: None
+
+
+def best(stack: Stack, epochs: int) -> Selector:
+    """End each network with its epoch of the highest worst-class recall; of equals the latest."""
+    now = _by_network(stack)
+    kept = [[tensor.clone() for tensor in network] for network in now]
+    highest = torch.full((stack.size,), -torch.inf, dtype=torch.float64, device=now[0][0].device)
+
+    def see(epoch: int, recalls: Tensor) -> None:
+        worst = recalls.nan_to_num(torch.inf).amin(dim=1)
+        for s in torch.nonzero(worst >= highest).flatten():
+            _copy(now[s], to=kept[s])
+            highest[s] = worst[s]
+        if epoch == epochs - 1:
+            for source, target in zip(kept, now, strict=True):
+                _copy(source, to=target)
+
+    return see
+
+
+def averaged(stack: Stack, epochs: int) -> Selector:
+    """End with the mean over the last quarter of the epochs, batch norm's statistics included."""
+    now = [tensor for network in _by_network(stack) for tensor in network]
+    means = [torch.zeros_like(tensor) for tensor in now]
+    count = -(-epochs // 4)
+
+    def see(epoch: int, recalls: Tensor | None) -> None:
+        if epoch >= epochs - count:
+            for mean, tensor in zip(means, now, strict=True):
+                mean += tensor / count
+        if epoch == epochs - 1:
+            _copy(means, to=now)
+
+    return see
+
+
+SELECTORS: dict[str, Callable[[Stack, int], Selector]] = {
+    "last": last,
+    "best": best,
+    "averaged": averaged,
+}
+
+
+def _by_network(stack: Stack) -> list[list[Tensor]]:
+    """Weights and statistics of each network, as views into the stack."""
+    if stack.layers is None:
+        states = [network.state_dict().values() for network in stack.networks]
+    else:  # stacked tensors hold one network after the other
+        parts = [tensor.view(stack.size, -1) for tensor in stack.state_dict().values()]
+        states = zip(*parts, strict=True)
+    return [[tensor for tensor in state if tensor.is_floating_point()] for state in states]
+
+
+def _copy(source: list[Tensor], *, to: list[Tensor]) -> None:
+    for value, target in zip(source, to, strict=True):
+        target.copy_(value)

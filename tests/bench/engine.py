@@ -102,7 +102,7 @@ def _noise(count: int, size: int, classes: int) -> Data:
 
 
 def _engine(model: str, data: Data, recipe: Recipe, device: str = "cpu", **watch) -> Stack:
-    batches.source(data.x, torch.float32, torch.device(device))  # the set is on the device once
+    batches.source_of(data.x, torch.float32, torch.device(device))  # the set is on the device once
     return training.train(
         model, data.x, data.y, data.train[None], recipe,
         seeds=[0], num_classes=data.num_classes, device=device, **watch,

@@ -9,9 +9,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from dropkit._common.machine import cores
 from dropkit.store import Store
 from dropkit.study import EXECUTORS
-from dropkit.study.executors import cores
 from tests import works
 from tests.bench import Row
 

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 from torchvision import datasets, transforms
 
 from dropkit.datasets import decode, image_folders, imagenet
-from dropkit.training import batches, reading
+from dropkit.training import batches
 from tests.bench import Row
 
 COUNT, BATCH, ROUNDS = 192, 64, 3
@@ -34,7 +34,7 @@ def rows() -> Iterator[Row]:
         side = imagenet.SIDE
         names = listing.folder, listing.names
         decoded = decode.decoded("images", *names, imagenet._fit, side, Path(folder) / "cache")
-        source = batches.source(decoded, torch.float32, torch.device("cpu"))
+        source = batches.source_of(decoded, torch.float32, torch.device("cpu"))
         loader = _loader(listing.folder / "train")
         sides = {"dropkit": lambda: _ours(source), "loader": lambda: [x for x, _ in loader]}
         shapes = {name: {tuple(x.shape) for x in run()} for name, run in sides.items()}
@@ -66,9 +66,9 @@ def _beside_a_device(decoded: batches.Images, file: Path) -> tuple[float, float]
     def rate(ahead: bool, pause: float = 0) -> float:
         _forget(file)
         pixels = np.load(file, mmap_mode="r")
-        source = batches.Batches(replace(decoded, pixels=pixels), torch.device("cpu"))
+        source = batches.ImageSource(replace(decoded, pixels=pixels), torch.device("cpu"))
         began = time.perf_counter()
-        for _ in reading.ahead(source, parts) if ahead else map(source.read, parts):
+        for _ in batches.read_ahead(source, parts) if ahead else map(source.read, parts):
             time.sleep(pause)
         return len(many) / (time.perf_counter() - began)
 
@@ -100,7 +100,7 @@ def _published(root: Path) -> image_folders.Listing:
     return image_folders.arranged(root, [part, {}], {"0": "a", "1": "b"})
 
 
-def _ours(source: batches.Batches) -> list[torch.Tensor]:
+def _ours(source: batches.ImageSource) -> list[torch.Tensor]:
     generator = torch.Generator().manual_seed(0)
     order = torch.randperm(COUNT, generator=generator)
     moves = batches.draw_moves(COUNT, generator)

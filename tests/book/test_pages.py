@@ -9,6 +9,8 @@ import nbformat
 import pytest
 import yaml
 
+from book._ext import provenance
+
 ROOT = Path(__file__).parents[2]
 HTML = ROOT / "_build" / "html"
 SOURCES = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -87,6 +89,30 @@ def test_page_was_executed_in_order_without_an_error_or_a_warning(source: Path) 
     outputs = [output for cell in cells for output in cell.outputs]
     assert [out for out in outputs if out.output_type == "error"] == []
     assert [out.text for out in outputs if out.get("name") == "stderr"] == []
+
+
+def declared(source: Path) -> dict[str, list[str]]:
+    """The cells whose records each figure of a notebook says that it shows."""
+    cells = code_cells(read(source))
+    figures = [cell for cell in cells if "figure" in cell.metadata.get("mystnb", {})]
+    return {figure.id: figure.metadata["records"] for figure in figures}
+
+
+@each_source
+def test_figures_name_cells_up_to_themselves_for_their_records(source: Path) -> None:
+    order = [cell.id for cell in code_cells(read(source))]
+    for figure, cells in declared(source).items():
+        known = order[: order.index(figure) + 1]
+        assert cells == [cell for cell in known if cell in cells], figure
+
+
+@each_source
+def test_the_cells_that_a_figure_names_asked_for_records(source: Path) -> None:
+    if (run := provenance.runs(ROOT / "book").get(source.stem)) is None:
+        pytest.skip("the page was not executed here: make book")
+    for figure, cells in declared(source).items():
+        assert set(cells) <= run["records"].keys(), figure
+        assert figure in cells or figure not in run["records"], f"{figure} asked for its own"
 
 
 class Assets(HTMLParser):

@@ -16,7 +16,6 @@ RUN = {
     "when": "2026-03-04T05:06:07+00:00",
     "seconds": 12.4,
     "parameters": {"densities": [0.1, 0.5], "dataset": "", "note": "it's", "seed": 0},
-    "behind": {"fig": ["run"], "run": ["run"], "plain": []},
     "made with": {
         "dropkit": "0.1.0",
         "commit": "0123456789abcdef0123",
@@ -74,12 +73,17 @@ def test_page_that_was_not_executed_here_says_so() -> None:
     assert "notebooks/03-drop.ipynb" in text and ".jsonl" not in text
 
 
-def test_figures_name_the_records_behind_them() -> None:
-    def cell(name: str, caption: str | None) -> dict:
-        figure = {"mystnb": {"figure": {"caption": caption}}} if caption else {}
-        return {"id": name, "cell_type": "code", "metadata": figure}
+def test_figures_link_the_records_that_they_declare() -> None:
+    def figure(name: str, caption: str, records: list[str]) -> dict:
+        shown = {"mystnb": {"figure": {"caption": caption}}, "records": records}
+        return {"id": name, "cell_type": "code", "metadata": shown}
 
-    cells = [cell("run", None), cell("fig", "A."), cell("plain", "B."), cell("unknown", "C.")]
+    cells = [
+        {"id": "run", "cell_type": "code", "metadata": {}},
+        figure("fig", "A.", ["run"]),
+        figure("plain", "B.", []),
+        figure("other", "C.", ["asked-for-none"]),  # as under other parameters
+    ]
     page = website.with_provenance({"cells": cells}, "p", RUN, None)
     captions = {
         each["id"]: each["metadata"]["mystnb"]["figure"]["caption"]
@@ -87,12 +91,12 @@ def test_figures_name_the_records_behind_them() -> None:
         if "mystnb" in each["metadata"]
     }
     assert captions["fig"] == "A. Records: {download}`run <.run/p/p-run.jsonl>`."
-    assert captions["plain"] == "B." and captions["unknown"] == "C."
+    assert captions["plain"] == "B." and captions["other"] == "C."
     assert [each["id"] for each in page["cells"]] == [
         "run",
         "fig",
         "plain",
-        "unknown",
+        "other",
         "provenance",
     ]
 

@@ -1,4 +1,4 @@
-"""Records behind a page: what cells asked for, which figure drew on which, where it was trained."""
+"""Records of a page: what its cells asked for, and where it was trained."""
 
 import json
 import subprocess
@@ -65,6 +65,21 @@ def test_each_cell_keeps_what_it_asked_for(tmp_path: Path, shell: Shell) -> None
     assert found == {"page-run": ["old-1", "old-2"], "page-run-again": ["new", "old-1"]}
 
 
+def test_what_a_cell_selects_is_its_own_and_what_it_only_reads_is_not(
+    tmp_path: Path, shell: Shell
+) -> None:
+    shelf = Store(tmp_path / "store")
+    shelf.add(record("a"), record("b", device="B"), record("c", device="B"))
+    shell.after(1)
+    assert len(list(shelf)) == 3 and "a" in shelf
+    shell.after(2)
+    chosen = shelf.select(lambda each: each["provenance"]["device"] == "B")
+    assert [each["key"] for each in chosen] == ["b", "c"]
+    shell.after(3)
+    saved = page_records.save(tmp_path / "page", ["make", "read", "select"])
+    assert saved["records"] == {"make": 3, "select": 2}
+
+
 def test_a_page_executed_by_papermill_tells_its_cells_apart(tmp_path: Path) -> None:
     """With the installed IPython, whose counts of cells have changed between versions."""
     code = f"""
@@ -88,7 +103,6 @@ pages.execute(Path("p.ipynb"), Path("book"), lambda: None)
     assert done.returncode == 0, done.stderr
     note = json.loads((tmp_path / "book" / ".run" / "p" / "page.json").read_text())
     assert note["records"] == {"one": 1, "two": 1} and note["fresh"] == 0
-    assert note["behind"]["fig"] == ["one"] and note["behind"]["open"] == []
     assert note["parameters"] == {"seeds": 1}
     page = json.loads((tmp_path / "book" / "p.ipynb").read_text())
     assert [cell["id"] for cell in page["cells"]][-1] == "fig"  # the last cell is the machinery's
@@ -117,35 +131,3 @@ def test_origins_count_each_trial_once() -> None:
         ("A", "2.10"),
         ("B", "2.9"),
     }
-
-
-@pytest.mark.parametrize(
-    "cells, expected",
-    [
-        # A figure reaches back through what its names were made of, and no further.
-        (["a = run()", "b = f(a)", "c = run()", "draw(b)"], {3: [0]}),
-        (["a = run()", "c = run()", "draw(a, c)"], {2: [0, 1]}),
-        # A name belongs to the cell that last assigned it,
-        (["a = run()", "a = run()", "draw(a)"], {2: [1]}),
-        # and to those that filled it since, by item, by += or by a method.
-        (["a = {}", "a[1] = run()", "draw(a)"], {2: [1]}),
-        (["a = []", "a += run()", "a.append(run())", "draw(a)"], {3: [1, 2]}),
-        (["a = run()", "a = {}\na[1] = 2", "draw(a)"], {2: []}),
-        # A cell's own assignment hides an earlier one; reading first does not.
-        (["rows = run()", "rows = []\ndraw(rows)"], {1: []}),
-        (["rows = run()", "draw(rows)\nrows = []"], {1: [0]}),
-        # What a comprehension binds is its own, and what it runs over is not.
-        (["draw([x for x in run()])", "y = g()", "draw({x: 1 for x in y})"], {2: []}),
-        (["x = run()", "draw([x for x in x])"], {1: [0]}),
-        (["rows = run()", "draw([(row, other) for row in rows for other in row])"], {1: [0]}),
-        # Modules are shared by all cells and carry nothing.
-        (["import m\na = m.run()", "m.show(a)", "m.draw()"], {1: [0], 2: []}),
-        (["from m import run as go\na = go()", "def f():\n    return a", "f()"], {2: [0]}),
-        (["%pip list", "a = run()", "draw(a)"], {2: [1]}),
-    ],
-)
-def test_records_behind_a_cell(cells: list[str], expected: dict[int, list[int]]) -> None:
-    named = {str(number): code for number, code in enumerate(cells)}
-    sources = [name for name, code in named.items() if "run()" in code or "go()" in code]
-    found = page_records.behind(named, sources)
-    assert {n: found[str(n)] for n in expected} == {n: [*map(str, s)] for n, s in expected.items()}

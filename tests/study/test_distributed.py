@@ -21,7 +21,8 @@ from dropkit.datasets import Images, load
 from dropkit.store import DamagedRecord, Store
 from dropkit.store.records import result
 from dropkit.study import distributed, plan, query_models
-from dropkit.training import checkpoint, engine, over_processes
+from dropkit.training import engine, over_processes
+from dropkit.training.batches import source_of
 from tests.study.test_trials import grid
 from tests.training.test_engine import TINY
 
@@ -68,9 +69,9 @@ STOPPED = """
 import sys, time
 from pathlib import Path
 from dropkit.study import distributed
-from dropkit.training import checkpoint
+from dropkit.training import over_processes
 
-saved, save = [], checkpoint.save
+saved, save = [], over_processes.save_checkpoint
 
 def stopping(file, content):
     save(file, content)
@@ -79,7 +80,7 @@ def stopping(file, content):
         Path(__file__).with_name("stopped").touch()
         time.sleep(3600)
 
-checkpoint.save = stopping
+over_processes.save_checkpoint = stopping
 sys.exit(distributed.main())
 """
 
@@ -192,7 +193,7 @@ class TestTrain:
     def test_goes_on_from_its_last_epoch(self, tmp_path, monkeypatch, loss):
         recipe, rows = replace(RECIPE, loss=loss), np.arange(50)
         expected = answers(trained(tmp_path / "whole.pt", recipe), rows)
-        save, saved = checkpoint.save, []
+        save, saved = over_processes.save_checkpoint, []
 
         def interrupted(file, content):
             save(file, content)
@@ -200,7 +201,7 @@ class TestTrain:
             if saved == [1, 2]:
                 raise KeyboardInterrupt
 
-        monkeypatch.setattr(checkpoint, "save", interrupted)
+        monkeypatch.setattr(over_processes, "save_checkpoint", interrupted)
         with pytest.raises(KeyboardInterrupt):
             trained(tmp_path / "c.pt", recipe)
         np.testing.assert_array_equal(answers(trained(tmp_path / "c.pt", recipe), rows), expected)
@@ -238,7 +239,7 @@ class TestTrain:
         data = load("digits-2x4", 3)
         stack, rows = trained(tmp_path / "c.pt"), data.test[data.y[data.test] != 4]
         y = torch.as_tensor(data.y)
-        source = over_processes.images.source(data.x, torch.float64, torch.device("cpu"))
+        source = source_of(data.x, torch.float64, torch.device("cpu"))
         found = over_processes.recalls(stack, source, rows, y, y).numpy()
         expected = metrics.class_recalls(data.y[rows], answers(stack, rows).argmax(-1), 10)
         np.testing.assert_array_equal(found, expected)
@@ -281,8 +282,8 @@ def test_a_checkpoint_is_never_executed(tmp_path):
         def __reduce__(self):
             return open, (str(tmp_path / "executed"), "w")
 
-    checkpoint.save(tmp_path / "c.pt", {"epoch": Payload()})
-    for content in (checkpoint.read(tmp_path / "c.pt"), pickle.dumps(Payload(), 2)):
+    over_processes.save_checkpoint(tmp_path / "c.pt", {"epoch": Payload()})
+    for content in (over_processes.read_checkpoint(tmp_path / "c.pt"), pickle.dumps(Payload(), 2)):
         with pytest.raises(pickle.UnpicklingError):
-            checkpoint.load(content)
+            over_processes.load_checkpoint(content)
     assert not (tmp_path / "executed").exists()

@@ -52,7 +52,7 @@ class TestCost:
 
     @pytest.mark.parametrize("imbalance", [1.0, 2.5, 7.0])
     def test_of_data_that_are_here(self, imbalance):
-        """What a plan counts of the loaded data."""
+        """What is counted of the loaded data of each seed."""
         trials = study.grid(
             "digits", protocols=["full", "random"], densities=[0.9, 0.25], seeds=3,
             imbalance=imbalance,
@@ -61,7 +61,7 @@ class TestCost:
             # Class sizes of a split may differ by one between seeds, and the long tail with them.
             sizes = [len(load_imbalanced("digits", s, imbalance).train) for s in (0, trial.seed)]
             share = estimate.cost([trial]).trial_images * sizes[1] / sizes[0]
-            assert share == pytest.approx(plan.cost([trial]), rel=0.01)
+            assert share == pytest.approx(trial.images(sizes[1]), rel=0.01)
 
     def test_the_long_tail_of_cifar(self):
         """Cui et al. (2019): class k of 100 keeps 500 x 20 ** (-k / 99) images."""
@@ -114,7 +114,8 @@ class TestThroughput:
     ):
         now = np.nditer(np.arange(0, 1000, 0.1))
         monkeypatch.setattr(time, "perf_counter", lambda: float(next(now)))
-        found = estimate.throughput(model, size, recipe, CPU, seconds=0.45)
+        monkeypatch.setattr(estimate, "SECONDS", 0.45)
+        found = estimate.throughput(model, size, recipe, CPU)
         assert found == pytest.approx(images / 0.1)
 
     @pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is there, and not pretended")
@@ -122,21 +123,21 @@ class TestThroughput:
         now = np.nditer(np.arange(0, 1000, 0.1))
         monkeypatch.setattr(time, "perf_counter", lambda: float(next(now)))
         monkeypatch.setattr(torch.backends.cudnn, "deterministic", False)  # to be as it was after
+        monkeypatch.setattr(estimate, "SECONDS", 0.15)
         recipe = recipes.replace(DIGITS, batch=512)
         with pretended(monkeypatch) as gpu:
             device = torch.device("cuda")
-            found = estimate.throughput(
-                "cnn", Size(9, 1, 3, (1, 4, 4)), recipe, device, seconds=0.15
-            )
+            found = estimate.throughput("cnn", Size(9, 1, 3, (1, 4, 4)), recipe, device)
         # Three epochs of 8 steps, the first to warm up; three steps were not from a graph.
         assert found == pytest.approx(8 * 512 / 0.1)
         assert [graph.replays for graph in gpu.graphs] == [3 * 8 - 3]
         assert gpu.waits["_local_scalar_dense"] <= 3 + 1  # and for the number of classes
 
-    def test_leaves_the_recipes_other_needs_aside(self):
+    def test_leaves_the_recipes_other_needs_aside(self, monkeypatch):
         """CDB-W and the best epoch want a validation split, which is no part of a step."""
         recipe = recipes.replace(DIGITS, loss="cdbw", select="best")
-        assert estimate.throughput("mlp", Size(9, 1, 3, (5,)), recipe, CPU, seconds=0) > 0
+        monkeypatch.setattr(estimate, "SECONDS", 0)
+        assert estimate.throughput("mlp", Size(9, 1, 3, (5,)), recipe, CPU) > 0
 
 
 class TestCommand:

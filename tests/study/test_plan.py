@@ -6,7 +6,7 @@ import pytest
 from tqdm import tqdm
 
 from dropkit.store import Store
-from dropkit.study import plan
+from dropkit.study import estimate, plan
 from dropkit.study.queries import Network
 from dropkit.training import engine, recipes
 from dropkit.training.recipes import DIGITS
@@ -188,12 +188,13 @@ class TestRun:
         plan.run(plan.read(small), store=Store(tmp_path / "store"))
         assert bars[0].total == bars[0].n == slow.images
 
-    def test_cost_counts_images(self, small):
+    def test_images_of_networks(self, small):
         (full, half, _), (drop,) = plan.read(small).steps([0])
         size = len(full.data.train)
-        assert plan.cost([full]) == 2 * size and plan.cost([half]) == 2 * round(size / 2)
-        assert plan.cost([full, half]) == plan.cost([full]) + plan.cost([half])
-        assert plan.cost([Network(drop.recall_query, 3)]) == size  # for one epoch
+        images = estimate.images
+        assert images([full]) == 2 * size and images([half]) == 2 * round(size / 2)
+        assert images([full, half]) == images([full]) + images([half])
+        assert images([Network(drop.recall_query, 3)]) == size  # for one epoch
 
     def test_time_limits_need_the_local_executor(self, small, tmp_path):
         with pytest.raises(ValueError, match="a time limit needs executor 'local', got 'ray'"):

@@ -17,7 +17,7 @@ from dropkit.store import DamagedRecord, Store
 from dropkit.study import query_models
 from dropkit.study.queries import Network, Query
 from dropkit.training import engine
-from tests.networks import alone, network_seeds, outputs, plain_recalls
+from tests.networks import alone, network_seeds, outputs, plain_recalls, recorded_by
 from tests.training.test_engine import TINY
 
 LONG = {"schedule": "long", "initialisations": 1}
@@ -51,7 +51,7 @@ class TestShort:
     @pytest.mark.parametrize("model", ["mlp", "cnn"])
     def test_against_networks_trained_alone(self, tmp_path, calls, model):
         asked = [query(3, model=model), query(11, model=model)]
-        found = query_models.run(asked, Store(tmp_path))
+        found = recorded_by(asked, Store(tmp_path))
         each = [network_seeds(q) for q in asked]
         # Perceptrons gain by training together, others do not.
         singly = [[seed] for seeds in each for seed in seeds]
@@ -76,13 +76,13 @@ class TestShort:
                 np.testing.assert_allclose(recorded.recalls[r], recalls, rtol=0, atol=1e-12)
 
     def test_weights_are_not_those_of_the_final_networks(self, tmp_path, calls):
-        query_models.run([query(seed) for seed in range(5)], Store(tmp_path))
+        recorded_by([query(seed) for seed in range(5)], Store(tmp_path))
         assert len(set(calls[0])) == len(calls[0]) == 10
         assert not set(calls[0]) & set(range(1000))
 
     def test_a_query_does_not_depend_on_its_group(self, tmp_path):
-        together = query_models.run([query(0), query(1)], Store(tmp_path / "a"))
-        single = query_models.run([query(1)], Store(tmp_path / "b"))
+        together = recorded_by([query(0), query(1)], Store(tmp_path / "a"))
+        single = recorded_by([query(1)], Store(tmp_path / "b"))
         for name in ("probs", "grad_norms", "recalls", "val_sizes", "labels"):
             first, second = (getattr(found[query(1)], name) for found in (together, single))
             np.testing.assert_allclose(first, second, atol=1e-5)
@@ -90,7 +90,7 @@ class TestShort:
     def test_query_models_of_cdbw(self, tmp_path):
         q = query(2, recipe=replace(TINY, epochs=3, loss="cdbw"), initialisations=1)
         data = load("digits-2x4", 2)
-        (recorded,) = query_models.run([q], Store(tmp_path)).values()
+        (recorded,) = recorded_by([q], Store(tmp_path)).values()
         by_loss = {}
         for loss in ("ce", "cdbw"):
             recipe = replace(q.recipe, loss=loss)
@@ -105,7 +105,7 @@ class TestLong:
     def test_against_networks_trained_alone(self, tmp_path, calls, model):
         recipe = replace(TINY, epochs=3, batch=64)
         asked = [query(seed, model=model, recipe=recipe, **LONG) for seed in (5, 1)]
-        found = query_models.run(asked, Store(tmp_path))
+        found = recorded_by(asked, Store(tmp_path))
         each = [network_seeds(q) for q in asked]
         # Perceptrons gain by training together, others do not.
         assert calls == ([each[0] + each[1]] if model == "mlp" else each)
@@ -128,7 +128,7 @@ class TestLong:
 
     def test_what_is_stored_is_what_was_recorded(self, tmp_path, calls):
         for q in (query(0, **LONG), query(0)):
-            first, again = (query_models.run([q], Store(tmp_path))[q] for _ in range(2))
+            first, again = (recorded_by([q], Store(tmp_path))[q] for _ in range(2))
             assert vars(first).keys() == vars(again).keys()
             for name, array in vars(first).items():
                 np.testing.assert_array_equal(array, getattr(again, name))
@@ -192,7 +192,7 @@ class TestValidation:
 
     def test_recalls_are_measured_on_it(self, tmp_path):
         plain, partial = query(4), query(4, val_share=0.4, val_noise=0.25)
-        found = query_models.run([plain, partial], Store(tmp_path))
+        found = recorded_by([plain, partial], Store(tmp_path))
         data = load("digits-2x4", 4)
         order, labels = validation(partial, data)
         counts = Counter(labels.tolist())
@@ -207,29 +207,29 @@ class TestValidation:
 
 class TestMissing:
     def test_only_missing_ones_are_trained(self, tmp_path, calls):
-        first = query_models.run([query(0), query(1)], Store(tmp_path))
+        first = recorded_by([query(0), query(1)], Store(tmp_path))
         del calls[:]
-        again = query_models.run([query(1), query(2), query(0)], Store(tmp_path))
+        again = recorded_by([query(1), query(2), query(0)], Store(tmp_path))
         assert [len(seeds) for seeds in calls] == [2]
-        assert list(again) == [query(1), query(2), query(0)]
+        assert list(again) == [query(1), query(0), query(2)]  # first what is there
         for q in first:
             for name in ("probs", "grad_norms", "recalls"):
                 np.testing.assert_array_equal(getattr(first[q], name), getattr(again[q], name))
 
     def test_asked_twice_is_trained_once(self, tmp_path, calls):
-        query_models.run([query(0), query(0)], Store(tmp_path))
+        recorded_by([query(0), query(0)], Store(tmp_path))
         assert [len(seeds) for seeds in calls] == [2]
 
     def test_nothing_asked(self, tmp_path, calls):
-        assert query_models.run([], Store(tmp_path)) == {}
+        assert recorded_by([], Store(tmp_path)) == {}
         assert calls == []
 
     def test_damaged_ones_are_trained_again(self, tmp_path, calls):
-        first = query_models.run([query(0)], Store(tmp_path))
+        first = recorded_by([query(0)], Store(tmp_path))
         (file,) = (tmp_path / "queries").iterdir()
         file.write_bytes(file.read_bytes()[:-100])
         with pytest.warns(DamagedRecord, match=file.name):
-            again = query_models.run([query(0)], Store(tmp_path))
+            again = recorded_by([query(0)], Store(tmp_path))
         assert len(calls) == 2
         np.testing.assert_array_equal(first[query(0)].probs, again[query(0)].probs)
 
@@ -247,7 +247,7 @@ class TestMissing:
             query(0, val_noise=0.5),
         ]
         assert len({q.key for q in others}) == len(others)
-        query_models.run(others, Store(tmp_path))
+        recorded_by(others, Store(tmp_path))
         assert sorted(len(seeds) for seeds in calls) == [1, 1, 1, 1, 2, 2, 2, 2, 2, 4]
 
 
@@ -259,7 +259,7 @@ class TestGroups:
     def test_stacks_hold_whole_queries(self, tmp_path, calls, monkeypatch, stack, expected):
         monkeypatch.setattr(engine, "STACK", stack)
         short = replace(TINY, epochs=1, batch=512)
-        query_models.run([query(s, recipe=short) for s in range(5)], Store(tmp_path))
+        recorded_by([query(s, recipe=short) for s in range(5)], Store(tmp_path))
         assert [len(seeds) for seeds in calls] == expected
 
     def test_finished_groups_survive_an_interruption(self, tmp_path, calls, monkeypatch):
@@ -268,7 +268,7 @@ class TestGroups:
         interrupt_after(2, calls, monkeypatch)
         monkeypatch.setattr(engine, "STACK", 2)
         with pytest.raises(KeyboardInterrupt):
-            query_models.run(asked, Store(tmp_path))
+            recorded_by(asked, Store(tmp_path))
         kept = [q for q in asked if Store(tmp_path).load_arrays(q.key) is not None]
         assert kept == asked[:2]
 
@@ -306,15 +306,15 @@ class TestGroups:
         """Where they are trained one by one."""
         short = replace(TINY, epochs=1, batch=512)
         asked = [query(s, recipe=short) for s in range(2)]
-        expected = query_models.run(asked, Store(tmp_path / "whole"))
+        expected = recorded_by(asked, Store(tmp_path / "whole"))
         monkeypatch.setattr(engine, "STACK", 1)
         del calls[:]
         with monkeypatch.context() as user, pytest.raises(KeyboardInterrupt):
             interrupt_after(3, calls, user)
-            query_models.run(asked, Store(tmp_path))
+            recorded_by(asked, Store(tmp_path))
         names = {asked[0].key, Network(asked[1], 0).name}
         assert set(Store(tmp_path).array_names()) == names
-        found = query_models.run(asked, Store(tmp_path))
+        found = recorded_by(asked, Store(tmp_path))
         assert calls[3:] == [[seed] for seed in network_seeds(asked[1])[1:]]
         assert set(Store(tmp_path).array_names()) == {q.key for q in asked}
         for q in asked:

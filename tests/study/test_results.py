@@ -13,8 +13,7 @@ import torch
 from dropkit import pruning, scores, study
 from dropkit.datasets import load
 from dropkit.store import Store
-from dropkit.study import query_models
-from tests.networks import alone, network_seeds, outputs, plain_recalls
+from tests.networks import alone, network_seeds, outputs, plain_recalls, recorded_by
 from tests.study.test_trials import SCHEDULES, grid
 from tests.training.test_engine import TINY
 
@@ -101,7 +100,7 @@ class TestKept:
             assert sum(record["kept"]) == int(trial.density * len(data.train) + 0.5)
             if trial.protocol.startswith("cdbw+"):
                 continue
-            recalls = trial.recall_query and query_models.run([trial.recall_query], store)
+            recalls = trial.recall_query and recorded_by([trial.recall_query], store)
             kept = study.keep(
                 trial,
                 data,

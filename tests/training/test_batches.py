@@ -30,7 +30,7 @@ def by_torchvision(image, down, right, mirror):
 class TestBatches:
     def test_plain(self, pool):
         rows = torch.tensor([[0, 3], [6, 6]])
-        found = batches.source(pool, torch.float32, CPU)(rows)
+        found = batches.source_of(pool, torch.float32, CPU)(rows)
         expected = (pool.pixels / 255 - MEAN) / STD
         expected = np.moveaxis(expected, -1, 1)[rows.numpy()]
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
@@ -38,20 +38,20 @@ class TestBatches:
     @given(st.integers(0, 8), st.integers(0, 8), st.integers(0, 1), st.integers(0, 6))
     def test_moved(self, pool, down, right, mirror, row):
         moves = torch.tensor([[[down, right, mirror]]], dtype=torch.uint8)
-        found = batches.source(pool, torch.float32, CPU)(torch.tensor([[row]]), moves)[0, 0]
+        found = batches.source_of(pool, torch.float32, CPU)(torch.tensor([[row]]), moves)[0, 0]
         expected = by_torchvision(pool.pixels[row], down, right, mirror)
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
 
     def test_channels_lie_last_in_memory(self, pool):
-        (batch,) = batches.source(pool, torch.float32, CPU)(torch.arange(5)[None])
+        (batch,) = batches.source_of(pool, torch.float32, CPU)(torch.arange(5)[None])
         assert batch.shape == (5, 3, 9, 8)
         assert batch.is_contiguous(memory_format=torch.channels_last)
 
     def test_a_memory_mapped_set_stays_on_disk_and_is_moved_alike(self, pool, tmp_path):
         np.save(tmp_path / "pixels.npy", pool.pixels)
         mapped = Images(np.load(tmp_path / "pixels.npy", mmap_mode="r"), MEAN, STD)
-        source = batches.source(mapped, torch.float32, CPU)
-        whole = batches.source(pool, torch.float32, CPU)
+        source = batches.source_of(mapped, torch.float32, CPU)
+        whole = batches.source_of(pool, torch.float32, CPU)
         assert not source.resident and whole.resident
         rows = torch.tensor([[4, 0, 4, 6], [1, 1, 5, 2]])
         moves = batches.draw_moves(8, torch.Generator().manual_seed(0)).view(2, 4, 3)
@@ -65,7 +65,7 @@ class TestBatches:
             np.testing.assert_allclose(found[s, b], expected, rtol=1e-5, atol=1e-5)
 
     def test_numbers_are_not_augmented(self):
-        source = batches.source(np.zeros((4, 2)), torch.float64, CPU)
+        source = batches.source_of(np.zeros((4, 2)), torch.float64, CPU)
         assert source(torch.tensor([[1, 2]])).dtype == torch.float64
         with pytest.raises(ValueError, match="only images are augmented"):
             source(torch.tensor([[1]]), torch.zeros(1, 1, 3))

@@ -12,11 +12,11 @@ import torch
 from dropkit import scores, training
 from dropkit.datasets import Data, Images
 from dropkit.store import Store
-from dropkit.study import query_models
 from dropkit.study.queries import Query
-from dropkit.training import Recipe, batches, graphs
-from dropkit.training.graphs import graphed
+from dropkit.training import Recipe, batches, devices
+from dropkit.training.devices import graphed
 from tests.fake_gpu import pretended
+from tests.networks import recorded_by
 
 # Rates that float32 holds exactly, as a GPU does. 50 samples are batches of 12 and of 13.
 RECIPE = Recipe(
@@ -157,7 +157,7 @@ class TestAgainstTheProcessor:
             Query("cifar10", "mini", 0, recipe, "long", 1),
         ]
         found, expected = (
-            query_models.run(asked, Store(tmp_path / device), device=device)
+            recorded_by(asked, Store(tmp_path / device), device=device)
             for device in ("cuda", "cpu")
         )
         for query in asked:
@@ -193,7 +193,7 @@ class TestTheDevice:
 
     def test_the_set_is_there_once(self, gpu):
         x, _ = noise(4)
-        held = {batches.source(x, torch.float32, torch.device(f"cuda{n}")) for n in ("", ":0")}
+        held = {batches.source_of(x, torch.float32, torch.device(f"cuda{n}")) for n in ("", ":0")}
         assert len(held) == 1
 
 
@@ -211,7 +211,7 @@ class TestOnAGPU:
     def test_graphs_are_as_plain_steps(self, monkeypatch, model, side, changes):
         recipe = replace(RECIPE, **changes)
         found = train("cuda", recipe, model=model, side=side)
-        monkeypatch.setattr(graphs, "EAGER", 10**9)
+        monkeypatch.setattr(devices, "EAGER", 10**9)
         plain = train("cuda", recipe, model=model, side=side)
         for name, value in plain.items():
             torch.testing.assert_close(found[name], value, msg=name)

@@ -12,7 +12,7 @@ from hypothesis import given, settings, strategies as st
 from dropkit import training
 from dropkit._common import machine
 from dropkit.datasets import Images
-from dropkit.training import batches, reading
+from dropkit.training import batches
 from dropkit.training.recipes import MINI
 
 CPU = torch.device("cpu")
@@ -29,13 +29,13 @@ def pixels(tmp_path_factory):
 
 @pytest.fixture
 def source(pixels):
-    return batches.Batches(Images(pixels, (0.5,) * 3, (0.25,) * 3), CPU)
+    return batches.ImageSource(Images(pixels, (0.5,) * 3, (0.25,) * 3), CPU)
 
 
 @pytest.fixture
 def threads(monkeypatch):
     """A function that sets how many threads read."""
-    return lambda count: monkeypatch.setattr(reading, "_threads", lambda: count)
+    return lambda count: monkeypatch.setattr(batches, "_readers", lambda: count)
 
 
 @pytest.fixture(autouse=True)
@@ -58,12 +58,12 @@ class TestAhead:
     @settings(max_examples=40)
     @given(st.lists(st.integers(0, 7), max_size=12), st.integers(1, 3), st.sampled_from([1, 2**29]))
     def test_the_bytes_of_each_part_in_order(self, pixels, sizes, count, memory):
-        source = batches.Batches(Images(pixels, (0.5,) * 3, (0.25,) * 3), CPU)
+        source = batches.ImageSource(Images(pixels, (0.5,) * 3, (0.25,) * 3), CPU)
         parts = parts_of(sizes)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(reading, "_threads", lambda: count)
-            patch.setattr(reading, "MEMORY", memory)
-            found = list(reading.ahead(source, parts))
+            patch.setattr(batches, "_readers", lambda: count)
+            patch.setattr(batches, "MEMORY", memory)
+            found = list(batches.read_ahead(source, parts))
         assert len(found) == len(parts)
         for part, read in zip(parts, found, strict=True):
             np.testing.assert_array_equal(read, pixels[part.numpy()])
@@ -85,10 +85,10 @@ class TestAhead:
         self, source, threads, monkeypatch, count, memory, most
     ):
         threads(count)
-        monkeypatch.setattr(reading, "MEMORY", memory)
+        monkeypatch.setattr(batches, "MEMORY", memory)
         begun, room = [], source.room
         monkeypatch.setattr(source, "room", lambda rows: begun.append(rows) or room(rows))
-        for taken, _ in enumerate(reading.ahead(source, parts_of([5] * 20)), 1):
+        for taken, _ in enumerate(batches.read_ahead(source, parts_of([5] * 20)), 1):
             assert len(begun) == min(20, taken + most)
 
     def test_the_next_part_is_read_while_one_is_used(self, source, threads, monkeypatch):
@@ -102,7 +102,7 @@ class TestAhead:
             return found
 
         monkeypatch.setattr(source, "read", noted)
-        with closing(reading.ahead(source, parts)) as found:
+        with closing(batches.read_ahead(source, parts)) as found:
             for i, _ in enumerate(found):
                 assert done[min(i + 1, 3)].wait(PATIENCE)
 
@@ -120,7 +120,7 @@ class TestAhead:
             return read(part, room)
 
         monkeypatch.setattr(source, "read", last_first)
-        for part, found in zip(parts, reading.ahead(source, parts), strict=True):
+        for part, found in zip(parts, batches.read_ahead(source, parts), strict=True):
             np.testing.assert_array_equal(found, source.pixels[part.numpy()])
 
     @pytest.mark.parametrize("count", [1, 3])
@@ -137,32 +137,32 @@ class TestAhead:
         monkeypatch.setattr(source, "read", damaged)
         taken = 0
         with pytest.raises(ValueError) as raised:
-            for _ in reading.ahead(source, parts):
+            for _ in batches.read_ahead(source, parts):
                 taken += 1
         assert raised.value is problem and taken == 2
         assert readers() == []
         monkeypatch.setattr(source, "read", read)
-        assert len(list(reading.ahead(source, parts))) == 5
+        assert len(list(batches.read_ahead(source, parts))) == 5
 
     def test_rows_that_the_set_lacks(self, source):
         with pytest.raises(IndexError, match="index 40 is out of bounds"):
-            list(reading.ahead(source, [torch.tensor([[3, 40]])]))
+            list(batches.read_ahead(source, [torch.tensor([[3, 40]])]))
 
     @pytest.mark.parametrize("after", [0, 1, 3])
     def test_leaving_early_ends_the_threads(self, source, threads, after):
         threads(2)
-        with closing(reading.ahead(source, parts_of([2] * 30))) as found:
+        with closing(batches.read_ahead(source, parts_of([2] * 30))) as found:
             for _ in range(after):
                 next(found)
             assert bool(readers()) == (after > 0)
         assert readers() == []
 
     def test_a_set_on_the_device_is_not_read(self, pixels, threads):
-        held = batches.Batches(Images(np.array(pixels), (0.5,) * 3, (0.25,) * 3), CPU)
-        numbers = batches.Arrays(np.zeros((4, 2)), torch.float64, CPU)
+        held = batches.ImageSource(Images(np.array(pixels), (0.5,) * 3, (0.25,) * 3), CPU)
+        numbers = batches.ArraySource(np.zeros((4, 2)), torch.float64, CPU)
         for each in (held, numbers):
             assert each.resident and each.home == CPU
-            with closing(reading.ahead(each, parts_of([1, 2]))) as found:
+            with closing(batches.read_ahead(each, parts_of([1, 2]))) as found:
                 assert next(found) is None and readers() == []
                 assert list(found) == [None]
 
@@ -204,7 +204,7 @@ class TestForAGPU:
         threads(2)
         parts = parts_of([3] * 9)
         steps = []
-        for read in reading.ahead(source, parts):
+        for read in batches.read_ahead(source, parts):
             source(parts[0], None, read)
             steps.append(sum(what == "wait" for what, *_ in told))
         # All memory is asked for by the thread that trains, which has the right GPU.
@@ -236,7 +236,7 @@ def test_threads_are_this_processs_cores_but_one(monkeypatch, cores, processes, 
         monkeypatch.delenv("LOCAL_WORLD_SIZE", raising=False)
     else:
         monkeypatch.setenv("LOCAL_WORLD_SIZE", processes)
-    assert reading._threads() == expected
+    assert batches._readers() == expected
 
 
 class TestTraining:
@@ -257,7 +257,7 @@ class TestTraining:
     @pytest.mark.parametrize("count", [1, 3])
     def test_every_bit_is_the_same(self, pixels, threads, monkeypatch, count):
         threads(count)
-        monkeypatch.setattr(batches.Batches, "batch", 7)
+        monkeypatch.setattr(batches.ImageSource, "batch", 7)
         whole, expected = self.trained(np.array(pixels))
         stack, found = self.trained(pixels)
         np.testing.assert_array_equal(found, expected)
@@ -279,7 +279,7 @@ class TestTraining:
         assert all(seen) and readers() == []
 
     def test_a_failure_to_read_is_trainings_own(self, pixels, monkeypatch):
-        read, calls = batches.Batches.read, []
+        read, calls = batches.ImageSource.read, []
 
         def gone(self, rows, room=None):
             calls.append(rows.device)
@@ -287,7 +287,7 @@ class TestTraining:
                 raise OSError("the disk is gone")
             return read(self, rows, room)
 
-        monkeypatch.setattr(batches.Batches, "read", gone)
+        monkeypatch.setattr(batches.ImageSource, "read", gone)
         with pytest.raises(OSError, match=r"^the disk is gone$"):
             self.trained(pixels)
         assert readers() == [] and set(calls) == {CPU}
