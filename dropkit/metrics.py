@@ -134,7 +134,17 @@ def bias(recalls: ArrayLike) -> Bias:
 
 
 def worst(recalls: ArrayLike) -> Floats:
-    """Return the worst-class accuracy min_k r_k of each row: (..., K) recalls to (...)."""
+    """Return the worst-class accuracy min_k r_k of each row.
+
+    Parameters
+    ----------
+    recalls : (..., K) array_like
+        In [0, 1].
+
+    Returns
+    -------
+    (...) ndarray
+    """
     return bias(recalls).worst
 
 
@@ -175,9 +185,18 @@ def adjusted_average(recalls: ArrayLike, train_group_sizes: ArrayLike) -> Floats
 
 
 def pooled_worst(recalls: ArrayLike) -> float:
-    """Return the smallest class mean: (S, K) recalls are averaged over seeds, then minimised.
+    """Return the smallest class mean: recalls are averaged over seeds, then minimised.
 
     It is never below the mean of the per-seed minima, and its downward bias vanishes as S grows.
+
+    Parameters
+    ----------
+    recalls : (S, K) array_like
+        In [0, 1], one row a seed.
+
+    Returns
+    -------
+    float
     """
     return float(_recalls(recalls, 2).mean(axis=0).min())
 

@@ -53,7 +53,7 @@ def strategies() -> frozenset[str]:
 class Protocol:
     """What a protocol's name says: how to rank, how to share out, which losses to train with.
 
-    Attributes
+    Parameters
     ----------
     ranking : str
         A strategy, or "full".
@@ -256,8 +256,10 @@ def class_table(
     ----------
     classes : (K,) array_like
         Names.
-    sizes, recalls, density, smoothing, val_sizes
+    sizes, recalls, val_sizes : (K,) array_like
         As in `dropkit.quotas.drop_densities`; a class without validation samples is warned of.
+    density, smoothing : float
+        As there.
     minimum : int
         Fewest samples that a class should keep; smaller classes should keep all they have.
     below : {"warn", "raise", "keep"}

@@ -10,7 +10,7 @@ import numpy as np
 class Images:
     """N images of one shape, with the mean and deviation of each channel that normalise them.
 
-    Attributes
+    Parameters
     ----------
     pixels : (N, H, W, C) array of uint8
         May be memory-mapped.
@@ -43,7 +43,7 @@ class Data:
     The validation split serves the query model's recalls; reported results use the test split
     alone (Section 4 and Appendix A: half of the test set is reserved for validation).
 
-    Attributes
+    Parameters
     ----------
     x : (N, ...) array or Images
         Samples, channels first.

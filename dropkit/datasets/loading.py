@@ -51,6 +51,19 @@ def load_imbalanced(name: str, seed: int, factor: float) -> Data:
     """Load a data set with a long tail of imbalance factor `factor`, 1 for none, as studies do.
 
     Those of a study are loaded once and shared, however often its trials ask for them.
+
+    Parameters
+    ----------
+    name : str
+        One of ``names()``.
+    seed : int
+        As in ``load``; it orders the classes of the tail, too.
+    factor : float
+        Size ratio of the largest and the smallest training class, at least 1.
+
+    Returns
+    -------
+    Data
     """
     # What a name stands for may change: the loader, and the files in a folder.
     where = os.environ.get("DROPKIT_DATA")
@@ -64,6 +77,15 @@ def _imbalanced(name: str, seed: int, factor: float, *identity: object) -> Data:
 
 def version(name: str, root: str | None = None) -> str:
     """Return what names the draw of a data set where more than one goes by its name; else "".
+
+    Parameters
+    ----------
+    name, root : str
+        As in ``load``.
+
+    Returns
+    -------
+    str
 
     Raises
     ------

@@ -12,12 +12,24 @@ from dropkit.models.pretrained import resnet50_weights
 
 
 def build(name: str, num_classes: int, in_shape: Sequence[int]) -> nn.Sequential:
-    """Build a network that maps (B, *in_shape) to (B, num_classes) logits.
+    """Return a network that maps (B, *in_shape) to (B, num_classes) logits.
 
     Its last layer is linear; what enters it are the features that CoreSet uses. The network is
     untrained, but ``resnet50-imagenet`` comes pretrained up to its last layer: from the file
     ``$DROPKIT_RESNET50``, a state dict of torchvision's ``resnet50``, else by torchvision's
     download of ``IMAGENET1K_V1``, the weights that Sagawa et al. (2020) start from.
+
+    Parameters
+    ----------
+    name : str
+        One of ``names()``.
+    num_classes : int
+    in_shape : sequence of int
+        Shape of a sample; of images (channels, height, width).
+
+    Returns
+    -------
+    torch.nn.Sequential
 
     Raises
     ------
@@ -31,7 +43,7 @@ def build(name: str, num_classes: int, in_shape: Sequence[int]) -> nn.Sequential
 
 
 def names() -> list[str]:
-    """Names that ``build`` knows."""
+    """Return the names that ``build`` knows."""
     return sorted(_BUILDERS)
 
 
@@ -40,6 +52,17 @@ def initialise(model: nn.Module, seed: int) -> nn.Module:
 
     Of a pretrained network only the last layer is drawn. Weights are drawn in double precision,
     where PyTorch has one code path for all processors.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Changed in place.
+    seed : int
+
+    Returns
+    -------
+    torch.nn.Module
+        The same network.
     """
     generator = torch.Generator().manual_seed(seed)
     drawn = model[-1] if getattr(model, "pretrained", False) else model

@@ -17,7 +17,7 @@ class QueryRecord:
 
     Outputs of R initialisations are in evaluation mode on samples without augmentation.
 
-    Attributes
+    Parameters
     ----------
     labels : (n,) ndarray of int
         Classes 0..K-1.
@@ -48,7 +48,7 @@ Function = Callable[[QueryRecord], np.ndarray]
 class Score:
     """A score as protocols use it.
 
-    Attributes
+    Parameters
     ----------
     name : str
         In protocols.

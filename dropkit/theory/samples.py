@@ -183,9 +183,26 @@ def fitted_thresholds(
     seed: int,
     ties: str = "widest",
 ) -> Floats:
-    """Return the empirical minimisers of ``datasets`` pruned data sets, shape (datasets,).
+    """Return the empirical minimisers of pruned data sets.
 
     The same ``seed`` gives every procedure the same data sets.
+
+    Parameters
+    ----------
+    mixture : GaussianMixture
+    procedure : str
+        A key of `PROCEDURES`.
+    density : float
+        Fraction of the points to keep, in (0, 1].
+    points, datasets : int
+        How many points a data set has before it is pruned, and how many data sets.
+    seed : int
+    ties : {"widest", "lowest", "highest"}
+        As in `empirical_minimizer`.
+
+    Returns
+    -------
+    ndarray, shape (datasets,)
 
     Raises
     ------
