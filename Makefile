@@ -39,9 +39,12 @@ test: html
 bench: $(VENV)/.stamp
 	@$(BIN)/python -m tests.bench $(TOPICS)
 
+# All but ray's, which would double the lock.
+EXTRAS := --extra sampler --extra train --extra parquet --extra book --extra test
+
 # Keeps the versions that are locked; make lock UPGRADE=--upgrade takes the newest.
 lock: $(BIN)/uv
-	@$(BIN)/uv pip compile pyproject.toml --extra book --extra test --universal --python-version 3.11 \
+	@$(BIN)/uv pip compile pyproject.toml $(EXTRAS) --universal --python-version 3.11 \
 	  --generate-hashes --no-header --no-annotate --quiet $(UPGRADE) -o requirements.lock
 
 $(BIN)/uv:

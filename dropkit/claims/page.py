@@ -12,13 +12,13 @@ from dropkit.claims.verdicts import (
     MARKS,
     NO_RECORDS,
     PARTLY,
-    SCALES,
     UNDECIDED,
     Claim,
     Effect,
     Verdict,
 )
 from dropkit.figures.tables import number, with_interval
+from dropkit.study.trials import SCALES
 
 WORDS = (HOLDS, PARTLY, FAILS, UNDECIDED, NO_RECORDS, ABSENT)
 SUMMARY = ["part", "claims", *(f"{MARKS[word]} {word}" for word in WORDS)]

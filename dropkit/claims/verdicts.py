@@ -14,7 +14,6 @@ from dropkit.store.records import Record
 HOLDS, PARTLY, FAILS = "holds", "partly", "does not hold"
 UNDECIDED, NO_RECORDS, ABSENT = "undecided", "no records", "not in the paper"
 MARKS = {HOLDS: "✓", PARTLY: "◐", FAILS: "✗", UNDECIDED: "?", NO_RECORDS: "–", ABSENT: "∅"}
-SCALES = ("digits", "mini", "paper")
 
 
 class Effect(NamedTuple):

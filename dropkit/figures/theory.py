@@ -5,14 +5,12 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 from scipy.stats import norm, spearmanr
 
+from dropkit._common.checks import Floats
 from dropkit.figures.curves import COLOURS, canvas
 from dropkit.theory.limits import kept_densities, summarise
 from dropkit.theory.mixture import GaussianMixture
-
-Floats = NDArray[np.float64]
 
 CLASS_COLOURS = ("#0072B2", "#E69F00")
 # Line styles differ as well, for readers who do not see the colours.
@@ -55,7 +53,7 @@ def figure_4b(mixture: GaussianMixture, fits: Mapping[float, Floats]) -> Figure:
 def figure_4a(ratios: Mapping[float, tuple[Floats, Floats, Floats]]) -> Figure:
     """Draw Figure 4a: class risk ratios against optimal ratios, one panel a separation.
 
-    ``ratios`` maps each separation of the means to what `mixture_summary.risk_ratios` returns.
+    ``ratios`` maps each separation of the means to what `limits.risk_ratios` returns.
     Ratios beyond four decades lie outside the frame.
     """
     columns = min(2, len(ratios))

@@ -3,9 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from dropkit._common.checks import UserError
-
-SCALES = ("digits", "mini", "paper")
+from dropkit._common.errors import UserError
 
 
 class ParameterError(UserError):

@@ -8,8 +8,9 @@ from types import SimpleNamespace
 from typing import Any
 
 from dropkit.figures.tables import number
-from dropkit.notebook.parameter_checks import SCALES, ParameterError, check, check_choice
+from dropkit.notebook.parameter_checks import ParameterError, check, check_choice
 from dropkit.store.folder import default_path
+from dropkit.study.trials import SCALES
 
 _MINUS = re.compile(r"(?<!\w)-(?=\.?\d)")  # a sign, and not the hyphen of "CIFAR-10"
 _NUMBER = re.compile(r"[-+−]?\.?\d")  # how a cell with a number starts, formatted or not

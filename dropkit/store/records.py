@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from dropkit._common.checks import sentence
+from dropkit._common.errors import sentence
 
 Record = dict[str, Any]
 
@@ -124,9 +124,9 @@ def _read(file: Path) -> Iterator[Record]:
         warnings.warn(what, ForeignRecord, 4)
 
 
-def _numbered(lines: Sequence[int], most: int = 5) -> str:
-    named = ", ".join(map(str, lines[:most]))
-    more = f" and {len(lines) - most} more" if len(lines) > most else ""
+def _numbered(lines: Sequence[int]) -> str:
+    named = ", ".join(map(str, lines[:5]))
+    more = f" and {len(lines) - 5} more" if len(lines) > 5 else ""
     return f"line{'s' * (len(lines) > 1)} {named}{more}"
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dropkit import pruning
-from dropkit._common.checks import UserError
+from dropkit._common.errors import UserError
 from dropkit.datasets.loading import Data
 from dropkit.quotas import budget
 from dropkit.scores.registry import SCORES

@@ -15,8 +15,8 @@ from torch.nn import functional as F
 from torch.optim.sgd import sgd
 
 from dropkit import models
+from dropkit.datasets.data import Images
 from dropkit.training.batches import (
-    Images,
     Source,
     by_parts,
     draw_moves,

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from dropkit._common.checks import UserError
+from dropkit._common.errors import UserError
 
 # Part of every trial's key: raise it when a change alters what training returns.
 ENGINE = 2

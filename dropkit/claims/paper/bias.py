@@ -2,9 +2,9 @@
 
 from dropkit.claims.class_comparisons import loses_a_class, sacrifices_the_hard
 from dropkit.claims.comparisons import WORST, beaten, better, level_of
+from dropkit.claims.trials import SCORES
 from dropkit.claims.verdicts import Claim
 
-SCORES = ("el2n", "grand", "forgetting", "dynunc", "coreset")
 RIVALS = ("random", *SCORES)
 LOW, HIGH = (0.0, 0.3), (0.4, 0.99)
 ALL = (*WORST, "gap", "std")
