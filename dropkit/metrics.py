@@ -267,7 +267,20 @@ def over_seeds(
 
 
 def student(values: Floats, level: float = 0.95) -> Difference:
-    """Return the mean of values (S,) with Student's t interval; (NaN, NaN) for a single one."""
+    """Return the mean of values with Student's t interval.
+
+    Parameters
+    ----------
+    values : (S,) array of float
+        One a seed.
+    level : float
+        Coverage of the interval; (NaN, NaN) are its ends where S is 1.
+
+    Returns
+    -------
+    Difference
+        The mean and its interval.
+    """
     value, n = float(values.mean()), len(values)
     if n < 2:
         return Difference(value, math.nan, math.nan)

@@ -256,10 +256,12 @@ def class_table(
     ----------
     classes : (K,) array_like
         Names.
-    sizes, recalls, val_sizes : (K,) array_like
-        As in `dropkit.quotas.drop_densities`; a class without validation samples is warned of.
+    sizes, recalls : (K,) array_like
+        As in `dropkit.quotas.drop_densities`.
     density, smoothing : float
         As there.
+    val_sizes : (K,) array_like, optional
+        As there; a class without validation samples is warned of.
     minimum : int
         Fewest samples that a class should keep; smaller classes should keep all they have.
     below : {"warn", "raise", "keep"}

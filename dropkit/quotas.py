@@ -246,12 +246,43 @@ def at_least(counts: ArrayLike, class_sizes: ArrayLike, minimum: int) -> Ints:
 
 
 def budget(n: int, density: float) -> int:
-    """Return how many of n samples a density keeps: d·n to the nearest integer, halves up."""
+    """Return how many of n samples a density keeps: d·n to the nearest integer, halves up.
+
+    Parameters
+    ----------
+    n : int
+        Samples.
+    density : float
+        Fraction to keep.
+
+    Returns
+    -------
+    int
+        Samples kept.
+    """
     return _half_up(n * density)
 
 
 def positive_budget(n: int, density: float) -> int:
-    """Return `budget`; raise ValueError where of n samples a density above 0 keeps none."""
+    """Return `budget` where it is above 0 or may be 0.
+
+    Parameters
+    ----------
+    n : int
+        Samples.
+    density : float
+        Fraction to keep.
+
+    Returns
+    -------
+    int
+        Samples kept.
+
+    Raises
+    ------
+    ValueError
+        If a density above 0 keeps none.
+    """
     kept = budget(n, density)
     if kept == 0 < density:
         raise ValueError(

@@ -24,6 +24,7 @@ def build(name: str, num_classes: int, in_shape: Sequence[int]) -> nn.Sequential
     name : str
         One of ``names()``.
     num_classes : int
+        K, at least 1.
     in_shape : sequence of int
         Shape of a sample; of images (channels, height, width).
 
@@ -58,6 +59,7 @@ def initialise(model: nn.Module, seed: int) -> nn.Module:
     model : torch.nn.Module
         Changed in place.
     seed : int
+        Of the draws.
 
     Returns
     -------

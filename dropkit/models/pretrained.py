@@ -15,7 +15,18 @@ PRETRAINED = {"resnet50-imagenet": "resnet50"}
 
 
 def version(name: str) -> str:
-    """Return what names the pretrained weights of ``build(name, ...)``; "" where it has none."""
+    """Return what names the pretrained weights of ``build(name, ...)``.
+
+    Parameters
+    ----------
+    name : str
+        One of ``names()``.
+
+    Returns
+    -------
+    str
+        "" where it has none.
+    """
     if name not in PRETRAINED:
         return ""
     file = os.environ.get("DROPKIT_RESNET50")

@@ -209,7 +209,18 @@ def k_center(features: "ArrayLike | torch.Tensor", budget: int) -> np.ndarray:
 
 
 def k_center_scores(features: "ArrayLike | torch.Tensor") -> np.ndarray:
-    """Return `k_center`'s full order as (n,) scores: n for the first centre, 1 for the last."""
+    """Return `k_center`'s full order as scores.
+
+    Parameters
+    ----------
+    features : (n, d) array_like
+        As `k_center` takes them.
+
+    Returns
+    -------
+    (n,) array of int
+        n for the first centre, 1 for the last.
+    """
     order = k_center(features, len(features))
     scores = np.empty(len(order))
     scores[order] = np.arange(len(order), 0, -1)

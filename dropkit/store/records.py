@@ -39,7 +39,18 @@ class ForeignRecord(UserWarning):
 
 
 def key(config: Mapping[str, Any]) -> str:
-    """Name a configuration: 20 hexadecimal digits of the SHA-256 of its canonical JSON."""
+    """Name a configuration.
+
+    Parameters
+    ----------
+    config : dict
+        Of what JSON has.
+
+    Returns
+    -------
+    str
+        20 hexadecimal digits of the SHA-256 of its canonical JSON.
+    """
     return hashlib.sha256(canonical(config).encode()).hexdigest()[:20]
 
 

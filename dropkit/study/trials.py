@@ -100,6 +100,16 @@ class Trial:
 def dataset_of(scale: str) -> str:
     """Return the data set that a scale of the notebooks stands for.
 
+    Parameters
+    ----------
+    scale : str
+        "digits", "mini" or "paper".
+
+    Returns
+    -------
+    str
+        A name that `dropkit.datasets.load` takes.
+
     Raises
     ------
     ValueError
