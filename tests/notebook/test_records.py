@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -61,6 +62,22 @@ def test_each_cell_keeps_what_it_asked_for(tmp_path: Path, shell: Shell) -> None
         file.rename(tmp_path / file.stem / file.name)
         found[file.stem] = [each["key"] for each in Store(tmp_path / file.stem)]
     assert found == {"page-run": ["old-1", "old-2"], "page-run-again": ["new", "old-1"]}
+
+
+def test_two_that_save_one_page_leave_its_records_whole_at_any_moment(
+    tmp_path: Path, shell: Shell
+) -> None:
+    Store(tmp_path / "store").add(*(record(str(number)) for number in range(100)))
+    shell.after(1)
+    cells, page = ["run"], tmp_path / "page"
+    page_records.save(page, cells)
+    whole = (page / "page-run.jsonl").read_bytes()
+    with ThreadPoolExecutor(2) as savers:
+        saved = [savers.submit(page_records.save, page, cells) for _ in range(40)]
+        while not all(each.done() for each in saved):
+            assert (page / "page-run.jsonl").read_bytes() == whole
+    assert [each.result()["records"] for each in saved] == 40 * [{"run": 100}]
+    assert [file.name for file in page.iterdir()] == ["page-run.jsonl"]
 
 
 def test_what_a_cell_selects_is_its_own_and_what_it_only_reads_is_not(
