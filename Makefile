@@ -9,23 +9,25 @@ export DROPKIT_STORE ?= $(CURDIR)/.cache/store
 # Where this is set, as in many containers, every process compiles all that it imports anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: book test bench lock html pdf clean
+.PHONY: book say test bench lock html pdf clean
 
-book: $(VENV)/.stamp
+book: say $(VENV)/.stamp
 	@echo "executing the notebooks; trials that are already in $$DROPKIT_STORE are not run again"
 	@$(BIN)/python -m book._ext.execute --to book
 	@$(MAKE) --no-print-directory html
 
-# A clean build each time: Sphinx's incremental builds warn about labels that are long mended.
+say:
+	@echo "making the book: its pages are executed, which takes minutes the first time, and rendered"
+	@echo "they can be read before, as published: make html renders them in a minute, without executing"
+
 html: $(VENV)/.stamp book/status.md
-	@echo "rendering the book"
-	@rm -rf _build
-	@$(BIN)/jupyter-book build . -W -n --keep-going -q > /dev/null
+	@echo "rendering the pages as they are, about half a minute"
+	@$(BIN)/python -m book._ext.render
 	@echo "the book: file://$(CURDIR)/_build/html/index.html"
 
 # A PDF of the book as it was executed last, printed by Chromium.
 pdf: $(VENV)/.stamp book/status.md
-	@$(BIN)/jupyter-book build . --builder singlehtml -W -n --keep-going -q > /dev/null
+	@$(BIN)/python -m book._ext.render singlehtml
 	@$(BIN)/python -m book._ext.pdf
 
 book/status.md:
@@ -37,9 +39,12 @@ test: html
 bench: $(VENV)/.stamp
 	@$(BIN)/python -m tests.bench $(TOPICS)
 
+# All but ray's, which would double the lock.
+EXTRAS := --extra sampler --extra train --extra parquet --extra book --extra test
+
 # Keeps the versions that are locked; make lock UPGRADE=--upgrade takes the newest.
 lock: $(BIN)/uv
-	@$(BIN)/uv pip compile pyproject.toml --extra book --extra test --universal --python-version 3.11 \
+	@$(BIN)/uv pip compile pyproject.toml $(EXTRAS) --universal --python-version 3.11 \
 	  --generate-hashes --no-header --no-annotate --quiet $(UPGRADE) -o requirements.lock
 
 $(BIN)/uv:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy.special import stdtrit
 
 from dropkit._common.checks import Floats, as_floats, check_labels
 
@@ -42,14 +42,18 @@ def class_recalls(labels: ArrayLike, predictions: ArrayLike, num_classes: int) -
 
     Parameters
     ----------
-    labels : (n,) integers 0..num_classes-1, or of the predictions' shape.
-    predictions : (..., n) integers; leading axes are seeds, models or epochs, and -1 is a
-        prediction that is wrong for every class.
-    num_classes : K, at least 1.
+    labels : (n,) or (..., n) array_like of int
+        Classes 0..num_classes-1.
+    predictions : (..., n) array_like of int
+        Leading axes are seeds, models or epochs, and -1 is a prediction that is wrong for every
+        class.
+    num_classes : int
+        K, at least 1.
 
     Returns
     -------
-    (..., K) recalls; NaN for a class without samples.
+    (..., K) ndarray
+        Recalls in [0, 1]; NaN for a class without samples.
 
     Raises
     ------
@@ -85,14 +89,19 @@ def group_recalls(
 
     Parameters
     ----------
-    groups : (n,) or (..., n) integers 0..num_groups-1.
-    labels : (n,) or (..., n) class labels.
-    predictions : (..., n) predicted classes.
-    num_groups : G, at least 1.
+    groups : (n,) or (..., n) array_like of int
+        Groups 0..num_groups-1.
+    labels : (n,) or (..., n) array_like
+        Classes.
+    predictions : (..., n) array_like
+        Predicted classes.
+    num_groups : int
+        G, at least 1.
 
     Returns
     -------
-    (..., G) accuracies; NaN for a group without samples.
+    (..., G) ndarray
+        Accuracies in [0, 1]; NaN for a group without samples.
     """
     right = np.asarray(predictions) == np.asarray(labels)
     return class_recalls(groups, np.where(right, groups, -1), num_groups)
@@ -106,11 +115,13 @@ def bias(recalls: ArrayLike) -> Bias:
 
     Parameters
     ----------
-    recalls : (..., K) in [0, 1].
+    recalls : (..., K) array_like
+        In [0, 1].
 
     Returns
     -------
-    Bias of arrays (...).
+    Bias
+        Of arrays (...).
 
     Raises
     ------
@@ -123,7 +134,17 @@ def bias(recalls: ArrayLike) -> Bias:
 
 
 def worst(recalls: ArrayLike) -> Floats:
-    """Return the worst-class accuracy min_k r_k of each row: (S, K) recalls to (S,)."""
+    """Return the worst-class accuracy min_k r_k of each row.
+
+    Parameters
+    ----------
+    recalls : (..., K) array_like
+        In [0, 1].
+
+    Returns
+    -------
+    (...) ndarray
+    """
     return bias(recalls).worst
 
 
@@ -135,12 +156,15 @@ def adjusted_average(recalls: ArrayLike, train_group_sizes: ArrayLike) -> Floats
 
     Parameters
     ----------
-    recalls : (..., G) in [0, 1].
-    train_group_sizes : (G,) samples of each group in the training split before pruning.
+    recalls : (..., G) array_like
+        In [0, 1].
+    train_group_sizes : (G,) array_like
+        Samples of each group in the training split before pruning.
 
     Returns
     -------
-    (...); NaN where a group's recall is.
+    (...) ndarray
+        NaN where a group's recall is.
 
     Raises
     ------
@@ -161,32 +185,42 @@ def adjusted_average(recalls: ArrayLike, train_group_sizes: ArrayLike) -> Floats
 
 
 def pooled_worst(recalls: ArrayLike) -> float:
-    """Return the smallest class mean: (S, K) recalls are averaged over seeds, then minimised.
+    """Return the smallest class mean: recalls are averaged over seeds, then minimised.
 
     It is never below the mean of the per-seed minima, and its downward bias vanishes as S grows.
+
+    Parameters
+    ----------
+    recalls : (S, K) array_like
+        In [0, 1], one row a seed.
+
+    Returns
+    -------
+    float
     """
     return float(_recalls(recalls, 2).mean(axis=0).min())
 
 
-def pooled_interval(recalls: ArrayLike, *, level: float = 0.95) -> tuple[float, float]:
-    """Return the interval of `pooled_worst` over seeds, by `over_seeds`.
+def pooled_interval(recalls: ArrayLike) -> tuple[float, float]:
+    """Return the 95 % interval of `pooled_worst` over seeds, by `over_seeds`.
 
     Parameters
     ----------
-    recalls : (S, K), one row a seed.
-    level : coverage aimed at, in (0, 1).
+    recalls : (S, K) array_like
+        In [0, 1], one row a seed.
 
     Returns
     -------
-    (low, high); (NaN, NaN) for a single seed, which says nothing about the spread.
+    low, high : float
+        NaN for a single seed, which says nothing about the spread.
 
     Raises
     ------
     ValueError
-        For recalls outside [0, 1], another shape, or a level outside (0, 1).
+        For recalls outside [0, 1], or another shape.
     """
     recalls = _recalls(recalls, 2)
-    found = over_seeds(lambda weights: (weights @ recalls).min(axis=-1), len(recalls), level=level)
+    found = over_seeds(lambda weights: (weights @ recalls).min(axis=-1), len(recalls))
     return found.low, found.high
 
 
@@ -200,20 +234,25 @@ def over_seeds(
 
     Parameters
     ----------
-    statistic : maps weights of the seeds (..., S), each row of sum 1, to (...).
-    seeds : S, at least 1.
-    level : coverage aimed at, in (0, 1).
+    statistic : callable
+        Maps weights of the seeds (..., S), each row of sum 1, to (...).
+    seeds : int
+        S, at least 1.
+    level : float
+        Coverage aimed at, in (0, 1).
 
     Returns
     -------
-    Difference; its interval is (NaN, NaN) for a single seed.
+    Difference
+        Its interval is (NaN, NaN) for a single seed.
 
     Raises
     ------
     ValueError
         For a level outside (0, 1).
     """
-    _check_level(level)
+    if not 0 < level < 1:
+        raise ValueError(f"level is {level}: it must lie in (0, 1), such as 0.95")
     value = float(statistic(np.full(seeds, 1 / seeds)))
     if seeds < 2:
         return Difference(value, math.nan, math.nan)
@@ -228,58 +267,58 @@ def over_seeds(
 
 
 def student(values: Floats, level: float = 0.95) -> Difference:
-    """Return the mean of values (S,) with Student's t interval; (NaN, NaN) for a single one."""
+    """Return the mean of values with Student's t interval.
+
+    Parameters
+    ----------
+    values : (S,) array of float
+        One a seed.
+    level : float
+        Coverage of the interval; (NaN, NaN) are its ends where S is 1.
+
+    Returns
+    -------
+    Difference
+        The mean and its interval.
+    """
     value, n = float(values.mean()), len(values)
     if n < 2:
         return Difference(value, math.nan, math.nan)
-    half = float(stats.t.ppf((1 + level) / 2, n - 1) * stats.sem(values))
+    half = float(stdtrit(n - 1, (1 + level) / 2) * (values.std(ddof=1) / math.sqrt(n)))
     return Difference(value, value - half, value + half)
 
 
 def paired_difference(
-    a: ArrayLike,
-    b: ArrayLike,
-    statistic: Callable[[Floats], Floats] = worst,
-    *,
-    level: float = 0.95,
+    a: ArrayLike, b: ArrayLike, statistic: Callable[[Floats], Floats] = worst
 ) -> Difference:
-    """Return the mean over seeds of statistic(a) - statistic(b) with Student's t interval.
+    """Return the mean over seeds of statistic(a) - statistic(b) with Student's 95 % t interval.
 
     Parameters
     ----------
-    a, b : (S, K) recalls with the same seeds in the same order.
-    statistic : maps (S, K) to (S,); per-seed worst-class accuracy by default.
-    level : coverage aimed at, in (0, 1).
+    a, b : (S, K) array_like
+        Recalls with the same seeds in the same order.
+    statistic : callable
+        Maps (S, K) to (S,); per-seed worst-class accuracy by default.
 
     Returns
     -------
-    Difference; its interval is (NaN, NaN) for a single seed.
+    Difference
+        Its interval is (NaN, NaN) for a single seed.
 
     Raises
     ------
     ValueError
-        For shapes that differ, recalls outside [0, 1], or a level outside (0, 1).
+        For shapes that differ, or recalls outside [0, 1].
     """
-    _check_level(level)
-    first, second = _paired(a, b)
+    first, second = _recalls(a, 2), _recalls(b, 2)
+    if first.shape != second.shape:
+        raise ValueError(f"recalls have shapes {first.shape} and {second.shape}: pair by seed")
     differences = np.asarray(statistic(first)) - np.asarray(statistic(second))
     if differences.shape != first.shape[:1]:
         raise ValueError(
             f"statistic gives shape {differences.shape}: expected {first.shape[:1]}, one a seed"
         )
-    return student(differences, level)
-
-
-def _check_level(level: float) -> None:
-    if not 0 < level < 1:
-        raise ValueError(f"level is {level}: it must lie in (0, 1), such as 0.95")
-
-
-def _paired(a: ArrayLike, b: ArrayLike) -> tuple[Floats, Floats]:
-    first, second = _recalls(a, 2), _recalls(b, 2)
-    if first.shape != second.shape:
-        raise ValueError(f"recalls have shapes {first.shape} and {second.shape}: pair by seed")
-    return first, second
+    return student(differences)
 
 
 def _recalls(recalls: ArrayLike, ndim: int) -> Floats:

@@ -11,9 +11,9 @@ The names are the paper's. With S a strategy:
     cdbw+P       P, from a query model trained with the CDB-W loss
 """
 
-from collections.abc import Callable
+import warnings
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -27,22 +27,25 @@ from dropkit._common.checks import (
     check_scores,
     per_class,
 )
+from dropkit._common.labels import in_words
+from dropkit._common.ranking import random_keys, top, top_in_class
 from dropkit.quotas import (
     at_least,
     class_counts,
     drop_densities,
     positive_budget,
     strategy_densities,
-    top,
     variance_densities,
 )
 from dropkit.scores.registry import names as score_names
 
 SMOOTHED = " (smoothed)"  # ends the label of a protocol whose quotas are smoothed
 
+Below = Literal["raise", "warn", "keep"]
+
 
 def strategies() -> frozenset[str]:
-    """Names that S may stand for: "random" and every registered score."""
+    """Return the names that S may stand for: "random" and every registered score."""
     return frozenset({"random"}) | score_names()
 
 
@@ -50,9 +53,15 @@ def strategies() -> frozenset[str]:
 class Protocol:
     """What a protocol's name says: how to rank, how to share out, which losses to train with.
 
-    `ranking` is a strategy, or "full"; `quota` is "global" (one cut through all classes), "drop",
-    "balance", or the strategy whose global cut sets the class counts; `query_loss` and `loss` are
-    "ce" or "cdbw", for the query model and for the final model.
+    Parameters
+    ----------
+    ranking : str
+        A strategy, or "full".
+    quota : str
+        "global" (one cut through all classes), "drop", "balance", or the strategy whose global
+        cut sets the class counts.
+    query_loss, loss : {"ce", "cdbw"}
+        Of the query model and of the final model.
     """
 
     ranking: str
@@ -78,7 +87,21 @@ class Protocol:
 
 
 def parse(protocol: str) -> Protocol:
-    """Return what a protocol's name means; ValueError lists the valid forms for any other name.
+    """Return what a protocol's name means.
+
+    Parameters
+    ----------
+    protocol : str
+        A name of the paper's grammar, which the head of this module lists.
+
+    Returns
+    -------
+    Protocol
+
+    Raises
+    ------
+    ValueError
+        For any other name; the sentence lists the valid forms.
 
     Examples
     --------
@@ -87,24 +110,25 @@ def parse(protocol: str) -> Protocol:
     """
     if not isinstance(protocol, str):
         raise TypeError(f"protocol is {protocol!r}: it must be a name such as 'random+drop'")
+    known = strategies()
     query_loss = "cdbw" if protocol.startswith("cdbw+") else "ce"
     loss = "cdbw" if protocol.endswith("+cdbw") else "ce"
     base = protocol.removeprefix("cdbw+").removesuffix("+cdbw")
     first, _, second = base.partition("+")
     induced = second.removesuffix("q")
     parsed = None
-    if base == "full" or base in strategies():
+    if base == "full" or base in known:
         parsed = Protocol(base, "global", query_loss, loss)
-    elif first in strategies() and second in ("drop", "balance"):
+    elif first in known and second in ("drop", "balance"):
         parsed = Protocol(first, second, query_loss, loss)
-    elif first == "random" and second == f"{induced}q" and induced in strategies() - {"random"}:
+    elif first == "random" and second == f"{induced}q" and induced in known - {"random"}:
         parsed = Protocol("random", induced, query_loss, loss)
     # A query loss without a query model would name one protocol twice.
     if parsed and (query_loss == "ce" or parsed.needs_scores or parsed.needs_recalls):
         return parsed
     raise ValueError(
         f"protocol {protocol!r} is not known: use full, S, S+drop, S+balance or random+Sq, S of "
-        f"{', '.join(sorted(strategies()))} (for Sq any but random), followed by +cdbw to train "
+        f"{', '.join(sorted(known))} (for Sq any but random), followed by +cdbw to train "
         "with that loss, or after cdbw+ to score with a query model trained by it"
     )
 
@@ -126,21 +150,30 @@ def prune(
 
     Parameters
     ----------
-    protocol : a name that `parse` knows; its training losses do not matter here.
-    labels : (n,) integers 0..K-1, classes or groups alike.
-    density : fraction of the samples to keep, in (0, 1]; exactly 1 for `full`.
-    recalls : (K,) validation recalls of the query model; needed by `+drop`, where K also bounds
-        the labels. Of a pandas Series, here as in `val_sizes`, the index names the classes.
-    scores : (n,) of the protocol's strategy, higher is kept; needed unless only `random` ranks.
-    smoothing, val_sizes, rule : see `drop_densities`; used by `+drop` only.
-    minimum : fewest samples that a class keeps, or all it has if that is less (`at_least`); used
-        wherever the protocol sets class counts.
-    seed : of the random ranking. One seed gives the same samples on every machine and NumPy
-        version, and plain `random` subsets nest: a lower density keeps a part of a higher one.
+    protocol : str
+        A name that `parse` knows; its training losses do not matter here.
+    labels : (n,) array_like of int
+        Classes 0..K-1, or groups.
+    density : float
+        Fraction of the samples to keep, in (0, 1]; exactly 1 for "full".
+    recalls : (K,) array_like, optional
+        Validation recalls of the query model; needed by "+drop", where K also bounds the labels.
+        Of a pandas Series, here as in `val_sizes`, the index names the classes.
+    scores : (n,) array_like, optional
+        Of the protocol's strategy, higher is kept; needed unless only "random" ranks.
+    smoothing, val_sizes, rule : float, (K,) array_like, {"densities", "counts"}
+        As in `dropkit.quotas.drop_densities`; used by "+drop" only.
+    minimum : int
+        Fewest samples that a class keeps, or all it has if that is less, as
+        `dropkit.quotas.at_least` does; used wherever the protocol sets class counts.
+    seed : int
+        Of the random ranking. One seed gives the same samples on every machine and NumPy version,
+        and plain "random" subsets nest: a lower density keeps a part of a higher one.
 
     Returns
     -------
-    (round(density · n),) sorted int64, halves rounded up; ties of scores go to the lower index.
+    (round(density · n),) ndarray of int64
+        Sorted; halves are rounded up, and ties of scores go to the lower index.
 
     Raises
     ------
@@ -183,31 +216,97 @@ def prune(
         sizes = np.bincount(labels)
         densities = strategy_densities(labels, scores, density)
     counts = class_counts(sizes, densities, total=total)
-    counts = at_least(counts, sizes, minimum)
-    return np.sort(top_in_class(keys, labels, counts))
-
-
-def top_in_class(keys: Floats, labels: Ints, counts: Ints) -> Ints:
-    """Return the indices of the counts[k] highest keys of each class k."""
-    order = np.lexsort((-keys, labels))
-    ordered = labels[order]
-    sizes = np.bincount(labels, minlength=counts.size)
-    rank = np.arange(labels.size) - (np.cumsum(sizes) - sizes)[ordered]
-    return order[rank < counts[ordered]]
-
-
-def random_keys(seed: int) -> Callable[[int], Floats]:
-    """Return a function that draws the next n uniform numbers in [0, 1), the same for ever.
-
-    NumPy guarantees the raw stream of a seeded PCG64, but not what Generator's methods make of it.
-    """
-    if not isinstance(seed, int | np.integer) or seed < 0:
-        raise ValueError(f"seed is {seed!r}: it must be an integer and not negative")
-    stream = np.random.PCG64(int(seed))
-    return lambda n: (stream.random_raw(n) >> np.uint64(11)) * 2.0**-53
+    return top_in_class(keys, labels, at_least(counts, sizes, minimum))
 
 
 def _given(values: ArrayLike | None, name: str, protocol: str) -> ArrayLike:
     if values is None:
         raise ValueError(f"protocol {protocol!r} needs {name}: pass {name}=")
     return values
+
+
+class ClassTable(NamedTuple):
+    """What DRoP keeps of each class: (K,) arrays with one entry a class.
+
+    `sizes` and `counts` are samples before pruning and after, `densities` the fractions before
+    they are rounded to whole samples; `recalls` are NaN where nothing was validated.
+    """
+
+    classes: np.ndarray
+    sizes: Ints
+    recalls: Floats
+    densities: Floats
+    counts: Ints
+
+
+def class_table(
+    classes: ArrayLike,
+    sizes: ArrayLike,
+    recalls: ArrayLike,
+    density: float,
+    *,
+    smoothing: float = 1.0,
+    val_sizes: ArrayLike | None = None,
+    minimum: int = 1,
+    below: Below = "warn",
+) -> ClassTable:
+    """Return what DRoP keeps of each class (Algorithm 1, smoothed), with classes named in errors.
+
+    Parameters
+    ----------
+    classes : (K,) array_like
+        Names.
+    sizes, recalls : (K,) array_like
+        As in `dropkit.quotas.drop_densities`.
+    density, smoothing : float
+        As there.
+    val_sizes : (K,) array_like, optional
+        As there; a class without validation samples is warned of.
+    minimum : int
+        Fewest samples that a class should keep; smaller classes should keep all they have.
+    below : {"warn", "raise", "keep"}
+        What to do with a class under the minimum; "keep" holds the minimum, which the other
+        classes give up in proportion to what they have above it.
+
+    Returns
+    -------
+    ClassTable
+
+    Raises
+    ------
+    ValueError
+        For values out of range, a density above 0 that rounds to no sample, a class without
+        validation samples if smoothing is 0, a class under the minimum if `below` is "raise", or
+        a minimum that the density cannot pay for.
+    """
+    if below not in ("raise", "warn", "keep"):
+        raise ValueError(f"below is {below!r}: it must be 'raise', 'warn' or 'keep'")
+    check_minimum(minimum)
+    classes, sizes = np.asarray(classes), np.asarray(sizes)
+    if val_sizes is not None:
+        _check_validation(classes[np.asarray(val_sizes) == 0], smoothing)
+    densities = drop_densities(sizes, recalls, density, smoothing, val_sizes)
+    counts = class_counts(sizes, densities, total=positive_budget(int(sizes.sum()), density))
+    if below == "keep":
+        counts = at_least(counts, sizes, minimum)
+    elif (few := counts < np.minimum(minimum, sizes)).any():
+        message = (
+            f"{in_words(classes[few])} would keep fewer than the minimum of {minimum} at density "
+            f"{density:g}: raise the density, lower the minimum, or choose 'keep' for below"
+        )
+        if below == "raise":
+            raise ValueError(message)
+        warnings.warn(message, stacklevel=2)
+    return ClassTable(classes, sizes, np.asarray(recalls, dtype=float), densities, counts)
+
+
+def _check_validation(missing: np.ndarray, smoothing: float) -> None:
+    """Raise or, where smoothing gives a class its prior weight, warn of unvalidated classes."""
+    if len(missing) == 0:
+        return
+    message = (
+        f"the validation data have no samples of {in_words(missing)}, so the recall is unknown"
+    )
+    if smoothing == 0:
+        raise ValueError(f"{message}: use smoothing above 0, which weighs it as a recall of 1/2")
+    warnings.warn(f"{message} and taken for 1/2", stacklevel=3)

@@ -23,6 +23,7 @@ from dropkit._common.checks import (
     check_sizes,
     per_class,
 )
+from dropkit._common.ranking import top
 
 # 0.145 * 100 is 14.499999999999998: no count may hang on the last bits of a product.
 _NOISE = 1e-8
@@ -45,21 +46,28 @@ def drop_densities(
 
     Parameters
     ----------
-    class_sizes : (K,) samples per class before pruning, N_k ≥ 0.
-    recalls : (K,) validation recalls r_k in [0, 1]; NaN only where the class has no validation
-        sample and smoothing is positive.
-    density : fraction d of all samples to keep, in [0, 1].
-    smoothing : pseudo-count α ≥ 0; 0 is the rule as printed.
-    val_sizes : (K,) validation samples per class, `class_sizes` by default; used only to smooth.
-        A class without validation samples gets the prior weight 1/2, and needs smoothing.
-    rule : "densities" is the paper's text; "counts" makes the kept counts N_k d_k proportional
-        to w_k instead, as the authors' released code does (the same when classes are balanced).
+    class_sizes : (K,) array_like
+        Samples per class before pruning, N_k ≥ 0.
+    recalls : (K,) array_like
+        Validation recalls r_k in [0, 1]; NaN only where the class has no validation sample and
+        smoothing is positive.
+    density : float
+        Fraction d of all samples to keep, in [0, 1].
+    smoothing : float
+        Pseudo-count α ≥ 0; 0 is the rule as printed.
+    val_sizes : (K,) array_like, optional
+        Validation samples per class, `class_sizes` by default; used only to smooth. A class
+        without validation samples gets the prior weight 1/2, and needs smoothing.
+    rule : {"densities", "counts"}
+        "densities" is the paper's text; "counts" makes the kept counts N_k d_k proportional to
+        w_k instead, as the authors' released code does (the same when classes are balanced).
 
     Returns
     -------
-    (K,) densities in [0, 1]. Classes of weight 0 share, at one density, what remains when all
-    others are full, so all-perfect recalls give uniform pruning. A class without samples gets
-    min(1, λ w_k) like any other; under "counts" it has weight 0.
+    (K,) ndarray
+        Densities in [0, 1]. Classes of weight 0 share, at one density, what remains when all
+        others are full, so all-perfect recalls give uniform pruning. A class without samples gets
+        min(1, λ w_k) like any other; under "counts" it has weight 0.
 
     Raises
     ------
@@ -89,13 +97,17 @@ def variance_densities(class_sizes: ArrayLike, sigmas: ArrayLike, density: float
 
     Parameters
     ----------
-    class_sizes : (K,) samples per class, N_k ≥ 0; a class without samples counts as σ_k = 0.
-    sigmas : (K,) standard deviations σ_k ≥ 0, in any common unit.
-    density : fraction of all samples to keep, in [0, 1].
+    class_sizes : (K,) array_like
+        Samples per class, N_k ≥ 0; a class without samples counts as σ_k = 0.
+    sigmas : (K,) array_like
+        Standard deviations σ_k ≥ 0, in any common unit.
+    density : float
+        Fraction of all samples to keep, in [0, 1].
 
     Returns
     -------
-    (K,) densities in [0, 1]; classes with σ_k = 0 share what remains when all others are full.
+    (K,) ndarray
+        Densities in [0, 1]; classes with σ_k = 0 share what remains when all others are full.
 
     Raises
     ------
@@ -115,13 +127,17 @@ def strategy_densities(labels: ArrayLike, scores: ArrayLike, density: float) -> 
 
     Parameters
     ----------
-    labels : (n,) integers 0..K-1.
-    scores : (n,) numbers, higher is kept; infinite is allowed, NaN is not.
-    density : fraction of all samples to keep, in [0, 1].
+    labels : (n,) array_like of int
+        Classes 0..K-1.
+    scores : (n,) array_like
+        Higher is kept; infinite is allowed, NaN is not.
+    density : float
+        Fraction of all samples to keep, in [0, 1].
 
     Returns
     -------
-    (K,) kept fraction of each class, K = labels.max() + 1; 0 for a class without samples.
+    (K,) ndarray
+        Kept fraction of each class, K = labels.max() + 1; 0 for a class without samples.
 
     Raises
     ------
@@ -141,14 +157,18 @@ def class_counts(class_sizes: ArrayLike, densities: ArrayLike, total: int | None
 
     Parameters
     ----------
-    class_sizes : (K,) whole numbers N_k ≥ 0.
-    densities : (K,) in [0, 1].
-    total : samples to keep in all, by default Σ N_k d_k rounded, halves up.
+    class_sizes : (K,) array_like
+        Whole numbers N_k ≥ 0.
+    densities : (K,) array_like
+        In [0, 1].
+    total : int, optional
+        Samples to keep in all, by default Σ N_k d_k rounded, halves up.
 
     Returns
     -------
-    (K,) int64 that sum to `total`, none above its class size and none a whole sample away from
-    N_k d_k; of equal remainders the lower class index is served first.
+    (K,) ndarray of int64
+        Counts that sum to `total`, none above its class size and none a whole sample away from
+        N_k d_k; of equal remainders the lower class index is served first.
 
     Raises
     ------
@@ -187,10 +207,23 @@ def at_least(counts: ArrayLike, class_sizes: ArrayLike, minimum: int) -> Ints:
 
     What that takes comes from the samples above the minimum, in proportion, by largest remainder.
 
+    Parameters
+    ----------
+    counts : (K,) array_like of int
+        Samples to keep of each class.
+    class_sizes : (K,) array_like of int
+        Samples of each class, N_k.
+    minimum : int
+        Fewest samples to keep of a class, 0 or more.
+
+    Returns
+    -------
+    (K,) ndarray of int64
+
     Raises
     ------
     ValueError
-        For a minimum that `check_minimum` refuses, or if the counts do not add up to enough.
+        For another minimum, or one that all the counts together cannot pay for.
 
     Examples
     --------
@@ -213,23 +246,49 @@ def at_least(counts: ArrayLike, class_sizes: ArrayLike, minimum: int) -> Ints:
 
 
 def budget(n: int, density: float) -> int:
-    """Return how many of n samples a density keeps: d·n to the nearest integer, halves up."""
+    """Return how many of n samples a density keeps: d·n to the nearest integer, halves up.
+
+    Parameters
+    ----------
+    n : int
+        Samples.
+    density : float
+        Fraction to keep.
+
+    Returns
+    -------
+    int
+        Samples kept.
+    """
     return _half_up(n * density)
 
 
 def positive_budget(n: int, density: float) -> int:
-    """Return `budget`; raise ValueError where of n samples a density above 0 keeps none."""
+    """Return `budget` where it is above 0 or may be 0.
+
+    Parameters
+    ----------
+    n : int
+        Samples.
+    density : float
+        Fraction to keep.
+
+    Returns
+    -------
+    int
+        Samples kept.
+
+    Raises
+    ------
+    ValueError
+        If a density above 0 keeps none.
+    """
     kept = budget(n, density)
     if kept == 0 < density:
         raise ValueError(
             f"density is {density}: of {n} samples that keeps none, so it must be at least 1/{n}"
         )
     return kept
-
-
-def top(scores: Floats, count: int) -> Ints:
-    """Return the indices of the `count` highest scores, best first, ties by lowest index."""
-    return np.argsort(-scores, kind="stable")[:count]
 
 
 def _fill(sizes: Floats, weights: Floats, density: float) -> Floats:

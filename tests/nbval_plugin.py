@@ -9,12 +9,11 @@ import os
 import pytest
 from nbval import kernel
 
-from book._ext.execute import KERNEL_ENVIRONMENT, PATIENCE
-from book._ext.kernels import despite_taken_ports
+from book._ext.kernels import ENVIRONMENT, PATIENCE, despite_taken_ports
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    os.environ.update(KERNEL_ENVIRONMENT)
+    os.environ.update(ENVIRONMENT)
     kernel.start_new_kernel = despite_taken_ports(kernel.start_new_kernel)
     config.option.nbval_kernel_startup_timeout = PATIENCE
     config.option.nbval_cell_timeout = 24 * 3600  # CI has limits of its own

@@ -12,6 +12,7 @@ from dropkit.metrics import (
     adjusted_average,
     bias,
     class_recalls,
+    over_seeds,
     paired_difference,
     pooled_interval,
     pooled_worst,
@@ -107,8 +108,8 @@ class TestPooledWorst:
             rows = [row for s, row in enumerate(recalls) if s != left_out]
             worst_of_rest = min(sum(column) / len(rows) for column in zip(*rows, strict=True))
             pseudo.append(seeds * worst_of_all - (seeds - 1) * worst_of_rest)
-        low, high = pooled_interval(recalls, level=0.9)
-        half = stats.t.ppf(0.95, seeds - 1) * stats.sem(pseudo)
+        low, high = pooled_interval(recalls)
+        half = stats.t.ppf(0.975, seeds - 1) * stats.sem(pseudo)
         assert (low, high) == pytest.approx((worst_of_all - half, worst_of_all + half))
 
     def test_interval_of_ten_seeds_is_a_bootstraps(self):
@@ -126,9 +127,8 @@ class TestPooledWorst:
             n_resamples=20_000,
             method="percentile",
             rng=np.random.default_rng(4),
-            confidence_level=0.9,
         ).confidence_interval
-        low, high = pooled_interval(recalls, level=0.9)
+        low, high = pooled_interval(recalls)
         width = reference.high - reference.low
         assert (low, high) == pytest.approx(tuple(reference), abs=0.05 * width)
 
@@ -139,7 +139,7 @@ class TestPooledWorst:
         with pytest.raises(ValueError, match=r"recalls have shape \(2,\): expected \(S, K\)"):
             pooled_worst([0.5, 0.7])
         with pytest.raises(ValueError, match=r"level is 95: it must lie in \(0, 1\)"):
-            pooled_interval([[0.5], [0.7]], level=95)
+            over_seeds(np.mean, 2, level=95)
 
 
 class TestDifferences:
@@ -148,8 +148,8 @@ class TestDifferences:
         a, b = rng.random((12, 4)), rng.random((12, 4))
         for statistic in (worst, lambda recalls: recalls.mean(axis=-1)):
             test = stats.ttest_rel(statistic(a), statistic(b))
-            interval = test.confidence_interval(0.9)
-            difference = paired_difference(a, b, statistic, level=0.9)
+            interval = test.confidence_interval(0.95)
+            difference = paired_difference(a, b, statistic)
             assert difference.value == pytest.approx((statistic(a) - statistic(b)).mean())
             assert difference[1:] == pytest.approx(tuple(interval))
 

@@ -1,6 +1,7 @@
 """Protocols against their definitions as plain loops, and the random stream as published."""
 
 import math
+import warnings
 from fractions import Fraction
 
 import numpy as np
@@ -8,7 +9,7 @@ import pandas as pd
 import pytest
 from hypothesis import assume, given, strategies as st
 
-from dropkit.pruning import Protocol, parse, prune
+from dropkit.pruning import Protocol, class_table, parse, prune
 from dropkit.scores import SCORES, register
 
 # The first outputs of PCG64 seeded with 0xdeadbeaf, as NumPy publishes them
@@ -216,6 +217,11 @@ class TestPrune:
             prune(base, labels, density, scores=scores),
         )
 
+    def test_the_minimum_is_held(self):
+        labels = np.repeat([0, 1, 2], [10, 10, 2])
+        kept = prune("random+drop", labels, 0.5, recalls=[1, 0, 1], minimum=3)
+        assert np.bincount(labels[kept]).tolist() == [3, 6, 2]
+
 
 class TestRandom:
     @pytest.mark.parametrize("count", range(1, 6))
@@ -324,3 +330,27 @@ class TestBadInput:
             prune("random", [0.0, 1.0], 0.5)
         with pytest.raises(TypeError, match="scores must be an array of numbers"):
             prune("el2n", [0, 1], 0.5, scores=["a", "b"])
+
+
+class TestClassTable:
+    def test_literal_rule_by_hand(self):
+        table = class_table(list("ab"), [100, 100], [0.9, 0.7], 0.4, smoothing=0)
+        assert table.counts.tolist() == [20, 60]
+        assert table.densities == pytest.approx([0.2, 0.6])
+
+    def test_classes_under_the_minimum_are_named(self):
+        names = list("abcdefg")
+        perfect = [1.0] * 6 + [0.5]
+        with pytest.warns(UserWarning, match=r"classes a, b, c, d, e, \.\.\. \(6 in all\) would"):
+            class_table(names, [10] * 7, perfect, 0.1, smoothing=0)
+        with pytest.raises(ValueError, match=r"fewer than the minimum of 2 at density 0.1"):
+            class_table(names, [10] * 7, perfect, 0.1, smoothing=0, minimum=2, below="raise")
+
+    def test_small_and_empty_classes_need_only_keep_what_they_have(self):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            class_table(list("abc"), [100, 2, 0], [0.5, 0.0, 0.5], 0.9, minimum=5)
+
+    def test_unknown_choice(self):
+        with pytest.raises(ValueError, match="below is 'ignore': it must be"):
+            class_table(list("ab"), [1, 1], [0, 0], 1, below="ignore")

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import assume, example, given, strategies as st
 
 from dropkit.quotas import (
+    at_least,
     budget,
     class_counts,
     drop_densities,
@@ -385,3 +386,39 @@ class TestClassCounts:
     def test_bad_total(self):
         with pytest.raises(TypeError, match=r"total is 3\.5"):
             class_counts([10], [0.35], 3.5)
+
+
+@st.composite
+def counted(draw):
+    sizes = draw(st.lists(st.integers(0, 8), min_size=1, max_size=4))
+    counts = [draw(st.integers(0, size)) for size in sizes]
+    return counts, sizes, draw(st.integers(0, 4))
+
+
+class TestAtLeast:
+    @given(counted())
+    def test_no_vector_with_the_minimum_and_the_sum_is_nearer(self, instance):
+        counts, sizes, minimum = instance
+        floor = [min(minimum, size) for size in sizes]
+        if sum(floor) > sum(counts):
+            with pytest.raises(ValueError, match=f"at least {minimum} samples of each class"):
+                at_least(counts, sizes, minimum)
+            return
+        result = at_least(counts, sizes, minimum)
+
+        def moved(vector):
+            return sum(abs(a - b) for a, b in zip(vector, counts, strict=True))
+
+        choices = itertools.product(
+            *(range(low, n + 1) for low, n in zip(floor, sizes, strict=True))
+        )
+        feasible = [each for each in choices if sum(each) == sum(counts)]
+        assert tuple(result) in feasible
+        assert moved(result) == min(map(moved, feasible))
+
+    def test_the_others_give_in_proportion_to_what_they_have_above_it(self):
+        assert at_least([0, 21, 41], [50, 50, 50], minimum=6).tolist() == [6, 19, 37]
+
+    def test_negative_minimum(self):
+        with pytest.raises(ValueError, match="minimum is -1"):
+            at_least([1], [1], -1)

@@ -1,140 +1,61 @@
-"""Execute the notebooks into the book's pages.
+"""Execute notebooks into the book's pages, side by side.
 
 ``python -m book._ext.execute [notebooks] --to book``
-
-A page is written only when its notebook ran to the end, and the same run gives the same bytes.
-What differs between runs, such as the time, goes to ``.run`` in the pages' folder.
 """
 
 import argparse
-import json
-import logging
 import math
 import os
 import re
 import signal
 import sys
-import time
 import traceback
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
-from copy import deepcopy
-from datetime import UTC, datetime
-from itertools import groupby
-from operator import attrgetter
+from functools import partial
 from pathlib import Path
 
 import nbformat
-import papermill
 import psutil
-from nbclient.exceptions import DeadKernelError
-from nbformat import NotebookNode
-from papermill.exceptions import PapermillExecutionError
+from nbclient.exceptions import CellExecutionError, DeadKernelError
 from tqdm import tqdm
 
 from book._ext import kernels, provenance
-from book._ext.pictures import lighten, pictures
-from dropkit.notebook.parameters import declared
+from book._ext.alone import alone
+from book._ext.page import execute
 from dropkit.store.records import write_atomically
 
-# In the kernels: no progress bars in the pages, and numbers that do not depend on the cores.
-KERNEL_ENVIRONMENT = {"TQDM_DISABLE": "1", "OMP_NUM_THREADS": "1"}
-PATIENCE = 600  # seconds, with a kernel that starts or answers on a busy machine
-
-
-# The last cell of each run, which the page does not show.
-SAVE_RECORDS = """import json
-from dropkit.notebook import records
-print(json.dumps(records.save({folder!r}, {cells!r})))"""
-
-
-def execute(source: Path, to: Path, on_cell: Callable[[], None]) -> float:
-    """Run one notebook, write its page into the folder ``to`` and return the seconds of the run.
-
-    ``on_cell`` is called after each code cell. Raises what the notebook raises.
-    """
-    notebook = nbformat.read(source, as_version=4)
-    cells = {cell.id: cell.source for cell in notebook.cells if cell.cell_type == "code"}
-    notes = to.resolve() / ".run" / source.stem
-    save = SAVE_RECORDS.format(folder=str(notes), cells=list(cells))
-    run = deepcopy(notebook)
-    run.cells.append(nbformat.v4.new_code_cell(save))
-    start = time.perf_counter()
-    page = kernels.despite_taken_ports(papermill.execute_notebook)(
-        run,
-        None,  # papermill would leave a page with red banners where a notebook fails
-        progress_bar=False,
-        start_timeout=PATIENCE,
-        iopub_timeout=PATIENCE,
-        shutdown_kernel="immediate",  # else some kernels log an interrupt as they end
-        on_cell_executed=lambda **_: on_cell(),
-    )
-    seconds = time.perf_counter() - start
-    saved = json.loads(page.cells.pop().outputs[0].text)
-    lighten(page)
-    content = normalised(page, notebook).encode()
-    write_atomically(to / source.name, content)
-    for name, picture in pictures(page):
-        write_atomically(to / "_static" / name, picture.encode())
-    note = {
-        "page": provenance.digest(content),
-        "when": datetime.now(UTC).isoformat(timespec="seconds"),
-        "seconds": round(seconds, 1),
-        "parameters": declared(list(cells.values()))[0],
-        **saved,
-    }
-    text = json.dumps(note, indent=1, ensure_ascii=False)
-    write_atomically(notes / "page.json", text.encode())
-    return seconds
-
-
-def normalised(page: NotebookNode, source: NotebookNode) -> str:
-    """Return the page as text without what differs between two runs of the same source."""
-    page.metadata = source.metadata
-    for cell, original in zip(page.cells, source.cells, strict=True):
-        cell.metadata = original.metadata
-        if cell.cell_type == "code":
-            cell.outputs = list(_merged(cell.outputs))
-    return nbformat.writes(page) + "\n"
-
-
-def _merged(outputs: Sequence[NotebookNode]) -> Iterator[NotebookNode]:
-    """Outputs with neighbouring pieces of a stream as one: the kernel splits them by its clock."""
-    by_name = attrgetter("name")
-    for stream, pieces in groupby(outputs, lambda out: out.output_type == "stream"):
-        if not stream:
-            yield from pieces
-            continue
-        for name, parts in groupby(sorted(pieces, key=by_name, reverse=True), by_name):
-            yield nbformat.v4.new_output(
-                "stream", name=name, text="".join(part.text for part in parts)
-            )
+BAR = "{desc}|{bar}| {n}/{total} cells, {elapsed}, {remaining} left{postfix}"
+SPARE = ".*." + 32 * "[0-9a-f]"  # what `write_atomically` writes until it is whole
 
 
 def build(sources: Sequence[Path], to: Path, jobs: int) -> int:
     """Execute notebooks side by side; return how many failed, their tracebacks on the terminal."""
-    total = sum(_steps(source) for source in sources)
+    left = {source: _steps(source) for source in _slowest_first(sources, to)}
     failed = 0
-    bar = tqdm(total=total, unit="cell", disable=None)  # None: only where it can be drawn
+    bar = tqdm(
+        desc=f"pages 0/{len(left)}",
+        total=sum(left.values()),
+        bar_format=BAR,
+        disable=None,  # drawn on a terminal alone
+        dynamic_ncols=True,
+    )
 
-    def on_cell() -> None:
+    def on_cell(source: Path) -> None:
         with bar.get_lock():
+            left[source] -= 1
             bar.update()
 
     with bar, ThreadPoolExecutor(jobs) as pool:
         running = {
-            pool.submit(execute, source, to, on_cell): source
-            for source in _slowest_first(sources, to)
+            pool.submit(execute, source, to, partial(on_cell, source)): source for source in left
         }
         try:
-            for future in _as_finished(running, bar):
-                source = running[future]
-                if error := future.exception():
-                    failed += 1
-                    bar.write(_failure(source, error), file=sys.stderr)
-                else:
-                    bar.write(f"{source.stem}: executed in {future.result():.0f} s", sys.stderr)
+            for done, future in enumerate(_as_finished(running, left, bar), 1):
+                failed += future.exception() is not None
+                text = _outcome(running[future], future)
+                bar.write(f"{done}/{len(running)} {text}", file=sys.stderr)
         except KeyboardInterrupt:
             _stop(running)
             raise
@@ -145,20 +66,20 @@ def build(sources: Sequence[Path], to: Path, jobs: int) -> int:
 
 def _slowest_first(sources: Sequence[Path], to: Path) -> list[Path]:
     """By the seconds of the last run, those never run first: none is left to the end alone."""
-    earlier = provenance.runs(to)
-
-    def seconds(source: Path) -> float:
-        return earlier[source.stem]["seconds"] if source.stem in earlier else math.inf
-
-    return sorted(sources, key=seconds, reverse=True)
+    seconds = {page: run["seconds"] for page, run in provenance.runs(to).items()}
+    return sorted(sources, key=lambda source: seconds.get(source.stem, math.inf), reverse=True)
 
 
-def _as_finished(futures: Collection[Future], bar: tqdm) -> Iterator[Future]:
-    """Futures as they finish, the bar's clock kept running."""
+def _as_finished(
+    futures: Mapping[Future, Path], left: Mapping[Path, int], bar: tqdm
+) -> Iterator[Future]:
+    """Futures as they finish; the bar's clock is kept running, and what is at work named."""
     pending = set(futures)
     while pending:
         finished, pending = wait(pending, timeout=1, return_when=FIRST_COMPLETED)
-        bar.set_description(f"pages {len(futures) - len(pending)}/{len(futures)}")
+        bar.set_description(f"pages {len(futures) - len(pending)}/{len(futures)}", refresh=False)
+        now = [futures[each] for each in pending if each.running()]
+        bar.set_postfix_str(", ".join(f"{page.stem} {left[page]}" for page in sorted(now)))
         yield from finished
 
 
@@ -180,14 +101,23 @@ def _steps(source: Path) -> int:
     return 1 + sum(cell.cell_type == "code" for cell in cells)
 
 
-def _failure(source: Path, error: BaseException) -> str:
-    """The notebook's own traceback, not that of the machinery around it."""
+def _outcome(source: Path, future: Future[float]) -> str:
+    """Seconds, or the notebook's own traceback, not that of the machinery around it."""
+    if (error := future.exception()) is None:
+        return f"{source.stem}: executed in {future.result():.0f} s"
     if isinstance(error, DeadKernelError):
         return f"{source} failed: its kernel died, perhaps for want of memory"
-    if not isinstance(error, PapermillExecutionError):
+    if not isinstance(error, CellExecutionError):
         return "".join([f"{source} failed\n", *traceback.format_exception(error)])
-    text = "\n".join([f"{source} failed in this cell:", "", error.source, "", *error.traceback])
+    text = f"{source} failed. {error}"
     return text if sys.stderr.isatty() else re.sub(r"\x1b\[[\d;]*m", "", text)
+
+
+def _sweep(to: Path) -> None:
+    """Delete the files that a run which was killed was writing."""
+    for folder in (to, to / "_static", *to.glob(".run/*")):
+        for spare in folder.glob(SPARE):
+            spare.unlink()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -203,13 +133,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"there is no notebook {', '.join(missing)}")
     if not sources:
         parser.error("there are no notebooks in notebooks/: run this in the repository's folder")
-    os.environ.update(KERNEL_ENVIRONMENT)
+    os.environ.update(kernels.ENVIRONMENT)
     if len(sources) > 1:  # a single kernel imports what it needs as fast
         kernels.use()
-    logging.getLogger("papermill").setLevel(logging.CRITICAL)  # build() says it
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        failed = build(sources, options.to, options.jobs)
+        with alone(options.to):
+            _sweep(options.to)
+            failed = build(sources, options.to, options.jobs)
     except KeyboardInterrupt:
         print("interrupted; what is finished is kept, run it again to go on", file=sys.stderr)
         return 130

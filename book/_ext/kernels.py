@@ -15,6 +15,9 @@ from typing import Any
 
 from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvisioner
 
+# No progress bars in the pages, and numbers that do not depend on the cores.
+ENVIRONMENT = {"TQDM_DISABLE": "1", "OMP_NUM_THREADS": "1"}
+PATIENCE = 600  # seconds, with a kernel that starts or answers on a busy machine
 # Between them they import all that the chapters do; one that is not installed is passed over.
 IMPORTED = [
     "ipykernel.kernelapp",

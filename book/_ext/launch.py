@@ -19,10 +19,9 @@ INSTALL = """\
 import importlib.util
 
 if importlib.util.find_spec("dropkit") is None:
-    %pip install --quiet scikit-learn
     !git clone --quiet --depth 1 https://github.com/{repository}.git drop-book
     %cd drop-book
-    %pip install --quiet ."""
+    %pip install --quiet '.[sampler,train]'"""
 
 
 def with_install(notebook: nbformat.NotebookNode, repository: str) -> nbformat.NotebookNode:

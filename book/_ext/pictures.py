@@ -10,6 +10,11 @@ from PIL import Image
 from scour import scour
 
 SVG = "image/svg+xml"
+DIGITS = 5  # of coordinates in points: a hundredth of a pixel on a large figure
+# Where an id is given, and where a link or a clip names it; a colour such as #fff is neither.
+_ID = re.compile(r'(\bid="|href="#|url\(#)([^")]+)')
+_USE = re.compile(r"<use [^>]*>")
+_PLACE = re.compile(r'(?<=\b[xy]=")[-\d.]+')
 _PNG = re.compile(r"data:image/png;base64,([A-Za-z0-9+/=\s]+)")
 
 
@@ -35,12 +40,28 @@ def _drawn(page: NotebookNode) -> Iterator[tuple[NotebookNode, NotebookNode]]:
 
 def _lighter(svg: str) -> str:
     options = scour.sanitizeOptions()
-    options.digits = 5  # of coordinates in points: a hundredth of a pixel on a large figure
+    options.digits = DIGITS
     options.remove_metadata = options.strip_comments = options.strip_xml_prolog = True
     options.strip_ids = options.shorten_ids = True
     options.indent_type, options.newlines = "none", False
     options.quiet = True
-    return _PNG.sub(_repacked, scour.scourString(svg, options))
+    # Scour leaves the places of markers as they are, with digits that are not the same everywhere.
+    svg = _USE.sub(lambda use: _PLACE.sub(lambda x: f"{float(x[0]):.{DIGITS}g}", use[0]), svg)
+    return _PNG.sub(_repacked, scour.scourString(_numbered(svg), options))
+
+
+def _numbered(svg: str) -> str:
+    """The same drawing with its ids numbered in the order in which it names them.
+
+    Matplotlib makes them from coordinates to the last bit, which is not the same on all processors,
+    and `scour` shortens those that are named equally often in their alphabetical order.
+    """
+    numbers: dict[str, str] = {}
+
+    def number(mention: re.Match) -> str:
+        return mention[1] + numbers.setdefault(mention[2], f"id{len(numbers):06}")
+
+    return _ID.sub(number, svg)
 
 
 def _repacked(png: re.Match) -> str:

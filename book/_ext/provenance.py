@@ -21,6 +21,38 @@ NOT_EXECUTED = (
     "This copy of the book shows the page as it was published, without executing it. "
     "`make book` executes it and then says here when, where and from which trials."
 )
+COMMANDS = """\
+### Run this yourself
+
+With Python 3.11 or later and `make`. The first command makes the environment and the whole book; \
+the second this page alone; the third the same notebook with other parameters, those of this page \
+to begin with. Only what the store lacks is trained.
+
+```bash
+{clone}make book
+DROPKIT_STORE=.cache/store .venv/bin/python -m book._ext.execute notebooks/{page}.ipynb
+DROPKIT_STORE=.cache/store .venv/bin/papermill notebooks/{page}.ipynb out.ipynb -y {parameters}
+```"""
+STATUS = """\
+# Status of the pages
+
+What was executed to make this copy of the book, by `make book`. Trials that the
+store already held were not trained again, so the seconds of a first run are more.
+
+| page | trials | trained now | seconds | executed (UTC) |
+| :--- | ---: | ---: | ---: | :--- |
+{pages}
+
+## Parameters
+
+{parameters}
+
+## Made with
+
+| what | version or value |
+| :--- | :--- |
+{made}
+"""
 
 
 def runs(folder: Path) -> dict[str, Run]:
@@ -110,60 +142,29 @@ def records_link(page: str, cell: str) -> str:
 
 
 def _commands(page: str, run: Run | None, repository: str | None) -> str:
-    clone = []
+    clone = ""
     if repository:
-        clone = [f"git clone https://github.com/{repository}", f"cd {repository.split('/')[1]}"]
-    values = shlex.quote(json.dumps(run["parameters"], ensure_ascii=False)) if run else "'{}'"
-    lines = [
-        "### Run this yourself",
-        "",
-        "With Python 3.11 or later and `make`. The first command makes the environment and the "
-        "whole book; the second this page alone; the third the same notebook with other "
-        "parameters, those of this page to begin with. Only what the store lacks is trained.",
-        "",
-        "```bash",
-        *clone,
-        "make book",
-        f"DROPKIT_STORE=.cache/store .venv/bin/python -m book._ext.execute notebooks/{page}.ipynb",
-        f"DROPKIT_STORE=.cache/store .venv/bin/papermill notebooks/{page}.ipynb out.ipynb "
-        f"-y {values}",
-        "```",
-    ]
-    return "\n".join(lines)
+        clone = f"git clone https://github.com/{repository}\ncd {repository.split('/')[1]}\n"
+    given = run["parameters"] if run else {}
+    parameters = shlex.quote(json.dumps(given, ensure_ascii=False))
+    return COMMANDS.format(clone=clone, page=page, parameters=parameters)
 
 
 def status(notes: Mapping[str, Run]) -> str:
     """Return the status page: every executed page in one table, and what they were made with."""
-    rows = [
-        f"| [](./{page}.ipynb) | {run['trials']:,} | {run['fresh']:,} | {run['seconds']:.0f} "
-        f"| {_minute(run)} |"
-        for page, run in notes.items()
-    ]
     latest = max(notes.values(), key=lambda run: run["when"])["made with"]
-    return "\n".join(
-        [
-            "# Status of the pages",
-            "",
-            "What was executed to make this copy of the book, by `make book`. Trials that the",
-            "store already held were not trained again, so the seconds of a first run are more.",
-            "",
-            "| page | trials | trained now | seconds | executed (UTC) |",
-            "| :--- | ---: | ---: | ---: | :--- |",
-            *rows,
-            "",
-            "## Parameters",
-            "",
-            *(
-                f"[](./{page}.ipynb)\n: `{literal(run['parameters'])}`\n"
-                for page, run in notes.items()
-            ),
-            "## Made with",
-            "",
-            "| what | version or value |",
-            "| :--- | :--- |",
-            *(f"| {name} | {value} |" for name, value in latest.items() if name != "changed"),
-            "",
-        ]
+    return STATUS.format(
+        pages="\n".join(
+            f"| [](./{page}.ipynb) | {run['trials']:,} | {run['fresh']:,} | {run['seconds']:.0f} "
+            f"| {_minute(run)} |"
+            for page, run in notes.items()
+        ),
+        parameters="\n\n".join(
+            f"[](./{page}.ipynb)\n: `{literal(run['parameters'])}`" for page, run in notes.items()
+        ),
+        made="\n".join(
+            f"| {name} | {value} |" for name, value in latest.items() if name != "changed"
+        ),
     )
 
 

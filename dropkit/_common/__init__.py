@@ -1,1 +1,1 @@
-"""What all of the package shares: checks of what users pass, and the faces of its folders."""
+"""What all of the package shares: checks of what users pass, errors, and faces of folders."""

@@ -10,17 +10,6 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
-def sentence(error: Exception) -> list[str]:
-    """What IPython, and with it papermill and nbval, show of an error in place of a traceback."""
-    return [f"{type(error).__name__}: {error}"]
-
-
-class UserError(ValueError):
-    """What its user can mend, such as a missing file: a notebook shows the sentence alone."""
-
-    _render_traceback_ = sentence
-
-
 def check_density(density: float, *, zero: bool = True) -> None:
     """Raise unless the density is a number in [0, 1], or in (0, 1] when `zero` is False."""
     wanted = "[0, 1]" if zero else "(0, 1]"

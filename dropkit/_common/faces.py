@@ -10,26 +10,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeGuard
 
-# What `pip install dropkit` does not install: the package of each module, and the extra with it.
-EXTRAS = {
-    "imblearn": ("imbalanced-learn", "sampler"),
-    "sklearn": ("scikit-learn", "sampler"),
-    "matplotlib": ("matplotlib", "train"),
-    "PIL": ("pillow", "train"),
-    "filelock": ("filelock", "train"),
-    "torch": ("torch", "train"),
-    "torchvision": ("torchvision", "train"),
-    "tqdm": ("tqdm", "train"),
-    "IPython": ("ipython", "book"),
-    "joblib": ("joblib", "sampler"),
-    "matplotlib_inline": ("matplotlib-inline", "book"),
-    "pyarrow": ("pyarrow", "parquet"),
-    "ray": ("ray", "ray"),
-}
+from dropkit._common.errors import needed_by
 
 
 def attach(package: str, file: str) -> tuple[Callable[[str], Any], Callable[[], list[str]], list]:
     """Return ``__getattr__``, ``__dir__`` and ``__all__`` of a package.
+
+    Modules of the package are found as well, listed or not: ``dropkit.metrics`` needs no import of
+    its own. What needs a package that is not installed says so in one sentence.
 
     Parameters
     ----------
@@ -40,13 +28,18 @@ def attach(package: str, file: str) -> tuple[Callable[[str], Any], Callable[[], 
 
     def __getattr__(name: str) -> Any:
         # Nothing is kept here, so that a name means the same whichever way it is reached.
-        if name not in homes:
-            raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        module, original = homes[name]
-        try:
-            return getattr(import_module(module), original)
-        except ModuleNotFoundError as error:
-            raise lacking(f"{package}.{name}", error) from None
+        module, original = homes.get(name, (package, name))
+        if module != package:
+            with needed_by(f"{package}.{name}"):
+                return getattr(import_module(module), original)
+        if not name.startswith("_"):
+            try:
+                with needed_by(f"{package}.{name}"):
+                    return import_module(f"{package}.{name}")
+            except ModuleNotFoundError as error:
+                if error.name != f"{package}.{name}":
+                    raise
+        raise AttributeError(f"module {package!r} has no attribute {name!r}")
 
     return __getattr__, lambda: sorted(homes), sorted(homes)
 
@@ -65,14 +58,3 @@ def _homes(file: Path) -> dict[str, tuple[str, str]]:
 
 def _is_typing(statement: ast.stmt) -> TypeGuard[ast.If]:
     return isinstance(statement, ast.If) and ast.unparse(statement.test) == "TYPE_CHECKING"
-
-
-def lacking(what: str, error: ModuleNotFoundError) -> ModuleNotFoundError:
-    """Return the error in one sentence that names the extra, or as it is where no extra helps."""
-    module = (error.name or "").partition(".")[0]
-    if module not in EXTRAS:
-        return error
-    package, extra = EXTRAS[module]
-    return ModuleNotFoundError(
-        f"{what} needs {package}: pip install 'dropkit[{extra}]'", name=module
-    )

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 
 from dropkit import __version__
+from dropkit._common.errors import MissingExtra, needed_by
 
 # Modules of dropkit.commands, in the order in which --help lists them.
 COMMANDS = ("prune", "quotas", "scores", "estimate", "run", "store")
@@ -27,7 +28,9 @@ def parser() -> argparse.ArgumentParser:
         "dropkit.commands.parser' prints where your shell looks (or zsh, fish, tcsh, powershell).",
     )
     root.add_argument("--version", action="version", version=f"dropkit {__version__}")
-    subparsers = root.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    subparsers = root.add_subparsers(
+        title="commands", dest="command", metavar="COMMAND", required=True
+    )
     for name in COMMANDS:
         importlib.import_module(f"dropkit.commands.{name}").add(subparsers)
     return root
@@ -37,11 +40,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Exit status 0; 2 for what the user can mend, in one sentence; 130 when interrupted."""
     options = parser().parse_args(arguments)
     try:
-        return options.run(options) or 0
+        with needed_by(f"dropkit {options.command}"):
+            return options.run(options) or 0
     except BrokenPipeError:  # the reader of our output, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (ValueError, OSError, MemoryError) as error:
+    except (ValueError, OSError, MemoryError, MissingExtra) as error:
         print(f"dropkit: error: {_sentence(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

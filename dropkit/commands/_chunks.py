@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dropkit._common.checks import Floats, Ints
-from dropkit._common.class_table import check_complete
-from dropkit.pruning import random_keys, top_in_class
+from dropkit._common.labels import check_complete
+from dropkit._common.ranking import random_keys, top_in_class
 
 CHUNK = 1 << 20  # labels in memory at a time
 Encoder = Callable[[np.ndarray], Ints]
@@ -166,7 +166,7 @@ def _near_the_cut(
     wanted = counts - above
     if (wanted < 0).any() or (wanted > np.bincount(codes, minlength=counts.size)).any():
         return None
-    return np.sort(indices[top_in_class(keys, codes, wanted)])
+    return indices[top_in_class(keys, codes, wanted)]
 
 
 def _keyed(labels: Column, encode: Encoder, seed: int) -> Iterator[tuple[slice, Floats, Ints]]:

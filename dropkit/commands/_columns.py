@@ -140,12 +140,8 @@ def _csv_values(path: Path, name: str | None) -> list[str]:
 
 
 def _parquet_column(path: Path, name: str | None) -> np.ndarray:
-    try:
-        from pyarrow import ArrowException, parquet
-    except ModuleNotFoundError:
-        raise ValueError(
-            f"{path} needs pyarrow to be read: pip install 'dropkit[parquet]'"
-        ) from None
+    from pyarrow import ArrowException, parquet
+
     with path.open("rb") as file:
         try:
             table = parquet.ParquetFile(file)

@@ -5,11 +5,11 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
-    from tqdm import tqdm
 
     from dropkit.commands._chunks import Column, Encoder
 
@@ -71,9 +71,17 @@ def add_data_options(command: argparse.ArgumentParser) -> None:
     )
 
 
-def read(options: argparse.Namespace, bar: "tqdm") -> Data:
+class Bar(Protocol):
+    """What is told how many labels were gone through, of how many in all."""
+
+    total: float | None
+
+    def update(self, n: int) -> object: ...
+
+
+def read(options: argparse.Namespace, bar: Bar) -> Data:
     """Return the classes of the labels and their recalls; ValueError for data that do not fit."""
-    from dropkit._common.class_table import check_predictions
+    from dropkit._common.labels import check_predictions
     from dropkit.commands._chunks import CHUNK, class_sizes, classes_of, encoder, recalls_of
     from dropkit.commands._columns import column, numbers
 
@@ -107,10 +115,16 @@ def read(options: argparse.Namespace, bar: "tqdm") -> Data:
 
 
 @contextmanager
-def progress() -> Iterator["tqdm"]:
-    """A bar on stderr, where it is a terminal and the work takes longer than a second."""
-    from tqdm import tqdm
+def progress() -> Iterator[Bar]:
+    """A bar on stderr, where it is a terminal and the work takes longer than a second.
 
+    tqdm draws it, and nothing does where only what is needed is installed.
+    """
+    try:
+        from tqdm import tqdm
+    except ModuleNotFoundError:
+        yield SimpleNamespace(total=None, update=lambda n: None)
+        return
     with tqdm(disable=None, delay=1, unit=" labels", unit_scale=True, leave=False) as bar:
         yield bar
 

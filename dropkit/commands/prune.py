@@ -50,9 +50,9 @@ def add(subparsers: argparse._SubParsersAction) -> None:
 def run(options: argparse.Namespace) -> None:
     """Prune, print the table and write the indices."""
     from dropkit._common.checks import check_density
-    from dropkit._common.class_table import class_table
     from dropkit.commands._chunks import kept_at_random
     from dropkit.commands._columns import check_target, write_indices
+    from dropkit.pruning import class_table
 
     check_density(options.density, zero=False)
     inputs = [options.labels, options.predictions, options.recalls, options.val_labels]

@@ -39,7 +39,7 @@ def add(subparsers: argparse._SubParsersAction) -> None:
 def run(options: argparse.Namespace) -> None:
     """Print one column of counts a density."""
     from dropkit._common.checks import check_density
-    from dropkit._common.class_table import class_table
+    from dropkit.pruning import class_table
 
     for density in options.density:
         check_density(density, zero=False)

@@ -11,7 +11,7 @@ example:
   dropkit scores el2n --probs probs.npy --labels y.npy --out el2n.npy
 """
 
-# Option and shape of each field of dropkit.registry.QueryRecord; a test holds them together.
+# Option and shape of each field of dropkit.scores.QueryRecord; a test holds them together.
 RECORDS = {
     "labels": "(n,) classes 0..K-1",
     "probs": "(R, n, K) softmax outputs of R initialisations",

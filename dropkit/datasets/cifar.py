@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from dropkit._common.checks import UserError
+from dropkit._common.errors import UserError
+from dropkit.datasets.data import Data, Images
 from dropkit.datasets.image_folders import halved, named_folder
-from dropkit.training.batches import Images
 
 # SHA-256 of pixels and labels (uint8) in this module's order, training images first.
 CHECKSUMS = {
@@ -57,10 +57,10 @@ Raw = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, tuple[str, ...]]
 
 @lru_cache(maxsize=2)
 def read(name: str, root: str | None) -> tuple[Images, np.ndarray, list[np.ndarray], tuple]:
-    """Images, labels (N,), training, validation and test indices, and class names.
+    """Return images, labels (N,), training, validation and test indices, and class names.
 
-    Half of the test images are the validation split, see ``listings.halved``. The data are looked
-    for in `root` as NAME.npz, in two packed parts NAME_part0.npz and NAME_part1.npz, or as
+    Half of the test images are the validation split, see ``image_folders.halved``. The data are
+    looked for in `root` as NAME.npz, in two packed parts NAME_part0.npz and NAME_part1.npz, or as
     torchvision keeps them; torchvision downloads what is not there, to ``~/.cache/dropkit-data``
     where `root` is None.
 
@@ -81,8 +81,18 @@ def read(name: str, root: str | None) -> tuple[Images, np.ndarray, list[np.ndarr
     return Images(pixels, *NORMALISATION[name]), labels, halved(labels, len(train)), classes
 
 
-def coarse(labels: np.ndarray, classes: tuple[str, ...]) -> tuple[np.ndarray, tuple[str, ...]]:
-    """CIFAR-100's labels and class names as superclasses."""
+def load(name: str, root: str | None, *, coarse: bool = False) -> Data:
+    """Load "cifar10" or "cifar100", whose classes are superclasses where `coarse`."""
+    x, y, splits, classes = read(name, root)
+    if coarse:
+        y, classes = superclasses(y, classes)
+    return Data(x, y, *splits, classes)
+
+
+def superclasses(
+    labels: np.ndarray, classes: tuple[str, ...]
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Return CIFAR-100's labels and class names as superclasses."""
     members = {fine: k for k, names in enumerate(SUPERCLASSES.values()) for fine in names.split()}
     return np.array([members[fine] for fine in classes])[labels], tuple(SUPERCLASSES)
 

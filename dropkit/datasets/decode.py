@@ -7,32 +7,40 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from filelock import FileLock
-from PIL import Image
-from tqdm import tqdm
 
-from dropkit._common.checks import UserError
-from dropkit.training.batches import Images
+from dropkit._common.errors import UserError
+from dropkit.datasets.data import Images
+
+if TYPE_CHECKING:  # what reads files comes with an extra, and the sizes of data sets do not need it
+    from PIL import Image
 
 # Mean and deviation of ImageNet's channels, as torchvision's pretrained weights expect them.
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
-Fit = Callable[[Image.Image], Image.Image]
+Fit = Callable[["Image.Image"], "Image.Image"]
 
 _WORKERS = max(2, os.cpu_count() or 1)
 _BATCH = 32 * _WORKERS  # images between two writes: what an interrupted run loses
 
 
 def default_cache() -> Path:
-    """Where decoded images are kept: ``$DROPKIT_IMAGES``, else ``~/.cache/dropkit-images``."""
+    """Return the folder of decoded images: ``$DROPKIT_IMAGES``, or ``~/.cache/dropkit-images``."""
     chosen = os.environ.get("DROPKIT_IMAGES")
     return Path(chosen) if chosen else Path.home() / ".cache" / "dropkit-images"
 
 
-def centre(image: Image.Image, side: int) -> Image.Image:
-    """The square of `side` pixels in the middle of an image, by torchvision's rounding."""
+def resized(image: "Image.Image", size: tuple[int, int]) -> "Image.Image":
+    """Return the image with another width and height, bilinear as torchvision's default."""
+    from PIL import Image
+
+    return image.resize(size, Image.Resampling.BILINEAR)
+
+
+def centre(image: "Image.Image", side: int) -> "Image.Image":
+    """Return the square of `side` pixels in the middle of an image, by torchvision's rounding."""
     left, top = (round((full - side) / 2.0) for full in image.size)
     return image.crop((left, top, left + side, top + side))
 
@@ -43,21 +51,24 @@ def decoded(
     files: Sequence[str],
     fit: Fit,
     side: int,
-    cache: str | Path | None = None,
 ) -> Images:
-    """Return N images of `side` x `side` pixels, decoded once into a memory-mapped cache.
+    """Return N images of `side` x `side` pixels, decoded once into ``default_cache()``.
+
+    The cache is memory-mapped, 3 x side x side bytes an image.
 
     Parameters
     ----------
     name : str
         Of the cache's file: it must name the files and their order, for an image that is replaced
         under the same name is not noticed.
-    files : N str
+    folder : path
+        Of the image files.
+    files : sequence of N str
         Paths inside `folder`.
     fit : callable
         From an image in RGB to one of `side` x `side` pixels.
-    cache : path, optional
-        Folder of the cache, default ``default_cache()``; 3 x side x side bytes an image.
+    side : int
+        Of the decoded images, in pixels.
 
     Raises
     ------
@@ -65,7 +76,9 @@ def decoded(
         If an image is missing or cannot be decoded, if the disk has too little space, or if the
         cache is damaged or cannot be written.
     """
-    target = Path(cache or default_cache()) / f"{name}-{side}x{side}x3.npy"
+    from filelock import FileLock
+
+    target = default_cache() / f"{name}-{side}x{side}x3.npy"
     shape = (len(files), side, side, 3)
     try:
         if not target.exists():
@@ -95,6 +108,8 @@ def _fill(
     target: Path, folder: Path, files: Sequence[str], fit: Fit, shape: tuple[int, ...]
 ) -> None:
     """Decode all images, in order, into a file that gets its name when it is complete."""
+    from tqdm import tqdm
+
     for name in files:
         if not os.path.isfile(f"{folder}/{name}"):
             raise UserError(f"the image {folder / name} is missing")
@@ -137,6 +152,8 @@ def _header(shape: tuple[int, ...]) -> bytes:
 
 
 def _decoded(file: Path, fit: Fit, side: int) -> bytes:
+    from PIL import Image
+
     try:
         with Image.open(file) as image:
             fitted = fit(image.convert("RGB"))

@@ -1,12 +1,16 @@
-"""Digits on crops of two photographs: a small set whose background gives the label away.
+"""scikit-learn's digits, as poor sensors see them and on crops of two photographs.
 
-It stands in for Waterbirds: classes are digits below 5 and from 5 on, and in training nearly every
-digit lies on its class's photograph, so that the background alone is a good guess.
+On photographs they are a small set whose background gives the label away, and stand in for
+Waterbirds: classes are digits below 5 and from 5 on, and in training nearly every digit lies on its
+class's photograph, so that the background alone is a good guess.
 """
 
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
+
+from dropkit.datasets.data import Data, Loader
 
 PHOTOGRAPHS = {"temple": "china.jpg", "flower": "flower.jpg"}  # bundled with scikit-learn
 CROPS = 4  # a photograph and digit, for seeds to choose among
@@ -16,6 +20,63 @@ BLOCK = 8
 MINORITY = (5, 50, 50)  # per cent of each class in training, validation and test, as in Waterbirds
 
 _GROUPS_STREAM, _CROPS_STREAM = 3, 4  # apart from those of splits, noise and long tails
+
+
+@lru_cache
+def _digit_images() -> tuple[np.ndarray, np.ndarray]:
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    return bunch.images / 16.0, bunch.target.astype(np.int64)
+
+
+def _stratified_split(labels: np.ndarray, seed: int) -> list[np.ndarray]:
+    """Half for training, a quarter each for validation and test, every class in proportion."""
+    # Raw bits are the same on every machine; the key keeps them apart from pruning's.
+    stream = np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(0,)))
+    order = np.argsort(stream.random_raw(len(labels)), kind="stable")
+    splits = []
+    for k in range(labels.max() + 1):
+        members = order[labels[order] == k]
+        half, quarter = len(members) // 2, len(members) // 4
+        splits.append(np.split(members, [half, half + quarter]))
+    return [np.sort(np.concatenate(part)) for part in zip(*splits, strict=True)]
+
+
+def seen(view: Callable[[np.ndarray], np.ndarray]) -> Loader:
+    """Return the loader of the digits as a sensor sees them: (n, 8, 8) images to (n, ...) views."""
+
+    @lru_cache
+    def pool() -> tuple[np.ndarray, np.ndarray]:
+        images, labels = _digit_images()
+        views = view(images)
+        # One shift and scale for the whole set: nothing is fitted to a split.
+        return 2 * views.reshape(len(views), 1, *views.shape[1:]) - 1, labels
+
+    def loader(seed: int, root: str | None) -> Data:
+        x, y = pool()
+        return Data(x, y, *_stratified_split(y, seed), classes=tuple("0123456789"))
+
+    return loader
+
+
+@lru_cache
+def _photo_pool() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Samples, labels and groups."""
+    images, digits = _digit_images()
+    y = np.repeat((digits >= 5).astype(np.int64), VARIANTS)
+    photos = np.repeat(np.arange(len(PHOTOGRAPHS)), CROPS)
+    return paint(images), y, 2 * y + np.tile(photos, len(digits))
+
+
+def on_photos(seed: int, root: str | None) -> Data:
+    """Load ``digits-on-photos``."""
+    digits = _digit_images()[1]
+    x, y, groups = _photo_pool()
+    splits = draw(digits >= 5, _stratified_split(digits, seed), seed)
+    classes = ("0–4", "5–9")
+    names = tuple(f"{k} on {photo}" for k in classes for photo in PHOTOGRAPHS)
+    return Data(x, y, *splits, classes, groups, names)
 
 
 @lru_cache
@@ -31,13 +92,15 @@ def paint(digits: np.ndarray) -> np.ndarray:
 
     Parameters
     ----------
-    digits : (n, 8, 8) array in [0, 1]
+    digits : (n, 8, 8) array
+        In [0, 1].
 
     Returns
     -------
-    (n * VARIANTS, 3, 8, 8) float64 array in [-1, 1]; sample ``(i * 2 + p) * CROPS + c`` is digit i
-    on crop c of photograph p. No two samples share a draw of their crop, and every call gives the
-    same samples: seeds choose among them.
+    (n * VARIANTS, 3, 8, 8) array of float64
+        In [-1, 1]; sample ``(i * 2 + p) * CROPS + c`` is digit i on crop c of photograph p. No two
+        samples share a draw of their crop, and every call gives the same samples: seeds choose
+        among them.
     """
     stream = np.random.PCG64(np.random.SeedSequence(0, spawn_key=(_CROPS_STREAM,)))
     crops = [_crops(photo, len(digits) * CROPS, stream) for photo in photographs()]
@@ -69,13 +132,16 @@ def draw(labels: np.ndarray, splits: list[np.ndarray], seed: int) -> list[np.nda
 
     Parameters
     ----------
-    labels : (n,) ints in {0, 1}
-    splits : train, val and test indices of digits
+    labels : (n,) array of int
+        Classes 0 and 1.
+    splits : list of int arrays
+        Training, validation and test indices of digits.
     seed : int
 
     Returns
     -------
-    The splits as sorted indices into ``paint``'s samples.
+    list of int arrays
+        The splits as sorted indices into ``paint``'s samples.
     """
     stream = np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(_GROUPS_STREAM,)))
     chosen = []

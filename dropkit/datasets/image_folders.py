@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dropkit._common.checks import UserError
+from dropkit._common.errors import UserError
 
 SUFFIXES = (".jpeg", ".jpg", ".png")
 

@@ -8,18 +8,26 @@ Half of the published validation set is our test split.
 
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from PIL import Image
-
-from dropkit._common.checks import UserError
+from dropkit._common.errors import UserError
 from dropkit.datasets import decode, image_folders
 from dropkit.datasets.image_folders import Listing
-from dropkit.training.batches import Images
+
+if TYPE_CHECKING:
+    from PIL import Image
+from dropkit.datasets.data import Data, Images
 
 FOLDER = "imagenet"
 WORDS = ("LOC_synset_mapping.txt", "words.txt")
 CLASSES, TRAINING, VALIDATION = 1000, 1_281_167, 50_000
 SIDE, SHORT = 224, 256  # pixels that are kept, of an image whose shorter side has so many
+
+
+def load(seed: int, root: str | None) -> Data:
+    """Load the data set; its splits are the same for every seed."""
+    listing = read(root)
+    return Data(images(listing), listing.y, *listing.splits, listing.classes)
 
 
 @lru_cache(maxsize=2)
@@ -62,8 +70,8 @@ def _part(folder: Path, half: str) -> dict[str, str]:
     }
 
 
-def images(listing: Listing, cache: str | Path | None = None) -> Images:
-    """Return the images, 224 x 224 pixels, decoded once as ``decoding.decoded`` does.
+def images(listing: Listing) -> Images:
+    """Return the images, 224 x 224 pixels, decoded once as ``decode.decoded`` does.
 
     The shorter side is resized to 256 pixels and the centre is kept, as is usual for evaluation;
     training shifts and flips the same pixels (Appendix A). All images take 200 GB.
@@ -74,12 +82,9 @@ def images(listing: Listing, cache: str | Path | None = None) -> Images:
         If an image cannot be decoded, or the cache cannot be written or does not fit on the disk.
     """
     name = f"imagenet-{listing.digest}"
-    return decode.decoded(name, listing.folder, listing.names, _fit, SIDE, cache)
+    return decode.decoded(name, listing.folder, listing.names, _fit, SIDE)
 
 
-def _fit(image: Image.Image) -> Image.Image:
-    least = min(image.size)
-    resized = image.resize(
-        [SHORT * side // least for side in image.size], Image.Resampling.BILINEAR
-    )
-    return decode.centre(resized, SIDE)
+def _fit(image: "Image.Image") -> "Image.Image":
+    width, height = (SHORT * side // min(image.size) for side in image.size)
+    return decode.centre(decode.resized(image, (width, height)), SIDE)

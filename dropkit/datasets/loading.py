@@ -1,89 +1,17 @@
-"""Load a data set as one pool of samples with train, validation and test indices into it."""
+"""Data sets by name: those of the package, and those that users register."""
 
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from functools import lru_cache
-from types import ModuleType
 
 import numpy as np
 
-from dropkit._common.checks import UserError
+from dropkit._common.errors import UserError, needed_by
 from dropkit._common.fingerprint import fingerprint
-from dropkit.datasets import cifar, digits as backgrounds, imagenet, tinyimagenet, waterbirds
-from dropkit.datasets.data_checks import check_groups, check_pool
-from dropkit.training.batches import Images
-
-
-@dataclass(frozen=True, eq=False)
-class Data:
-    """A pool of N samples and the indices of its three splits.
-
-    The validation split serves the query model's recalls; reported results use the test split
-    alone (Section 4 and Appendix A: half of the test set is reserved for validation).
-
-    Attributes
-    ----------
-    x : (N, ...) array or Images
-        Samples, channels first.
-    y : (N,) int array
-        Class labels 0 .. K-1.
-    train, val, test : int arrays
-        Disjoint indices into the pool.
-    classes : tuple of K str
-        Class names.
-    groups : (N,) int array, optional
-        Groups 0 .. G-1, each within one class, where bias is measured between groups.
-    group_names : tuple of G str
-        Group names.
-
-    Raises
-    ------
-    ValueError
-        For groups that do not refine the classes.
-    """
-
-    x: np.ndarray | Images
-    y: np.ndarray
-    train: np.ndarray
-    val: np.ndarray
-    test: np.ndarray
-    classes: tuple[str, ...]
-    groups: np.ndarray | None = None
-    group_names: tuple[str, ...] = ()
-
-    def __post_init__(self):
-        if self.groups is not None:
-            check_groups(self.groups, self.y, self.group_names, self.classes)
-
-    @property
-    def num_classes(self) -> int:
-        return len(self.classes)
-
-    @property
-    def in_shape(self) -> tuple[int, ...]:
-        return self.x.shape[1:]
-
-    @property
-    def strata(self) -> np.ndarray:
-        """What quotas and recalls go by, (N,): the groups where there are any, else the classes."""
-        return self.y if self.groups is None else self.groups
-
-    @property
-    def strata_names(self) -> tuple[str, ...]:
-        return self.classes if self.groups is None else self.group_names
-
-    @property
-    def num_strata(self) -> int:
-        return len(self.strata_names)
-
-    def sizes(self, split: str = "train") -> np.ndarray:
-        """Samples of each stratum in "train", "val" or "test", (num_strata,)."""
-        return np.bincount(self.strata[getattr(self, split)], minlength=self.num_strata)
-
-
-Loader = Callable[[int, str | None], Data]  # from a seed and a folder that the user may name
+from dropkit.datasets import cifar, digits, imagenet, tinyimagenet, waterbirds
+from dropkit.datasets.data import Data, Loader
+from dropkit.datasets.long_tail import long_tail
 
 
 def load(name: str, seed: int = 0, root: str | None = None) -> Data:
@@ -99,8 +27,14 @@ def load(name: str, seed: int = 0, root: str | None = None) -> Data:
     root : str, optional
         Folder of data sets that do not come with a package; default: ``$DROPKIT_DATA``.
 
+    Returns
+    -------
+    Data
+
     Raises
     ------
+    MissingExtra
+        Where a package is not installed that it is read with.
     ValueError
         For an unknown name, a seed that is no integer or negative, or files that are missing or
         damaged.
@@ -109,22 +43,63 @@ def load(name: str, seed: int = 0, root: str | None = None) -> Data:
         raise UserError(f"unknown data set {name!r}; known are {', '.join(names())}")
     if not isinstance(seed, int | np.integer) or seed < 0:
         raise ValueError(f"seed is {seed!r}: it must be an integer and not negative")
-    return _LOADERS[name](seed, root or os.environ.get("DROPKIT_DATA"))
+    with needed_by(f"the data set {name!r}"):
+        return _LOADERS[name](seed, root or os.environ.get("DROPKIT_DATA"))
+
+
+def load_imbalanced(name: str, seed: int, factor: float) -> Data:
+    """Load a data set with a long tail of imbalance factor `factor`, 1 for none, as studies do.
+
+    Those of a study are loaded once and shared, however often its trials ask for them.
+
+    Parameters
+    ----------
+    name : str
+        One of ``names()``.
+    seed : int
+        As in ``load``; it orders the classes of the tail, too.
+    factor : float
+        Size ratio of the largest and the smallest training class, at least 1.
+
+    Returns
+    -------
+    Data
+    """
+    # What a name stands for may change: the loader, and the files in a folder.
+    where = os.environ.get("DROPKIT_DATA")
+    return _imbalanced(name, seed, factor, where, version(name), _LOADERS.get(name))
+
+
+@lru_cache(maxsize=64)
+def _imbalanced(name: str, seed: int, factor: float, *identity: object) -> Data:
+    return long_tail(load(name, seed), factor, seed)
 
 
 def version(name: str, root: str | None = None) -> str:
-    """Names the draw of a data set where more than one goes by its name; else empty.
+    """Return what names the draw of a data set where more than one goes by its name; else "".
+
+    Parameters
+    ----------
+    name, root : str
+        As in ``load``.
+
+    Returns
+    -------
+    str
 
     Raises
     ------
     ValueError
         As ``load`` does.
     """
-    return _VERSIONS[name](root or os.environ.get("DROPKIT_DATA")) if name in _VERSIONS else ""
+    if name not in _VERSIONS:
+        return ""
+    with needed_by(f"the data set {name!r}"):
+        return _VERSIONS[name](root or os.environ.get("DROPKIT_DATA"))
 
 
 def names() -> list[str]:
-    """Names that ``load`` knows."""
+    """Return the names that ``load`` knows."""
     return sorted(_LOADERS)
 
 
@@ -137,8 +112,10 @@ def register(name: str, loader: Loader, *, version: str | None = None) -> None:
     Parameters
     ----------
     name : str
+        Lower-case letters, digits, dots and hyphens.
     loader : callable
-        From a seed and a folder (or None), as ``load`` takes them, to a Data.
+        From a seed and a folder (or None), as ``load`` takes them, to a Data. Its pool should be
+        the same for every seed.
     version : str, optional
         Tells trials on other draws of the data apart; default: a digest of the loader's source.
 
@@ -159,7 +136,7 @@ def register(name: str, loader: Loader, *, version: str | None = None) -> None:
         if not isinstance(data, Data):
             raise ValueError(f"the loader of {name!r} returned {type(data).__name__}, not Data")
         try:
-            return _sound(data)
+            return data.sound()
         except ValueError as error:
             raise ValueError(f"the loader of {name!r}: {error}") from error
 
@@ -168,117 +145,22 @@ def register(name: str, loader: Loader, *, version: str | None = None) -> None:
     _VERSIONS[name] = lambda root: named
 
 
-def _sound(data: Data) -> Data:
-    """The data with labels and indices as training takes them; ValueError if they cannot be."""
-    if not isinstance(data.x, np.ndarray | Images):
-        raise ValueError(f"samples are {type(data.x).__name__}: they must be an array or Images")
-    splits = {split: np.asarray(getattr(data, split)) for split in ("train", "val", "test")}
-    check_pool(len(data.x), np.asarray(data.y), data.classes, splits)
-    return replace(data, y=np.asarray(data.y, dtype=np.int64), **splits)
-
-
-@lru_cache
-def _digit_images() -> tuple[np.ndarray, np.ndarray]:
-    try:
-        from sklearn.datasets import load_digits
-    except ImportError as error:
-        raise ImportError(
-            "the digits come with scikit-learn: install it by `pip install scikit-learn`"
-        ) from error
-    bunch = load_digits()
-    return bunch.images / 16.0, bunch.target.astype(np.int64)
-
-
-def _stratified_split(labels: np.ndarray, seed: int) -> list[np.ndarray]:
-    """Half for training, a quarter each for validation and test, every class in proportion."""
-    # Raw bits are the same on every machine; the key keeps them apart from pruning's.
-    stream = np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(0,)))
-    order = np.argsort(stream.random_raw(len(labels)), kind="stable")
-    splits = []
-    for k in range(labels.max() + 1):
-        members = order[labels[order] == k]
-        half, quarter = len(members) // 2, len(members) // 4
-        splits.append(np.split(members, [half, half + quarter]))
-    return [np.sort(np.concatenate(part)) for part in zip(*splits, strict=True)]
-
-
-def _digits(view: Callable[[np.ndarray], np.ndarray]) -> Loader:
-    @lru_cache
-    def pool() -> tuple[np.ndarray, np.ndarray]:
-        images, labels = _digit_images()
-        seen = view(images)
-        # One shift and scale for the whole set: nothing is fitted to a split.
-        return 2 * seen.reshape(len(seen), 1, *seen.shape[1:]) - 1, labels
-
-    def loader(seed: int, root: str | None) -> Data:
-        x, y = pool()
-        return Data(x, y, *_stratified_split(y, seed), classes=tuple("0123456789"))
-
-    return loader
-
-
-@lru_cache
-def _photo_pool() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Samples, labels and groups of ``digits-on-photos``."""
-    images, digits = _digit_images()
-    y = np.repeat((digits >= 5).astype(np.int64), backgrounds.VARIANTS)
-    photos = np.repeat(np.arange(len(backgrounds.PHOTOGRAPHS)), backgrounds.CROPS)
-    return backgrounds.paint(images), y, 2 * y + np.tile(photos, len(digits))
-
-
-def _digits_on_photos(seed: int, root: str | None) -> Data:
-    digits = _digit_images()[1]
-    x, y, groups = _photo_pool()
-    splits = backgrounds.draw(digits >= 5, _stratified_split(digits, seed), seed)
-    classes = ("0–4", "5–9")
-    names = tuple(f"{k} on {photo}" for k in classes for photo in backgrounds.PHOTOGRAPHS)
-    return Data(x, y, *splits, classes, groups, names)
-
-
-def _waterbirds(seed: int, root: str | None) -> Data:
-    table = waterbirds.read(root)
-    x, classes, names = waterbirds.images(table), waterbirds.CLASSES, waterbirds.GROUPS
-    return Data(x, table.y, *table.splits, classes, table.groups, names)
-
-
-def _folders(module: ModuleType) -> Loader:
-    def loader(seed: int, root: str | None) -> Data:
-        listing = module.read(root)
-        return Data(module.images(listing), listing.y, *listing.splits, listing.classes)
-
-    return loader
-
-
-def _cifar(name: str) -> Loader:
-    def loader(seed: int, root: str | None) -> Data:
-        x, y, splits, classes = cifar.read(name, root)
-        return Data(x, y, *splits, classes)
-
-    return loader
-
-
-def _coarse_cifar100(seed: int, root: str | None) -> Data:
-    x, y, splits, classes = cifar.read("cifar100", root)
-    y, classes = cifar.coarse(y, classes)
-    return Data(x, y, *splits, classes)
-
-
 _LOADERS: dict[str, Loader] = {
     # A clean set: recalls near 1, where the literal DRoP rule deletes classes.
-    "digits": _digits(lambda images: images),
+    "digits": digits.seen(lambda images: images),
     # A poor sensor: 8 x 8 pixels averaged to 2 x 4. Real pixels with a real class bias.
-    "digits-2x4": _digits(lambda images: images.reshape(-1, 2, 4, 4, 2).mean(axis=(2, 4))),
+    "digits-2x4": digits.seen(lambda images: images.reshape(-1, 2, 4, 4, 2).mean(axis=(2, 4))),
     # A narrow sensor: the three middle rows of every image.
-    "digits-3rows": _digits(lambda images: images[:, 3:6]),
+    "digits-3rows": digits.seen(lambda images: images[:, 3:6]),
     # The background gives the label away in training, not in the test: groups, as in Waterbirds.
-    "digits-on-photos": _digits_on_photos,
-    "waterbirds": _waterbirds,
-    "tinyimagenet": _folders(tinyimagenet),
-    "imagenet": _folders(imagenet),
-    "cifar10": _cifar("cifar10"),
-    "cifar100": _cifar("cifar100"),
+    "digits-on-photos": digits.on_photos,
+    "waterbirds": waterbirds.load,
+    "tinyimagenet": tinyimagenet.load,
+    "imagenet": imagenet.load,
+    "cifar10": lambda seed, root: cifar.load("cifar10", root),
+    "cifar100": lambda seed, root: cifar.load("cifar100", root),
     # The 20 superclasses of CIFAR-100.
-    "cifar100-coarse": _coarse_cifar100,
+    "cifar100-coarse": lambda seed, root: cifar.load("cifar100", root, coarse=True),
 }
 
 _BUNDLED = frozenset(_LOADERS)

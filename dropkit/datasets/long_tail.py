@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from dropkit._common.checks import UserError
-from dropkit.datasets.loading import Data, load
+from dropkit._common.errors import UserError
+from dropkit.datasets.data import Data
 
 
 def tail_sizes(largest: int, num_classes: int, factor: float) -> np.ndarray:
@@ -13,13 +13,17 @@ def tail_sizes(largest: int, num_classes: int, factor: float) -> np.ndarray:
 
     Parameters
     ----------
-    largest : samples of the largest class
-    num_classes : K
-    factor : imbalance factor I >= 1, the size ratio of the largest and the smallest class
+    largest : int
+        Samples of the largest class.
+    num_classes : int
+        K.
+    factor : float
+        Imbalance factor I >= 1, the size ratio of the largest and the smallest class.
 
     Returns
     -------
-    (K,) ints, largest first.
+    (K,) array of int
+        Largest first.
 
     Raises
     ------
@@ -39,7 +43,7 @@ def tail_sizes(largest: int, num_classes: int, factor: float) -> np.ndarray:
     return sizes
 
 
-def long_tail(data: Data, factor: float, seed: int = 0) -> Data:
+def long_tail(data: Data, factor: float, seed: int) -> Data:
     """Subsample the training split to exponentially falling class sizes; the seed orders classes.
 
     The largest class takes the size of the smallest one before, so that every order of the
@@ -55,8 +59,3 @@ def long_tail(data: Data, factor: float, seed: int = 0) -> Data:
     order = data.train[np.argsort(stream.random_raw(len(data.train)), kind="stable")]
     kept = [order[data.y[order] == k][: sizes[rank[k]]] for k in range(data.num_classes)]
     return replace(data, train=np.sort(np.concatenate(kept)))
-
-
-def load_imbalanced(name: str, seed: int, factor: float) -> Data:
-    """``datasets.load`` with a long tail of imbalance factor `factor`, 1 for none."""
-    return long_tail(load(name, seed), factor, seed)

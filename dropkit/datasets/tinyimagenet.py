@@ -7,17 +7,25 @@ and are not used: half of the published validation set is our test split.
 from collections import Counter
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from PIL import Image
-
-from dropkit._common.checks import UserError
+from dropkit._common.errors import UserError
 from dropkit.datasets import decode, image_folders
 from dropkit.datasets.image_folders import Listing
-from dropkit.training.batches import Images
+
+if TYPE_CHECKING:
+    from PIL import Image
+from dropkit.datasets.data import Data, Images
 
 FOLDER = "tiny-imagenet-200"
 CLASSES, TRAINING, VALIDATION = 200, 500, 50  # classes, and images of each
 SIDE = 64
+
+
+def load(seed: int, root: str | None) -> Data:
+    """Load the data set; its splits are the same for every seed."""
+    listing = read(root)
+    return Data(images(listing), listing.y, *listing.splits, listing.classes)
 
 
 @lru_cache(maxsize=2)
@@ -94,8 +102,8 @@ def _check_complete(
             )
 
 
-def images(listing: Listing, cache: str | Path | None = None) -> Images:
-    """Return the images, 64 x 64 pixels, decoded once as ``decoding.decoded`` does.
+def images(listing: Listing) -> Images:
+    """Return the images, 64 x 64 pixels, decoded once as ``decode.decoded`` does.
 
     Raises
     ------
@@ -103,8 +111,8 @@ def images(listing: Listing, cache: str | Path | None = None) -> Images:
         If an image cannot be decoded or has another size, or the cache cannot be written.
     """
     name = f"tinyimagenet-{listing.digest}"
-    return decode.decoded(name, listing.folder, listing.names, _as_it_is, SIDE, cache)
+    return decode.decoded(name, listing.folder, listing.names, _as_it_is, SIDE)
 
 
-def _as_it_is(image: Image.Image) -> Image.Image:
+def _as_it_is(image: "Image.Image") -> "Image.Image":
     return image

@@ -9,13 +9,16 @@ import hashlib
 import io
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
+from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
 
-from dropkit._common.checks import UserError
+from dropkit._common.errors import UserError
 from dropkit.datasets import decode, image_folders
-from dropkit.training.batches import Images
+from dropkit.datasets.data import Data, Images
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 FOLDER = "waterbird_complete95_forest2water2"
 COLUMNS = ("img_id", "img_filename", "y", "split", "place", "place_filename")
@@ -49,6 +52,12 @@ class Table:
     def splits(self) -> list[np.ndarray]:
         """The official training, validation and test rows."""
         return [np.flatnonzero(self.split == code) for code in range(len(SPLITS))]
+
+
+def load(seed: int, root: str | None) -> Data:
+    """Load the data set; its splits are the published ones, whatever the seed."""
+    table = read(root)
+    return Data(images(table), table.y, *table.splits, CLASSES, table.groups, GROUPS)
 
 
 def read(root: str | Path | None) -> Table:
@@ -105,8 +114,8 @@ def _row(header: list[str], row: list[str], where: str) -> tuple[str, int, int, 
     return file, *numbers
 
 
-def images(table: Table, cache: str | Path | None = None) -> Images:
-    """Return the images, 224 x 224 pixels, decoded once as ``decoding.decoded`` does.
+def images(table: Table) -> Images:
+    """Return the images, 224 x 224 pixels, decoded once as ``decode.decoded`` does.
 
     Each image is resized to 256 x 256 and cropped to its centre, as Sagawa et al. (2020) do; 150 kB
     an image. The cache belongs to one ``metadata.csv``.
@@ -117,8 +126,8 @@ def images(table: Table, cache: str | Path | None = None) -> Images:
         If an image is missing or cannot be decoded, or the cache is damaged or cannot be written.
     """
     name = f"waterbirds-{table.sha256[:16]}"
-    return decode.decoded(name, table.folder, table.files, _fit, SIDE, cache)
+    return decode.decoded(name, table.folder, table.files, _fit, SIDE)
 
 
-def _fit(image: Image.Image) -> Image.Image:
-    return decode.centre(image.resize(RESIZED, Image.Resampling.BILINEAR), SIDE)
+def _fit(image: "Image.Image") -> "Image.Image":
+    return decode.centre(decode.resized(image, RESIZED), SIDE)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from dropkit._common.checks import UserError
+from dropkit._common.errors import UserError
 
 
 class ParameterError(UserError):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from dropkit.store import folder as store
-from dropkit.store.records import Record
+from dropkit.store.records import Record, lines, write_atomically
 
 ENGINES = ("torch", "scikit-learn")  # what trains, as a record's provenance names it
 
@@ -60,12 +60,10 @@ def save(folder: str | Path, cells: Sequence[str]) -> dict[str, Any]:
     )
 
     folder = Path(folder)
-    for old in folder.glob("*.jsonl"):
-        old.unlink()
     asked = {cells[count - 1]: records for count, records in sorted(_used.items())}
     for cell, records in asked.items():
-        content = store.lines(records[key] for key in sorted(records))
-        store.write_atomically(folder / f"{folder.name}-{cell}.jsonl", content)
+        content = lines(records[key] for key in sorted(records))
+        write_atomically(folder / f"{folder.name}-{cell}.jsonl", content)
     every = {key: record for records in asked.values() for key, record in records.items()}
     return {
         "made with": provenance()

@@ -5,27 +5,18 @@ from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
+from imblearn.base import BaseSampler
+from imblearn.utils import check_target_type
 from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
+from sklearn.utils import _safe_indexing, check_array, check_consistent_length, check_random_state
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.validation import validate_data
 
-try:
-    from imblearn.base import BaseSampler
-    from imblearn.utils import check_target_type
-    from sklearn.base import BaseEstimator
-    from sklearn.utils import (
-        _safe_indexing,
-        check_array,
-        check_consistent_length,
-        check_random_state,
-    )
-    from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-    from sklearn.utils.validation import validate_data
-except ModuleNotFoundError as error:
-    message = "DRoPSampler needs imbalanced-learn: pip install 'dropkit[sampler]'"
-    raise ModuleNotFoundError(message, name=error.name) from None
-
-from dropkit._common.class_table import Below, check_complete, class_table, encode
-from dropkit.pruning import prune
-from dropkit.sampler import classifier_recalls
+from dropkit._common.labels import check_complete, encode
+from dropkit._common.ranking import random_keys, top_in_class
+from dropkit.pruning import Below, class_table
+from dropkit.sampler.recalls import measure_recalls
 
 
 class DRoPSampler(BaseSampler):
@@ -154,10 +145,18 @@ class DRoPSampler(BaseSampler):
 
         Parameters
         ----------
-        X : (n_samples, ...) array, data frame or sparse matrix.
-        y : (n_samples,) labels, numbers or text.
-        groups : (n_samples,) labels that take the place of the classes in the quotas, such as
-            label × attribute; a group's recall is the accuracy within it.
+        X : array, data frame or sparse matrix of shape (n_samples, ...)
+            Samples.
+        y : array-like of shape (n_samples,)
+            Labels, numbers or text.
+        groups : array-like of shape (n_samples,), default=None
+            Labels that take the place of the classes in the quotas, such as label × attribute; a
+            group's recall is the accuracy within it.
+
+        Returns
+        -------
+        X_resampled, y_resampled
+            As many samples as `density` keeps.
 
         Raises
         ------
@@ -211,7 +210,7 @@ class DRoPSampler(BaseSampler):
         if self.recalls is None and self.val_sizes is not None:
             raise ValueError("val_sizes are given without recalls, which they belong to: pass both")
         if self.recalls is None:
-            recalls, val_sizes = classifier_recalls.measured(
+            recalls, val_sizes = measure_recalls(
                 self.estimator,
                 X,
                 y,
@@ -239,16 +238,7 @@ class DRoPSampler(BaseSampler):
             minimum=self.minimum,
             below=self.below,
         )
-        kept = prune(
-            "random+drop",
-            codes,
-            self.density,
-            recalls=recalls,
-            smoothing=self.smoothing,
-            val_sizes=val_sizes,
-            minimum=self.minimum if self.below == "keep" else 0,
-            seed=seed,
-        )
+        kept = top_in_class(random_keys(seed)(codes.size), codes, table.counts)
         self.classes_, self.recalls_, self.val_sizes_ = classes, table.recalls, val_sizes
         self.densities_ = table.densities
         self.sampling_strategy_ = dict(zip(classes.tolist(), table.counts.tolist(), strict=True))

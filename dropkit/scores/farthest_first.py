@@ -18,11 +18,8 @@ LONG = 10**8  # points times centres from which a progress bar is shown
 
 
 @torch.no_grad()
-def farthest_first(points: Tensor, budget: int, start: int | None) -> np.ndarray:
-    """Return `budget` indices in the order greedy k-centre selects them.
-
-    See `dropkit.scores.k_center`, the public name. `start` None is the point nearest the mean.
-    """
+def farthest_first(points: Tensor, budget: int) -> np.ndarray:
+    """Return `budget` indices in the order greedy k-centre selects them, the public `k_center`."""
     points = points if points.is_floating_point() else points.double()
     mean = sum(rows.double().sum(0) for rows in points.split(ROWS)) / len(points)
     to_mean = torch.cat([(rows - mean).square().sum(1) for rows in points.split(ROWS)])
@@ -30,9 +27,8 @@ def farthest_first(points: Tensor, budget: int, start: int | None) -> np.ndarray
         bad = (~points.isfinite()).any(1).nonzero()
         what = f"features[{int(bad[0])}] is not finite" if len(bad) else "features are too large"
         raise ValueError(f"{what}: squared distances between features must be finite numbers")
-    start = int(to_mean.argmin()) if start is None else start
     cover = _Cover(points, mean, to_mean)
-    order, found = [start], [start]
+    order, found = [int(to_mean.argmin())], [int(to_mean.argmin())]
     silent = None if len(points) * budget >= LONG else True  # None: shown on a terminal only
     with (
         torch.autocast(points.device.type, enabled=False),

@@ -1,6 +1,6 @@
 """One pure function a score; higher scores are kept.
 
-The scores of the paper have protocol names in `SCORES`; `register` adds a score of one's own.
+The scores of the paper have protocol names; `register` adds a score of one's own.
 """
 
 import operator
@@ -10,25 +10,11 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dropkit.scores.registry import SCORES, QueryRecord, Score, names, register
+from dropkit._common.errors import needed_by
+from dropkit.scores.registry import register
 
 if TYPE_CHECKING:
     import torch
-
-__all__ = [
-    "SCORES",
-    "QueryRecord",
-    "Score",
-    "dynamic_uncertainty",
-    "el2n",
-    "forgetting",
-    "grand",
-    "k_center",
-    "k_center_scores",
-    "names",
-    "register",
-    "ssp",
-]
 
 
 def el2n(probs: ArrayLike, labels: ArrayLike) -> np.ndarray:
@@ -36,8 +22,15 @@ def el2n(probs: ArrayLike, labels: ArrayLike) -> np.ndarray:
 
     Parameters
     ----------
-    probs : (R, n, K) or (n, K) softmax outputs of R query models, in evaluation mode.
-    labels : (n,) integers 0..K-1.
+    probs : (R, n, K) or (n, K) array_like
+        Softmax outputs of R query models, in evaluation mode.
+    labels : (n,) array_like of int
+        Classes 0..K-1.
+
+    Returns
+    -------
+    (n,) ndarray
+        In [0, √2].
 
     Raises
     ------
@@ -68,21 +61,32 @@ def grand(
 
     Parameters
     ----------
-    model : network from (n, ...) inputs to (n, K) logits, of Linear, Conv2d, BatchNorm1d/2d,
-        GroupNorm and LayerNorm layers and of any without parameters.
-    x : (n, ...) inputs; moved to the model's device chunk by chunk.
-    y : (n,) integers 0..K-1.
-    chunk : samples in one pass; bounds the memory and does not change the result.
+    model : torch.nn.Module
+        From (n, ...) inputs to (n, K) logits, of Linear, Conv2d, BatchNorm1d/2d, GroupNorm and
+        LayerNorm layers and of any without parameters.
+    x : (n, ...) tensor
+        Inputs; moved to the model's device chunk by chunk.
+    y : (n,) tensor of int
+        Classes 0..K-1.
+    chunk : int
+        Samples in one pass; bounds the memory and does not change the result.
+
+    Returns
+    -------
+    (n,) ndarray
 
     Raises
     ------
+    MissingExtra
+        Without PyTorch.
     TypeError
         If a layer with trainable parameters is of another type.
     ValueError
         If layers share parameters or run twice, if samples of a batch depend on each other, on
         unfit sizes or labels, or if a norm is not finite.
     """
-    from dropkit.scores.gradient_norms import gradient_norms
+    with needed_by("dropkit.scores.grand"):
+        from dropkit.scores.gradient_norms import gradient_norms
 
     return gradient_norms(model, _tensor(x), _tensor(y), chunk=chunk)
 
@@ -94,9 +98,21 @@ def forgetting(
 
     Parameters
     ----------
-    correct : (E, n) booleans, training-mode predictions as they occurred in E epochs.
-    never_learned : the score of samples never correct: "infinite", as in the original work, or
-        "zero", as in the authors' released code, which prunes them first.
+    correct : (E, n) array_like of bool
+        Whether training-mode predictions were right as they occurred in E epochs.
+    never_learned : {"infinite", "zero"}
+        The score of samples never correct: "infinite", as in the original work, or "zero", as in
+        the authors' released code, which prunes them first.
+
+    Returns
+    -------
+    (n,) ndarray
+        Whole numbers 0..E/2, or infinity.
+
+    Raises
+    ------
+    ValueError
+        For anything but booleans of two dimensions.
     """
     correct = np.asarray(correct)
     if correct.dtype != bool or correct.ndim != 2 or len(correct) == 0:
@@ -123,9 +139,16 @@ def dynamic_uncertainty(
 
     Parameters
     ----------
-    probs : (E, n) probabilities of the true label after each of E epochs.
-    window : epochs in a window. The authors' released code takes 9 for a window named 10.
-    statistic : "deviation", as implementations do, or "variance", as the paper's text says.
+    probs : (E, n) array_like
+        Probabilities of the true label after each of E epochs.
+    window : int
+        Epochs in a window. The authors' released code takes 9 for a window named 10.
+    statistic : {"deviation", "variance"}
+        "deviation", as implementations do, or "variance", as the paper's text says.
+
+    Returns
+    -------
+    (n,) ndarray
 
     Raises
     ------
@@ -148,52 +171,57 @@ def dynamic_uncertainty(
     return total / windows
 
 
-def k_center(
-    features: "ArrayLike | torch.Tensor",
-    budget: int,
-    seed: int = 0,
-    *,
-    first: Literal["mean", "seeded"] = "mean",
-) -> np.ndarray:
+def k_center(features: "ArrayLike | torch.Tensor", budget: int) -> np.ndarray:
     """Return the indices that greedy k-centre selects, in order (Sener and Savarese, 2018).
 
-    Each next centre is the point farthest, in Euclidean distance, from the nearest centre so far;
-    the lowest index among equals. Smaller budgets select a prefix of the same order.
+    The first centre is the point nearest the mean, as in the authors' released code. Each next one
+    is the point farthest, in Euclidean distance, from the nearest centre so far; the lowest index
+    among equals. Smaller budgets select a prefix of the same order.
 
     Parameters
     ----------
-    features : (n, d) array, or a tensor, which is used on the device where it is.
-    budget : number of centres, 1..n.
-    first : the first centre: the point nearest the mean, as in the authors' released code, or one
-        drawn with `seed`, which has no other use.
+    features : (n, d) array_like or tensor
+        A tensor is used on the device where it is.
+    budget : int
+        Number of centres, 1..n.
+
+    Returns
+    -------
+    (budget,) ndarray of int64
 
     Raises
     ------
+    MissingExtra
+        Without PyTorch.
     ValueError
         If the budget is not in 1..n or a feature is not finite.
     """
-    from dropkit.scores.farthest_first import farthest_first
+    with needed_by("dropkit.scores.k_center"):
+        from dropkit.scores.farthest_first import farthest_first
 
-    if first not in ("mean", "seeded"):
-        raise ValueError(f"first is {first!r}: it must be 'mean' or 'seeded'")
     points = _tensor(features)
     if points.ndim != 2 or points.numel() == 0:
         raise ValueError(f"features have shape {tuple(points.shape)}: they must be (n, d)")
     budget = operator.index(budget)
     if not 1 <= budget <= len(points):
         raise ValueError(f"budget is {budget}: it must be in 1..{len(points)}, the points given")
-    start = int(np.random.default_rng(seed).integers(len(points))) if first == "seeded" else None
-    return farthest_first(points, budget, start)
+    return farthest_first(points, budget)
 
 
-def k_center_scores(
-    features: "ArrayLike | torch.Tensor",
-    seed: int = 0,
-    *,
-    first: Literal["mean", "seeded"] = "mean",
-) -> np.ndarray:
-    """Return `k_center`'s full order as (n,) scores: n for the first centre, 1 for the last."""
-    order = k_center(features, len(features), seed, first=first)
+def k_center_scores(features: "ArrayLike | torch.Tensor") -> np.ndarray:
+    """Return `k_center`'s full order as scores.
+
+    Parameters
+    ----------
+    features : (n, d) array_like
+        As `k_center` takes them.
+
+    Returns
+    -------
+    (n,) array of int
+        n for the first centre, 1 for the last.
+    """
+    order = k_center(features, len(features))
     scores = np.empty(len(order))
     scores[order] = np.arange(len(order), 0, -1)
     return scores
@@ -207,8 +235,14 @@ def ssp(features: ArrayLike, labels: ArrayLike) -> np.ndarray:
 
     Parameters
     ----------
-    features : (n, d) array.
-    labels : (n,) integers 0..K-1.
+    features : (n, d) array_like
+        Outputs of the layer before the last, or any others.
+    labels : (n,) array_like of int
+        Classes 0..K-1.
+
+    Returns
+    -------
+    (n,) ndarray
 
     Raises
     ------

@@ -16,14 +16,29 @@ class QueryRecord:
     """What query models recorded on n training samples; None for what was not recorded.
 
     Outputs of R initialisations are in evaluation mode on samples without augmentation.
+
+    Parameters
+    ----------
+    labels : (n,) ndarray of int
+        Classes 0..K-1.
+    probs : (R, n, K) ndarray
+        Softmax outputs.
+    grad_norms : (R, n) ndarray
+        By `grand`.
+    target_probs : (E, n) ndarray
+        Probability of the true class after each of E epochs.
+    correct : (E, n) ndarray of bool
+        Whether training-mode predictions were right.
+    features : (n, d) ndarray
+        Outputs of the layer before the last, after training.
     """
 
-    labels: np.ndarray | None = None  # (n,) integers 0..K-1
-    probs: np.ndarray | None = None  # (R, n, K) softmax outputs
-    grad_norms: np.ndarray | None = None  # (R, n), by `grand`
-    target_probs: np.ndarray | None = None  # (E, n), after each of E epochs
-    correct: np.ndarray | None = None  # (E, n) booleans, training-mode predictions
-    features: np.ndarray | None = None  # (n, d), penultimate layer after training
+    labels: np.ndarray | None = None
+    probs: np.ndarray | None = None
+    grad_norms: np.ndarray | None = None
+    target_probs: np.ndarray | None = None
+    correct: np.ndarray | None = None
+    features: np.ndarray | None = None
 
 
 Function = Callable[[QueryRecord], np.ndarray]
@@ -33,9 +48,19 @@ Function = Callable[[QueryRecord], np.ndarray]
 class Score:
     """A score as protocols use it.
 
-    `needs` names fields of QueryRecord. `schedule` says which query models record them: "short"
-    for several initialisations after a tenth of training, "long" for one full run (Appendix A).
-    `version` tells apart functions that were registered under one name; "" for the paper's.
+    Parameters
+    ----------
+    name : str
+        In protocols.
+    function : callable
+        From a QueryRecord to (n,) numbers, higher is kept.
+    needs : tuple of str
+        Fields of QueryRecord.
+    schedule : {"short", "long"}
+        Which query models record them: "short" for several initialisations after a tenth of
+        training, "long" for one full run (Appendix A).
+    version : str
+        Tells apart functions that were registered under one name; "" for the paper's.
     """
 
     name: str
@@ -80,6 +105,20 @@ def register(
     """Let protocols use the decorated function of a QueryRecord as a score named `name`.
 
     Registering one's own name again replaces it; trials of another function are other trials.
+
+    Parameters
+    ----------
+    name : str
+        Lower-case letters, digits and underscores.
+    needs : tuple of str
+        The fields of QueryRecord that the function reads.
+    schedule : {"short", "long"}
+        Which query models record them, as in `Score`.
+
+    Returns
+    -------
+    callable
+        A decorator, which returns the function as it is.
 
     Raises
     ------

@@ -23,12 +23,10 @@ import numpy as np
 from dropkit.store.records import (
     CHECKSUM,
     DamagedRecord,
-    ForeignRecord,
     Record,
     StoreError,
     canonical,
     checksum,
-    key,
     line,
     lines,
     read,
@@ -36,25 +34,12 @@ from dropkit.store.records import (
     write_atomically,
 )
 
-__all__ = [
-    "DamagedRecord",
-    "ForeignRecord",
-    "Record",
-    "Store",
-    "StoreError",
-    "default_path",
-    "key",
-    "lines",
-    "watchers",
-    "write_atomically",
-]
-
 # Told of each record that is used, by a look-up, `select` or `add`, and whether it was just added.
 watchers: list[Callable[[Record, bool], None]] = []
 
 
 def default_path() -> Path:
-    """The store of a reader's own runs: ``$DROPKIT_STORE``, else ``~/.cache/dropkit``."""
+    """Return the store of a reader's own runs: ``$DROPKIT_STORE``, else ``~/.cache/dropkit``."""
     chosen = os.environ.get("DROPKIT_STORE")
     return Path(chosen) if chosen else Path.home() / ".cache" / "dropkit"
 
@@ -66,7 +51,7 @@ class Store:
     ----------
     path : str or Path, optional
         The folder that is written to; made at the first write. Default: ``default_path()``.
-    also : paths
+    also : iterable of str or Path
         Further folders that are read only, such as the published ``book/results``.
 
     Raises
@@ -114,6 +99,11 @@ class Store:
     def add(self, *records: Record) -> None:
         """Append records, on disk when this returns; a key that is there already is left alone.
 
+        Parameters
+        ----------
+        *records : dict
+            Each with its "key"; all as JSON takes them.
+
         Raises
         ------
         StoreError
@@ -156,7 +146,14 @@ class Store:
                 raise StoreError(f"cannot write to the store {self.path}: {error}") from error
 
     def export(self, file: str | Path, keys: Iterable[str] | None = None) -> None:
-        """Write records, sorted by key, to one ``.jsonl`` file that replaces `file` at once."""
+        """Write records, sorted by key, to one ``.jsonl`` file that replaces `file` at once.
+
+        Parameters
+        ----------
+        file : str or Path
+        keys : iterable of str, optional
+            Of the records; all by default.
+        """
         chosen = sorted(self._records if keys is None else keys)
         write_atomically(Path(file), lines(self._records[name] for name in chosen))
 
@@ -175,7 +172,7 @@ class Store:
         write_atomically(self._array_file(name), content + checksum(content))
 
     def load_arrays(self, name: str) -> dict[str, np.ndarray] | None:
-        """The arrays kept under a key; None if there are none, with a warning if damaged."""
+        """Return the arrays kept under a key; None if there are none, with a warning if damaged."""
         file = self._array_file(name)
         if not file.exists():
             return None
@@ -195,7 +192,7 @@ class Store:
         self._array_file(name).unlink(missing_ok=True)
 
     def array_names(self) -> list[str]:
-        """The keys under which this folder keeps arrays."""
+        """Return the keys under which this folder keeps arrays."""
         names = (file.stem for file in (self.path / "queries").glob("*.npz"))
         return sorted(name for name in names if name.isalnum())
 

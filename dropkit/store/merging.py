@@ -24,6 +24,11 @@ def conflicts(folders: Iterable[Path]) -> list[Conflict]:
     """Return where records of the folders give one trial another result than the first such record.
 
     When, where and how fast a result was made does not count.
+
+    Parameters
+    ----------
+    folders : iterable of Path
+        Stores; of a trial the first of them has the result that the others are compared with.
     """
     first: dict[str, tuple[Path, Record]] = {}
     found = []
@@ -44,6 +49,13 @@ def merge(store: Store, sources: Iterable[Path]) -> int:
     """Add to a store what it lacks of others' records and query arrays; return how many records.
 
     Of a trial with several results the store keeps its own, else that of the first source.
+
+    Parameters
+    ----------
+    store : Store
+        Which is written to.
+    sources : iterable of Path
+        Folders of other stores.
 
     Raises
     ------

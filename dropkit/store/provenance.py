@@ -3,23 +3,43 @@
 import functools
 import subprocess
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
-
-import torch
 
 import dropkit
 from dropkit._common import machine
 
 
-def provenance(device: str = "cpu") -> dict[str, str | None]:
-    """Versions, git commit (None outside a checkout), device and time (UTC) of a run."""
+def provenance(device: str = "cpu", package: str = "torch") -> dict[str, str | None]:
+    """Return the versions, git commit, device and time of a run.
+
+    Parameters
+    ----------
+    device : str
+        "cpu", or what PyTorch calls an accelerator.
+    package : str
+        What trained: its version stands beside dropkit's.
+
+    Returns
+    -------
+    dict of str
+        The commit is None outside a checkout; the time is in UTC.
+    """
     return {
         "dropkit": dropkit.__version__,
         "commit": _commit(),
-        "torch": torch.__version__,
-        "device": machine.processor() if device == "cpu" else accelerator(device),
+        package: _version(package),
+        "device": machine.processor() if device == "cpu" else _accelerator(device),
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def _version(package: str) -> str:
+    if package != "torch":
+        return version(package)
+    import torch
+
+    return torch.__version__  # with its build, such as +cu130, which the metadata lack
 
 
 @functools.cache
@@ -39,6 +59,7 @@ def _commit() -> str | None:
         return None
 
 
-def accelerator(device: str) -> str:
-    """The name of a GPU."""
+def _accelerator(device: str) -> str:
+    import torch
+
     return torch.cuda.get_device_name(device) if device.startswith("cuda") else device

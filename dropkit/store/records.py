@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from dropkit._common.checks import sentence
+from dropkit._common.errors import sentence
 
 Record = dict[str, Any]
 
@@ -39,7 +39,18 @@ class ForeignRecord(UserWarning):
 
 
 def key(config: Mapping[str, Any]) -> str:
-    """Name a configuration: 20 hexadecimal digits of the SHA-256 of its canonical JSON."""
+    """Name a configuration.
+
+    Parameters
+    ----------
+    config : dict
+        Of what JSON has.
+
+    Returns
+    -------
+    str
+        20 hexadecimal digits of the SHA-256 of its canonical JSON.
+    """
     return hashlib.sha256(canonical(config).encode()).hexdigest()[:20]
 
 
@@ -124,9 +135,9 @@ def _read(file: Path) -> Iterator[Record]:
         warnings.warn(what, ForeignRecord, 4)
 
 
-def _numbered(lines: Sequence[int], most: int = 5) -> str:
-    named = ", ".join(map(str, lines[:most]))
-    more = f" and {len(lines) - most} more" if len(lines) > most else ""
+def _numbered(lines: Sequence[int]) -> str:
+    named = ", ".join(map(str, lines[:5]))
+    more = f" and {len(lines) - 5} more" if len(lines) > 5 else ""
     return f"line{'s' * (len(lines) > 1)} {named}{more}"
 
 

@@ -15,11 +15,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from dropkit import datasets, models, training
 from dropkit.datasets import imagenet, tinyimagenet
+from dropkit.datasets.data import Images
 from dropkit.datasets.decode import IMAGENET
 from dropkit.datasets.long_tail import tail_sizes
 from dropkit.study.queries import Network, Query
 from dropkit.study.trials import Trial
-from dropkit.training.batches import Images
 from dropkit.training.devices import EAGER
 from dropkit.training.recipes import Recipe
 

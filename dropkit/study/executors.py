@@ -26,7 +26,7 @@ from multiprocessing import connection, get_context, parent_process
 from typing import Any, NamedTuple, Protocol
 
 from dropkit._common import machine
-from dropkit._common.checks import sentence
+from dropkit._common.errors import sentence
 
 Work = Callable[[Any], Any]
 Results = Generator[Any, None, None]

@@ -2,7 +2,10 @@
 
 A fit is described by the settings of its experiment. Its key is hashed from these, from the data
 themselves and from the versions of the packages that compute it, so that nothing stored is
-found again where another result could come out. Its record stands in the store beside the trials.
+found again where another result could come out.
+
+Its record stands in the store beside the trials, where a cache of pickles would not do: readers
+download it with its page, merge it with others', and have it measured again.
 """
 
 import hashlib
@@ -18,7 +21,7 @@ from dropkit.store.folder import Store
 from dropkit.store.provenance import provenance
 from dropkit.store.records import Record, key
 
-# Of the experiments in `practice`: the next number where the same settings measure something else.
+# Of the experiments in `your_data`: the next number where the same settings measure something else.
 VERSION = 1
 PACKAGES = ("imbalanced-learn", "numpy", "scikit-learn", "scipy")
 
@@ -27,7 +30,7 @@ Measured = Mapping[str, np.ndarray]  # what came out, by name
 
 
 def described(wanted: Iterable[Settings]) -> list[dict[str, Any]]:
-    """All that each fit's key is hashed from: its settings, and what they are measured by here.
+    """Return all that each fit's key is hashed from: its settings, and what measures them here.
 
     Raises
     ------
@@ -39,7 +42,7 @@ def described(wanted: Iterable[Settings]) -> list[dict[str, Any]]:
 
 
 def name(config: Mapping[str, Any]) -> str:
-    """The key of a fit that is ``described``."""
+    """Return the key of a fit that is ``described``."""
     return key({"fit": config})
 
 
@@ -59,8 +62,13 @@ def recorded(
 ) -> list[Record]:
     """Return the records of fits, in their order.
 
-    `measure` is called for those that the store lacks, if there are any, and says for each what
-    came out of it.
+    Parameters
+    ----------
+    wanted : sequence of mappings
+        The settings of each fit.
+    measure : callable
+        From the settings of those that the store lacks, if there are any, to what came out of each.
+    store : Store
 
     Raises
     ------
@@ -75,7 +83,7 @@ def recorded(
         results = list(measure([wanted[number] for number in missing]))
         common = {
             "seconds": round((time.perf_counter() - began) / len(missing), 3),
-            "provenance": _origin(),
+            "provenance": provenance(package="scikit-learn"),
         }
         store.add(
             *(
@@ -86,13 +94,6 @@ def recorded(
     return [store[each] for each in keys]
 
 
-def _origin() -> dict[str, str | None]:
-    """Where fits come from: PyTorch has no part in them."""
-    made = provenance()
-    del made["torch"]
-    return made | {"scikit-learn": version("scikit-learn")}
-
-
 def plain(result: Measured) -> dict[str, list[float]]:
-    """What came out of a fit, as its record has it."""
+    """Return what came out of a fit, as its record has it."""
     return {name: np.round(values, 6).tolist() for name, values in result.items()}

@@ -24,6 +24,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from dropkit import datasets, models, pruning
+from dropkit._common.checks import check_density
 from dropkit.store.folder import Store
 from dropkit.study import estimate, query_models, runner
 from dropkit.study.queries import Network
@@ -112,7 +113,7 @@ def _stage(stage: dict, densities: list) -> dict:
     for protocol in stage["protocols"]:
         pruning.parse(protocol)
     for density in stage["densities"]:
-        pruning.check_density(density, zero=False)
+        check_density(density, zero=False)
     return stage
 
 

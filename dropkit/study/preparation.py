@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dropkit import pruning
-from dropkit._common.checks import UserError
+from dropkit._common.errors import UserError
 from dropkit.datasets.loading import Data
 from dropkit.quotas import budget
 from dropkit.scores.registry import SCORES
@@ -105,7 +105,21 @@ def _asked(
 
 
 def scores_of(trials: Sequence[Trial], store: Store, device: str = "cpu") -> dict[str, np.ndarray]:
-    """Return the scores (S, n), rows by seed, of each strategy that the trials rank by.
+    """Return the scores of each strategy that the trials rank by.
+
+    Parameters
+    ----------
+    trials : sequence of Trial
+        Their queries are trained where the store lacks them.
+    store : Store
+        Of the queries.
+    device : str
+        As in `run`.
+
+    Returns
+    -------
+    dict of (S, n) arrays
+        By strategy; rows are seeds.
 
     Raises
     ------
@@ -138,7 +152,9 @@ def keep(
     Parameters
     ----------
     trial : Trial
+        Its protocol, density and seed decide.
     data : Data
+        Its data set.
     measured : Recorded or None
         Its query models' recalls; None where the protocol needs none.
     scores : (n,) array or None

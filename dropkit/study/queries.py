@@ -3,8 +3,8 @@
 from dataclasses import asdict, dataclass, replace
 from typing import NamedTuple
 
-from dropkit.datasets.loading import Data
-from dropkit.datasets.long_tail import load_imbalanced
+from dropkit.datasets.data import Data
+from dropkit.datasets.loading import load_imbalanced
 from dropkit.scores.registry import Schedule
 from dropkit.store.records import key
 from dropkit.training.recipes import ENGINE, Recipe
@@ -16,11 +16,26 @@ LEAST_EPOCHS = 10  # what Paul et al. (2021) recommend for EL2N and GraNd
 class Query:
     """Which query models one seed trains; its key names what they recorded.
 
-    Appendix A: EL2N, GraNd and DRoP's recalls take a "short" schedule, 10 % of the full training
-    length over 5 initialisations; scores that watch training take one "long" run. Recalls are
-    measured on `val_share` of each class's validation samples, rounded up, of whose labels
-    `val_noise` is replaced by another class at random. `imbalance` is the factor of the training
-    set's long tail, `inputs` names the draw of the data set and pretrained weights.
+    Parameters
+    ----------
+    dataset, model : str
+        Names of ``datasets.load`` and ``models.build``.
+    seed : int
+        Of the split and the networks.
+    recipe : Recipe
+        How the networks are trained.
+    schedule : {"short", "long"}
+        EL2N, GraNd and DRoP's recalls take a "short" one, 10 % of the full training length over 5
+        initialisations; scores that watch training take one "long" run (Appendix A).
+    initialisations : int
+        Networks.
+    val_share, val_noise : float
+        Recalls are measured on this share of each class's validation samples, rounded up, of whose
+        labels this share is replaced by another class at random.
+    imbalance : float
+        Factor of the training set's long tail.
+    inputs : str
+        Names the draw of the data set, and pretrained weights.
     """
 
     dataset: str
@@ -53,6 +68,7 @@ class Query:
 
     @property
     def key(self) -> str:
+        """What its networks recorded is stored under."""
         return key({"engine": ENGINE, "query": asdict(self)})
 
 
@@ -74,13 +90,13 @@ class Network(NamedTuple):
 
 
 def plain(recipe: Recipe) -> Recipe:
-    """The recipe as queries take it: images are shifted for final models alone (Appendix A)."""
+    """Return the recipe of queries: images are shifted for final models alone (Appendix A)."""
     # The budget speaks of pruned sets alone: it must not name other query models.
     return replace(recipe, budget="epochs", augment=False)
 
 
 def short_recipe(recipe: Recipe) -> Recipe:
-    """The first tenth of a recipe, at its initial learning rate; at least 10 epochs.
+    """Return the first tenth of a recipe, at its initial learning rate; at least 10 epochs.
 
     Of a recipe so short that 10 epochs are more than a third of it, that third.
     """

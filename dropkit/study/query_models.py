@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from dropkit import metrics, training
+from dropkit.datasets.data import Images
 from dropkit.datasets.loading import Data
 from dropkit.scores.functions import grand
 from dropkit.scores.registry import QueryRecord
@@ -21,7 +22,7 @@ from dropkit.store.folder import Store
 from dropkit.study import executors
 from dropkit.study.executors import Watch, Workers
 from dropkit.study.queries import Network, Query
-from dropkit.training.batches import Images, source_of
+from dropkit.training.batches import source_of
 from dropkit.training.stacks import Stack
 
 GRADIENTS = 2000  # samples normalised at once for GraNd

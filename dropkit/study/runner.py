@@ -28,7 +28,20 @@ EXECUTORS: dict[str, Callable[[str], AbstractContextManager[Workers]]] = {
 
 
 def missing(trials: Iterable[Trial], store: Store) -> list[Trial]:
-    """Return the trials that the store has no record of."""
+    """Return the trials that the store has no record of.
+
+    Parameters
+    ----------
+    trials : iterable of Trial
+        In any order, which is kept.
+    store : Store
+        As it was last read.
+
+    Returns
+    -------
+    list of Trial
+        Those to be trained.
+    """
     return [trial for trial in trials if trial.key not in store]
 
 
@@ -47,8 +60,10 @@ def run(
 
     Parameters
     ----------
-    trials : Trials, from ``grid``
+    trials : sequence of Trial
+        As `grid` makes them.
     store : Store
+        What is trained is added to it.
     executor : str
         "local" trains in this process, "processes" in one process a core or GPU, "ray" on a Ray
         cluster: ``$RAY_ADDRESS``, or one started here. Query models are trained by it too.
@@ -57,6 +72,11 @@ def run(
     watch : Watch, optional
         Asked about groups of query networks and of trials before they begin, and told of each
         that is finished. Where it stops the run, the records of what was done return.
+
+    Returns
+    -------
+    list of dict
+        The records.
 
     Raises
     ------

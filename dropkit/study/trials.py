@@ -8,9 +8,12 @@ from itertools import product
 
 import numpy as np
 
-from dropkit import datasets, models, pruning, scores
-from dropkit.datasets.loading import Data
-from dropkit.datasets.long_tail import load_imbalanced
+from dropkit._common.checks import check_density
+from dropkit.datasets import loading
+from dropkit.datasets.data import Data
+from dropkit.models import pretrained
+from dropkit.pruning import parse
+from dropkit.scores.registry import SCORES
 from dropkit.store.records import key
 from dropkit.study import queries
 from dropkit.study.queries import Query
@@ -18,11 +21,12 @@ from dropkit.training import recipes
 from dropkit.training.recipes import ENGINE, Recipe
 
 # Data set and model of each scale of the notebooks; "paper" is the one whose numbers it states.
-SCALES = {
+_OF_SCALE = {
     "digits": ("digits-2x4", "mlp"),
     "mini": ("cifar10", "mini"),
     "paper": ("cifar100", "vgg19"),
 }
+SCALES = tuple(_OF_SCALE)
 
 
 @dataclass(frozen=True)
@@ -32,11 +36,26 @@ class Trial:
     Build trials with ``grid``, which leaves out what a protocol does not use: the same trial then
     has the same key wherever it is asked for.
 
-    `smoothing` and `rule` are those of ``quotas.drop_densities``. DRoP's recalls come from
-    `recall_query`, a strategy's scores from `score_query`; None where a protocol needs none.
-    `imbalance` is the factor of the training set's long tail, 1 for none; `score_version` tells
-    apart functions that a reader registered under one name, `inputs` draws of a data set and
-    pretrained weights.
+    Parameters
+    ----------
+    dataset, model, protocol : str
+        Names of ``datasets.load``, ``models.build`` and ``pruning.parse``.
+    density : float
+        Fraction of the training set that is kept, in (0, 1].
+    seed : int
+        Of the split, the pruning and the network.
+    recipe : Recipe
+        How the network is trained.
+    recall_query, score_query : Query or None
+        Where DRoP's recalls, and a strategy's scores, come from; None where a protocol needs none.
+    smoothing, rule : float, str
+        Those of ``quotas.drop_densities``.
+    imbalance : float
+        Factor of the training set's long tail, 1 for none.
+    score_version : str
+        Tells apart functions that a reader registered under one name.
+    inputs : str
+        Tells apart draws of a data set, and pretrained weights.
     """
 
     dataset: str
@@ -56,14 +75,16 @@ class Trial:
     @property
     def data(self) -> Data:
         """The data set it prunes and trains on."""
-        return load_imbalanced(self.dataset, self.seed, self.imbalance)
+        return loading.load_imbalanced(self.dataset, self.seed, self.imbalance)
 
     @functools.cached_property
     def config(self) -> dict:
+        """All fields, as a record holds them."""
         return asdict(self)
 
     @functools.cached_property
     def key(self) -> str:
+        """What its record is stored under."""
         return key({"engine": ENGINE, "trial": self.config})
 
     def images(self, samples: int) -> int:
@@ -77,7 +98,17 @@ class Trial:
 
 
 def dataset_of(scale: str) -> str:
-    """The data set that a scale of the notebooks stands for.
+    """Return the data set that a scale of the notebooks stands for.
+
+    Parameters
+    ----------
+    scale : str
+        "digits", "mini" or "paper".
+
+    Returns
+    -------
+    str
+        A name that `dropkit.datasets.load` takes.
 
     Raises
     ------
@@ -86,11 +117,21 @@ def dataset_of(scale: str) -> str:
     """
     if scale not in SCALES:
         raise ValueError(f"unknown scale {scale!r}; known are {', '.join(SCALES)}")
-    return SCALES[scale][0]
+    return _OF_SCALE[scale][0]
 
 
 def chosen(scale: str, dataset: str = "", model: str = "") -> tuple[str, str]:
-    """The data set and the model of a notebook: those named, else those of its scale.
+    """Return the data set and the model of a notebook: those named, else those of its scale.
+
+    Parameters
+    ----------
+    scale : {"digits", "mini", "paper"}
+    dataset, model : str
+        "" for those of the scale.
+
+    Returns
+    -------
+    dataset, model : str
 
     Raises
     ------
@@ -99,7 +140,7 @@ def chosen(scale: str, dataset: str = "", model: str = "") -> tuple[str, str]:
     """
     dataset = dataset or dataset_of(scale)
     first, _ = recipes.defaults(dataset)
-    usual = SCALES[scale][1]
+    usual = _OF_SCALE[scale][1]
     return dataset, model or (usual if usual in recipes.DEFAULTS[dataset] else first)
 
 
@@ -125,18 +166,31 @@ def grid(
     ----------
     dataset : str
         A name of ``datasets.load``; it chooses `model` and `recipe` where they are not given.
-    protocols : names of ``pruning.parse``
-        "full", and any protocol at density 1, is one trial a seed.
-    densities : floats in (0, 1]
-    seeds : ints, or how many
+    protocols : iterable of str
+        Names of ``pruning.parse``; "full", and any protocol at density 1, is one trial a seed.
+    densities : iterable of float
+        In (0, 1].
+    seeds : iterable of int, or int
+        Which, or how many.
+    model : str, optional
+        A name of ``models.build``.
+    recipe : Recipe, optional
+        Of the final models.
     query : Recipe, optional
         Of the short query models; default: ``queries.short_recipe(recipe)``.
     initialisations : int
         Short query models a seed; recalls and scores are averaged over them.
-    imbalance : float
-        Imbalance factor I >= 1 of the training set, see ``imbalance.long_tail``.
-    val_share, val_noise : floats
+    val_share, val_noise : float
         How much of the validation split the recalls see, and how noisy; see ``queries.Query``.
+    smoothing, rule : float, {"densities", "counts"}
+        As in ``quotas.drop_densities``.
+    imbalance : float
+        Imbalance factor I >= 1 of the training set, see ``datasets.load_imbalanced``.
+
+    Returns
+    -------
+    list of Trial
+        Seed by seed.
 
     Raises
     ------
@@ -153,7 +207,7 @@ def grid(
                 "protocol, as in 'full+cdbw'"
             )
     query = queries.plain(query) if query else queries.short_recipe(recipe)
-    inputs = "; ".join(filter(None, [datasets.version(dataset), models.version(model)]))
+    inputs = "; ".join(filter(None, [loading.version(dataset), pretrained.version(model)]))
     wanted = range(seeds) if isinstance(seeds, int | np.integer) else seeds
     trials = {}
     for seed, protocol, density in product(wanted, protocols, densities):
@@ -178,19 +232,19 @@ def _trial(
     rule: str,
 ) -> Trial:
     """The trial of a protocol without what the protocol does not use."""
-    plan = pruning.parse(protocol)
-    pruning.check_density(density, zero=False)
+    plan = parse(protocol)
+    check_density(density, zero=False)
     if density == 1 or plan.ranking == "full":
         # Nothing is pruned, whatever the protocol: only the loss of the final model is left.
         protocol, density = "full" + "+cdbw" * (plan.loss == "cdbw"), 1.0
-        plan = pruning.parse(protocol)
+        plan = parse(protocol)
     short, long = (
         replace(query, recipe=replace(query.recipe, loss=plan.query_loss))
         for query in (short, long)
     )
     if not plan.needs_recalls:
         short = replace(short, val_share=1.0, val_noise=0.0)
-    score = scores.SCORES[plan.strategy] if plan.needs_scores else None
+    score = SCORES[plan.strategy] if plan.needs_scores else None
     return Trial(
         dataset=short.dataset,
         model=short.model,

@@ -3,14 +3,12 @@
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.stats import bootstrap, sem, spearmanr
 
+from dropkit._common.checks import Floats
 from dropkit.theory.mixture import GaussianMixture
 from dropkit.theory.samples import PROCEDURES
-
-Floats = NDArray[np.float64]
 
 
 class Summary(NamedTuple):
@@ -58,7 +56,7 @@ def _mean_and_error(values: Floats) -> tuple[float, float]:
 
 
 def kept_densities(mixture: GaussianMixture, procedure: str, density: float) -> tuple[float, float]:
-    """Return the class densities of a procedure of `mixture_samples.PROCEDURES` in the limit.
+    """Return the class densities of a procedure of `samples.PROCEDURES` in the limit.
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """Linear decisions for a mixture of two Gaussians in closed form (Section 3 and Appendix B).
 
 Class y has density N(mu_y, sigma_y^2) and prior phi_y, and a point is called class 1 where x > t.
-Nothing here is sampled: ``dropkit.mixture_samples`` draws data sets and fits thresholds to them.
+Nothing here is sampled: ``dropkit.theory.samples`` draws data sets and fits thresholds to them.
 """
 
 from dataclasses import dataclass, replace

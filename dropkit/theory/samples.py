@@ -5,11 +5,10 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dropkit._common.checks import check_density
+from dropkit._common.checks import Floats, check_density
 from dropkit.quotas import budget, class_counts
 from dropkit.theory.mixture import GaussianMixture
 
-Floats = NDArray[np.float64]
 Labels = NDArray[np.int8]
 Mask = NDArray[np.bool_]
 
@@ -184,9 +183,26 @@ def fitted_thresholds(
     seed: int,
     ties: str = "widest",
 ) -> Floats:
-    """Return the empirical minimisers of ``datasets`` pruned data sets, shape (datasets,).
+    """Return the empirical minimisers of pruned data sets.
 
     The same ``seed`` gives every procedure the same data sets.
+
+    Parameters
+    ----------
+    mixture : GaussianMixture
+    procedure : str
+        A key of `PROCEDURES`.
+    density : float
+        Fraction of the points to keep, in (0, 1].
+    points, datasets : int
+        How many points a data set has before it is pruned, and how many data sets.
+    seed : int
+    ties : {"widest", "lowest", "highest"}
+        As in `empirical_minimizer`.
+
+    Returns
+    -------
+    ndarray, shape (datasets,)
 
     Raises
     ------

@@ -5,9 +5,6 @@ from typing import TYPE_CHECKING
 from dropkit._common.faces import attach
 
 if TYPE_CHECKING:
-    from dropkit.training.batches import (
-        Images as Images,
-    )
     from dropkit.training.engine import (
         predict as predict,
         stack_size as stack_size,

@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 
@@ -21,40 +20,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dropkit._common import machine
+from dropkit.datasets.data import Images
 
 SHIFT = 4  # pixels, Appendix A
 READERS = 8  # threads, at most: more wait for the same disk
 MEMORY = 2**29  # bytes read and not yet taken, at most, or else one batch
-
-
-@dataclass(frozen=True, eq=False)
-class Images:
-    """N images of one shape, with the mean and deviation of each channel that normalise them.
-
-    Parameters
-    ----------
-    pixels : (N, H, W, C) uint8 array
-        May be memory-mapped.
-    mean, std : C floats
-        For pixels scaled to 0 .. 1.
-    """
-
-    pixels: np.ndarray
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-
-    @property
-    def shape(self) -> tuple[int, int, int, int]:
-        """(N, C, H, W), as networks see them."""
-        count, height, width, channels = self.pixels.shape
-        return count, channels, height, width
-
-    def __len__(self) -> int:
-        return len(self.pixels)
-
-    def __getitem__(self, index) -> np.ndarray:
-        """Images as bytes, channels first."""
-        return np.moveaxis(self.pixels[index], -1, -3)
 
 
 class ArraySource:

@@ -8,7 +8,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from dropkit._common.checks import UserError
+from dropkit._common.errors import UserError
 
 EAGER = 3  # steps on a GPU before a recording, in which libraries choose kernels and allocate
 

@@ -15,8 +15,8 @@ from torch.nn import functional as F
 from torch.optim.sgd import sgd
 
 from dropkit import models
+from dropkit.datasets.data import Images
 from dropkit.training.batches import (
-    Images,
     Source,
     by_parts,
     draw_moves,
@@ -67,6 +67,7 @@ def train(
     kept : (S, n) int array
         Indices into the pool, n >= 2.
     recipe : Recipe
+        For how long, with what optimiser and loss.
     seeds : S ints
         Each draws its network's weights, order of samples, and augmentation.
     num_classes : int
@@ -81,6 +82,7 @@ def train(
     after_epoch : callable, optional
         Called after every epoch with the epoch and the networks in evaluation mode.
     device : str or torch.device
+        Where they are trained and stay.
 
     Returns
     -------
@@ -136,7 +138,18 @@ def train(
 
 
 def stack_size(model: str) -> int:
-    """How many networks are trained together: those that gain by it, multilayer perceptrons."""
+    """Return how many networks are trained together: perceptrons gain by it.
+
+    Parameters
+    ----------
+    model : str
+        A name that `dropkit.models.build` takes.
+
+    Returns
+    -------
+    int
+        1 where networks are trained one by one.
+    """
     return STACK if model == "mlp" else 1
 
 

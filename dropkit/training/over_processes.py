@@ -20,8 +20,9 @@ from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
 
 from dropkit import models
+from dropkit.datasets.data import Images
 from dropkit.store.records import CHECKSUM, DamagedRecord, checksum, key, write_atomically
-from dropkit.training.batches import Images, Source, by_parts, draw_moves, read_ahead, source_of
+from dropkit.training.batches import Source, by_parts, draw_moves, read_ahead, source_of
 from dropkit.training.engine import DTYPES
 from dropkit.training.recipes import ENGINE, Recipe
 from dropkit.training.stacks import Stack

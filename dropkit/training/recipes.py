@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from dropkit._common.checks import UserError
+from dropkit._common.errors import UserError
 
 # Part of every trial's key: raise it when a change alters what training returns.
 ENGINE = 2
@@ -22,8 +22,9 @@ class Recipe:
     lr, weight_decay, momentum : float
         Of SGD.
     drops : floats
-        Fractions of the run after which the learning rate is multiplied by `drop_factor`.
+        Fractions of the run after which the learning rate drops.
     drop_factor : float
+        What a drop multiplies the learning rate by.
     budget : str
         How long a set pruned to density d is trained: "epochs" keeps Table 1's number of epochs E;
         "released" takes E (0.5 + 0.5 d) / d as the authors' released code does; "steps" takes

@@ -16,8 +16,8 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from dropkit import datasets, models, training
-from dropkit.datasets import Data
-from dropkit.training import Images, Recipe, batches
+from dropkit.datasets import Data, Images
+from dropkit.training import Recipe, batches
 from dropkit.training.recipes import CIFAR100, MINI, TINYIMAGENET
 from dropkit.training.stacks import Stack
 from tests.bench import Row, one_thread

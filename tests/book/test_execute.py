@@ -4,12 +4,15 @@ import hashlib
 import importlib.util
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import nbformat
@@ -18,8 +21,9 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from book._ext import kernels
-from book._ext.execute import _slowest_first, execute
+from book._ext.execute import _slowest_first
 from book._ext.kernels import despite_taken_ports
+from book._ext.page import execute
 
 PARAMETERS = "densities = [0.1, 0.5]\nseeds = 2"
 SETTINGS = "from dropkit import notebook\nsettings = notebook.settings(globals())"
@@ -69,9 +73,9 @@ def test_failing_notebook_is_shown_and_the_others_become_pages(tmp_path: Path) -
     process = pages(tmp_path, good, bad, dead)
     _, terminal = process.communicate()
     assert process.returncode == 1
-    assert "bad.ipynb failed in this cell" in terminal
+    assert "bad.ipynb failed. An error occurred while executing the following cell" in terminal
     assert "class_sizes[7]" in terminal and "KeyError: 7" in terminal
-    assert "papermill" not in terminal  # the notebook's traceback, not the machinery's
+    assert "nbclient" not in terminal  # the notebook's traceback, not the machinery's
     assert "dead.ipynb failed: its kernel died" in terminal
     assert "2 of 3 notebooks failed" in terminal
     assert files(tmp_path) == ["bad.ipynb", "good.ipynb"]
@@ -231,6 +235,50 @@ def test_the_slowest_of_the_last_run_is_begun_first(tmp_path: Path) -> None:
     sources = [Path(f"{name}.ipynb") for name in "abcd"]  # d was never executed
     ordered = _slowest_first(sources, tmp_path)
     assert [source.stem for source in ordered] == ["d", "b", "c", "a"]
+
+
+def test_a_terminal_shows_what_is_at_work_and_what_is_left(tmp_path: Path) -> None:
+    write_notebook(tmp_path / "slow.ipynb", ["print(1)", "import time\ntime.sleep(3)", "print(2)"])
+    write_notebook(tmp_path / "quick.ipynb", ["print(1)"])
+    terminal, end = os.openpty()
+    termios.tcsetwinsize(end, (40, 120))
+    command = [sys.executable, "-m", "book._ext.execute", "slow.ipynb", "quick.ipynb"]
+    process = subprocess.Popen([*command, "--to", "book"], cwd=tmp_path, stderr=end)
+    os.close(end)
+    shown = b""
+    with suppress(OSError):  # at its end
+        while part := os.read(terminal, 10_000):
+            shown += part
+    os.close(terminal)
+    shown = shown.decode()
+    assert process.wait() == 0, shown
+    assert "pages 0/2: |" in shown and "/6 cells, " in shown  # each saves its records last
+    assert re.search(r"pages 1/2: \|.*\d\d:\d\d left, slow [123]", shown)
+    assert "1/2 quick: executed in " in shown and "2/2 slow: executed in " in shown
+
+
+def test_a_second_run_into_the_folder_waits_and_says_so(tmp_path: Path) -> None:
+    go, begun = tmp_path / "go", tmp_path / "begun"
+    code = f"""\
+import pathlib, time
+pathlib.Path({str(begun)!r}).touch()
+while not pathlib.Path({str(go)!r}).exists():
+    time.sleep(0.1)"""
+    source = write_notebook(tmp_path / "page.ipynb", [code])
+    spare = tmp_path / "book" / f".page.ipynb.{'0a' * 16}"
+    spare.parent.mkdir()
+    spare.write_text("half of a page, of a run that was killed")
+    first = pages(tmp_path, source)
+    wait_until(begun.exists)
+    assert not spare.exists()
+    second = pages(tmp_path, source)
+    assert second.stderr.readline() == "another build writes book: waiting for its end\n"
+    assert files(tmp_path) == []
+    go.touch()
+    for process in (first, second):
+        _, terminal = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 0, terminal
+    assert files(tmp_path) == ["page.ipynb", "status.md"]
 
 
 def test_a_kernel_whose_port_was_taken_is_started_again(tmp_path: Path, monkeypatch) -> None:

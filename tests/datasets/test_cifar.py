@@ -191,7 +191,7 @@ def test_twenty_superclasses_of_five():
     assert len(members) == 20 and all(len(names) == 5 for names in members)
     fine = tuple(sorted(name for names in members for name in names))
     assert len(set(fine)) == 100
-    labels, classes = cifar.coarse(np.arange(100), fine)
+    labels, classes = cifar.superclasses(np.arange(100), fine)
     assert np.bincount(labels).tolist() == [5] * 20
     for k, name in enumerate(fine):
         assert name in cifar.SUPERCLASSES[classes[labels[k]]].split()

@@ -12,8 +12,8 @@ from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
 from dropkit import datasets, training
-from dropkit.datasets import decode, imagenet
-from dropkit.training import Images, Recipe
+from dropkit.datasets import Images, decode, imagenet
+from dropkit.training import Recipe
 from tests.folders import copied
 
 KEYS = ["n01440764", "n01443537", "n02012849"]
@@ -136,6 +136,7 @@ class TestDamage:
     def test_the_whole_set_asks_for_its_space_first(self, tmp_path, monkeypatch):
         """1,331,167 images of 150,528 bytes, on a disk of 193 GB."""
         count = imagenet.TRAINING + imagenet.VALIDATION
+        monkeypatch.setenv("DROPKIT_IMAGES", str(tmp_path / "cache"))
         monkeypatch.setattr("os.path.isfile", lambda file: True)
         monkeypatch.setattr(
             shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(0, 0, 193 * 10**9)
@@ -143,7 +144,7 @@ class TestDamage:
         with pytest.raises(
             ValueError, match="take 200 GB more and .* has 193 GB free: let DROPKIT"
         ):
-            decode.decoded("x", tmp_path, ["x"] * count, None, 224, tmp_path / "cache")
+            decode.decoded("x", tmp_path, ["x"] * count, None, 224)
 
 
 def test_training_from_disk_is_that_from_memory(root):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from dropkit.datasets import Data, load, loading
+from dropkit.datasets import Data, digits, load, load_imbalanced, loading
 from tests import elsewhere
 
 NAMES = ["digits", "digits-2x4", "digits-3rows"]
@@ -162,5 +162,48 @@ class TestErrors:
 
     def test_without_scikit_learn(self, monkeypatch):
         monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
-        with pytest.raises(ImportError, match="pip install scikit-learn"):
-            loading._digit_images.__wrapped__()
+        digits._digit_images.cache_clear()
+        loader = digits.seen(lambda images: images)
+        monkeypatch.setitem(loading._LOADERS, "digits", loader)
+        message = r"the data set 'digits' needs scikit-learn: pip install 'dropkit\[sampler\]'"
+        with pytest.raises(ImportError, match=message):
+            load("digits")
+
+
+class TestOfStudies:
+    """A study asks for the data of a seed many times."""
+
+    @pytest.fixture
+    def loaded(self, monkeypatch):
+        """The seeds for which a registered loader was called."""
+        for table in ("_LOADERS", "_VERSIONS"):
+            monkeypatch.setattr(loading, table, dict(getattr(loading, table)))
+        return []
+
+    def counted(self, seeds, classes):
+        def loader(seed, root):
+            seeds.append(seed)
+            return Data(np.zeros((9, 2)), np.arange(9) % 3, *np.split(np.arange(9), 3), classes)
+
+        return loader
+
+    def test_the_data_of_a_seed_are_loaded_once(self, loaded):
+        loading.register("thirds", self.counted(loaded, ("a", "b", "c")))
+        first = load_imbalanced("thirds", 0, 1.0)
+        assert load_imbalanced("thirds", 0, 1.0) is first
+        load_imbalanced("thirds", 1, 1.0)
+        assert loaded == [0, 1]
+        assert first.sizes().tolist() == load("thirds", 0).sizes().tolist() == [1, 1, 1]
+
+    def test_a_loader_that_is_registered_anew_is_asked_anew(self, loaded):
+        for classes in (("a", "b", "c"), ("x", "y", "z")):
+            loading.register("thirds", self.counted(loaded, classes), version="1")
+            assert load_imbalanced("thirds", 0, 1.0).classes == classes
+        assert loaded == [0, 0]
+
+    def test_another_folder_is_read_anew(self, loaded, monkeypatch):
+        loading.register("thirds", self.counted(loaded, ("a", "b", "c")))
+        for folder in ("/one", "/other", "/one"):
+            monkeypatch.setenv("DROPKIT_DATA", folder)
+            load_imbalanced("thirds", 0, 1.0)
+        assert loaded == [0, 0]

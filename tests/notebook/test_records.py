@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -51,8 +52,6 @@ def test_each_cell_keeps_what_it_asked_for(tmp_path: Path, shell: Shell) -> None
     shelf.add(record("new"), record("old-1"))
     shelf["new"], shelf["old-1"]
     shell.after(4)
-    (tmp_path / "page").mkdir()
-    (tmp_path / "page" / "page-gone.jsonl").write_text("of an earlier run")
     saved = page_records.save(tmp_path / "page", ["parameters", "run", "fig", "run-again"])
     assert saved["records"] == {"run": 2, "run-again": 2}
     assert (saved["trials"], saved["fresh"]) == (3, 1)
@@ -63,6 +62,22 @@ def test_each_cell_keeps_what_it_asked_for(tmp_path: Path, shell: Shell) -> None
         file.rename(tmp_path / file.stem / file.name)
         found[file.stem] = [each["key"] for each in Store(tmp_path / file.stem)]
     assert found == {"page-run": ["old-1", "old-2"], "page-run-again": ["new", "old-1"]}
+
+
+def test_two_that_save_one_page_leave_its_records_whole_at_any_moment(
+    tmp_path: Path, shell: Shell
+) -> None:
+    Store(tmp_path / "store").add(*(record(str(number)) for number in range(100)))
+    shell.after(1)
+    cells, page = ["run"], tmp_path / "page"
+    page_records.save(page, cells)
+    whole = (page / "page-run.jsonl").read_bytes()
+    with ThreadPoolExecutor(2) as savers:
+        saved = [savers.submit(page_records.save, page, cells) for _ in range(40)]
+        while not all(each.done() for each in saved):
+            assert (page / "page-run.jsonl").read_bytes() == whole
+    assert [each.result()["records"] for each in saved] == 40 * [{"run": 100}]
+    assert [file.name for file in page.iterdir()] == ["page-run.jsonl"]
 
 
 def test_what_a_cell_selects_is_its_own_and_what_it_only_reads_is_not(
@@ -80,10 +95,10 @@ def test_what_a_cell_selects_is_its_own_and_what_it_only_reads_is_not(
     assert saved["records"] == {"make": 3, "select": 2}
 
 
-def test_a_page_executed_by_papermill_tells_its_cells_apart(tmp_path: Path) -> None:
+def test_an_executed_page_tells_its_cells_apart(tmp_path: Path) -> None:
     """With the installed IPython, whose counts of cells have changed between versions."""
     code = f"""
-from book._ext import execute as pages
+from book._ext.page import execute
 from pathlib import Path
 import nbformat, logging
 cell = nbformat.v4.new_code_cell
@@ -94,8 +109,11 @@ cells = [cell("seeds = 1", id="parameters"), cell(settings, id="setup"), cell(sh
          cell("print(found['key'])", id="fig")]
 kernel = {{"display_name": "Python 3", "language": "python", "name": "python3"}}
 nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={{"kernelspec": kernel}}), "p.ipynb")
-pages.execute(Path("p.ipynb"), Path("book"), lambda: None)
+execute(Path("p.ipynb"), Path("book"), lambda: None)
 """
+    gone = tmp_path / "book" / ".run" / "p" / "p-gone.jsonl"
+    gone.parent.mkdir(parents=True)
+    gone.write_text("of an earlier run, which had such a cell")
     Store(tmp_path / "store").add(record("a"), record("b"))
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True
@@ -103,6 +121,11 @@ pages.execute(Path("p.ipynb"), Path("book"), lambda: None)
     assert done.returncode == 0, done.stderr
     note = json.loads((tmp_path / "book" / ".run" / "p" / "page.json").read_text())
     assert note["records"] == {"one": 1, "two": 1} and note["fresh"] == 0
+    assert sorted(file.name for file in gone.parent.iterdir()) == [
+        "p-one.jsonl",
+        "p-two.jsonl",
+        "page.json",
+    ]
     assert note["parameters"] == {"seeds": 1}
     page = json.loads((tmp_path / "book" / "p.ipynb").read_text())
     assert [cell["id"] for cell in page["cells"]][-1] == "fig"  # the last cell is the machinery's

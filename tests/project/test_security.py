@@ -135,16 +135,17 @@ class TestData:
         with pytest.raises(ValueError, match="0.jpg cannot be decoded"):
             waterbirds.images(waterbirds.read(tmp_path))
 
-    def test_decoded_images_are_bytes(self, tmp_path, mark):
+    def test_decoded_images_are_bytes(self, tmp_path, mark, monkeypatch):
         folder = self.published(tmp_path, "0.jpg")
         for i in range(6):
             (folder / f"{i}.jpg").touch()
         table = waterbirds.read(tmp_path)
         cache = tmp_path / "cache"
         cache.mkdir()
+        monkeypatch.setenv("DROPKIT_IMAGES", str(cache))
         (cache / f"waterbirds-{table.sha256[:16]}-224x224x3.npy").write_bytes(harmful_npy(mark))
         with pytest.raises(ValueError, match="are damaged"):
-            waterbirds.images(table, cache)
+            waterbirds.images(table)
 
     @pytest.mark.parametrize(
         "name", ["../secret.JPEG", "/etc/passwd", "..", "a/../../b", "\\\\h\\s"]

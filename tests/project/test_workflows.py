@@ -64,6 +64,7 @@ def test_launch_pages_install_first_and_change_nothing_else(tmp_path: Path) -> N
         nbformat.validate(after)
         assert after.cells[0].cell_type == "markdown" and after.cells[1].id == "install"
         assert "github.com/owner/name.git" in after.cells[1].source
+        assert "pip install --quiet '.[sampler,train]'" in after.cells[1].source
         assert [after.cells[0], *after.cells[2:]] == before.cells
         code = [[c.source for c in each.cells if c.cell_type == "code"] for each in (before, after)]
         assert declared(code[0])[0] == declared(code[1])[0]

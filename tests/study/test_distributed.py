@@ -17,11 +17,11 @@ import torch.distributed as dist
 from torch import nn
 
 from dropkit import metrics, study
-from dropkit.datasets import load
+from dropkit.datasets import Images, load
 from dropkit.store import DamagedRecord, Store
 from dropkit.store.records import result
 from dropkit.study import distributed, plan, query_models
-from dropkit.training import Images, engine, over_processes
+from dropkit.training import engine, over_processes
 from dropkit.training.batches import source_of
 from tests.study.test_trials import grid
 from tests.training.test_engine import TINY

@@ -6,7 +6,8 @@ import torch
 from hypothesis import given, strategies as st
 from torchvision.transforms import functional as tv
 
-from dropkit.training import Images, batches
+from dropkit.datasets import Images
+from dropkit.training import batches
 
 CPU = torch.device("cpu")
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)

@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from dropkit import scores, training
-from dropkit.datasets import Data
+from dropkit.datasets import Data, Images
 from dropkit.store import Store
 from dropkit.study.queries import Query
-from dropkit.training import Images, Recipe, batches, devices
+from dropkit.training import Recipe, batches, devices
 from dropkit.training.devices import graphed
 from tests.fake_gpu import pretended
 from tests.networks import recorded_by

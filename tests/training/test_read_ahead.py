@@ -11,7 +11,8 @@ from hypothesis import given, settings, strategies as st
 
 from dropkit import training
 from dropkit._common import machine
-from dropkit.training import Images, batches
+from dropkit.datasets import Images
+from dropkit.training import batches
 from dropkit.training.recipes import MINI
 
 CPU = torch.device("cpu")

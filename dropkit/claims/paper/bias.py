@@ -2,9 +2,9 @@
 
 from dropkit.claims.class_comparisons import LosesAClass, SacrificesTheHard
 from dropkit.claims.comparisons import WORST, Beaten, Better, LevelOf
+from dropkit.claims.trials import SCORES
 from dropkit.claims.verdicts import Claim
 
-SCORES = ("el2n", "grand", "forgetting", "dynunc", "coreset")
 RIVALS = ("random", *SCORES)
 LOW, HIGH = (0.0, 0.3), (0.4, 0.99)
 ALL = (*WORST, "gap", "std")

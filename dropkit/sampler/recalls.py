@@ -14,11 +14,11 @@ from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
 from dropkit._common.checks import Floats, Ints
-from dropkit._common.class_table import check_predictions, encode
+from dropkit._common.labels import check_predictions, encode
 from dropkit.metrics import group_recalls
 
 
-def measured(
+def measure_recalls(
     estimator: BaseEstimator | None,
     X: Any,
     y: np.ndarray,
@@ -34,11 +34,20 @@ def measured(
 
     Parameters
     ----------
-    estimator : classifier, or None for a logistic regression on scaled features.
-    X, y : (n, ...) samples to be pruned, and (n,) labels.
-    codes, classes : (n,) indices into (K,) labels of classes or, where there are `groups`, groups.
-    validation : (X, y) or (X, y, groups) to measure on; None cross-validates on X by `cv`.
-    cv : as in ``DRoPSampler``; `seed` shuffles its folds.
+    estimator : classifier or None
+        None is a logistic regression on scaled features.
+    X, y : (n, ...) array-like and (n,) array
+        Samples to be pruned, and their labels.
+    codes, classes : (n,) and (K,) arrays
+        Indices into the labels of the classes or, where there are `groups`, of the groups.
+    groups : bool
+        Whether quotas go by groups.
+    validation : (X, y) or (X, y, groups), or None
+        What to measure on; None cross-validates on X by `cv`.
+    cv : int or cross-validation generator
+        As in ``DRoPSampler``.
+    seed : int
+        Shuffles the folds.
 
     Raises
     ------

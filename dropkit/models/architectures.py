@@ -1,25 +1,36 @@
 """The architectures of Table 1 and the small ones."""
 
-import hashlib
-import os
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from math import prod
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from dropkit._common.checks import UserError
+from dropkit._common.errors import UserError
+from dropkit.models.pretrained import resnet50_weights
 
 
 def build(name: str, num_classes: int, in_shape: Sequence[int]) -> nn.Sequential:
-    """Build a network that maps (B, *in_shape) to (B, num_classes) logits.
+    """Return a network that maps (B, *in_shape) to (B, num_classes) logits.
 
     Its last layer is linear; what enters it are the features that CoreSet uses. The network is
     untrained, but ``resnet50-imagenet`` comes pretrained up to its last layer: from the file
     ``$DROPKIT_RESNET50``, a state dict of torchvision's ``resnet50``, else by torchvision's
     download of ``IMAGENET1K_V1``, the weights that Sagawa et al. (2020) start from.
+
+    Parameters
+    ----------
+    name : str
+        One of ``names()``.
+    num_classes : int
+        K, at least 1.
+    in_shape : sequence of int
+        Shape of a sample; of images (channels, height, width).
+
+    Returns
+    -------
+    torch.nn.Sequential
 
     Raises
     ------
@@ -33,29 +44,8 @@ def build(name: str, num_classes: int, in_shape: Sequence[int]) -> nn.Sequential
 
 
 def names() -> list[str]:
-    """Names that ``build`` knows."""
+    """Return the names that ``build`` knows."""
     return sorted(_BUILDERS)
-
-
-# Networks that come pretrained, and the untrained ones of the same architecture.
-PRETRAINED = {"resnet50-imagenet": "resnet50"}
-
-
-def version(name: str) -> str:
-    """Names the pretrained weights of ``build(name, ...)``; empty where it has none."""
-    if name not in PRETRAINED:
-        return ""
-    file = os.environ.get("DROPKIT_RESNET50")
-    return f"weights {_digest(file)}" if file else "weights IMAGENET1K_V1"
-
-
-@lru_cache
-def _digest(file: str) -> str:
-    try:
-        with open(file, "rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()[:16]
-    except OSError as error:
-        raise UserError(f"DROPKIT_RESNET50 is {file!r}: {error.strerror}") from error
 
 
 def initialise(model: nn.Module, seed: int) -> nn.Module:
@@ -63,6 +53,18 @@ def initialise(model: nn.Module, seed: int) -> nn.Module:
 
     Of a pretrained network only the last layer is drawn. Weights are drawn in double precision,
     where PyTorch has one code path for all processors.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Changed in place.
+    seed : int
+        Of the draws.
+
+    Returns
+    -------
+    torch.nn.Module
+        The same network.
     """
     generator = torch.Generator().manual_seed(seed)
     drawn = model[-1] if getattr(model, "pretrained", False) else model
@@ -172,12 +174,7 @@ def _resnet50(num_classes: int, in_shape: tuple[int, ...]) -> nn.Sequential:
 
 def _resnet50_imagenet(num_classes: int, in_shape: tuple[int, ...]) -> nn.Sequential:
     stages = _resnet50_stages(in_shape)
-    file = os.environ.get("DROPKIT_RESNET50")
-    state = _read_weights(file) if file else _download_weights()
-    # The file's own last layer is not used, whatever its classes.
-    state = {name: values for name, values in state.items() if not name.startswith("fc.")}
-    _check_fit(state, stages.state_dict(), file or "torchvision's download")
-    stages.load_state_dict(state, strict=False)
+    stages.load_state_dict(resnet50_weights(stages.state_dict()), strict=False)
     network = _with_head(stages, num_classes)
     network.pretrained = True
     return network
@@ -195,46 +192,6 @@ def _resnet50_stages(in_shape: tuple[int, ...]) -> nn.Sequential:
 
 def _with_head(stages: nn.Sequential, num_classes: int) -> nn.Sequential:
     return nn.Sequential(*stages, nn.Flatten(), nn.Linear(2048, num_classes))
-
-
-def _read_weights(file: str) -> dict[str, Tensor]:
-    if not os.path.isfile(file):
-        raise UserError(f"DROPKIT_RESNET50 is {file!r}: there is no such file")
-    try:
-        state = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception:  # what PyTorch raises depends on the byte that is wrong
-        state = None
-    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
-        raise UserError(f"DROPKIT_RESNET50 is {file!r}: it is no state dict saved by PyTorch")
-    return state
-
-
-def _download_weights() -> dict[str, Tensor]:
-    from torchvision.models import ResNet50_Weights
-
-    weights = ResNet50_Weights.IMAGENET1K_V1
-    try:
-        return weights.get_state_dict(check_hash=True, weights_only=True)
-    except (OSError, RuntimeError) as error:
-        raise UserError(
-            f"the weights {weights.url} cannot be downloaded ({error}): "
-            "let DROPKIT_RESNET50 name a copy of the file"
-        ) from error
-
-
-def _check_fit(state: dict[str, Tensor], own: dict[str, Tensor], source: str) -> None:
-    for name in {**own, **state}:
-        # torchvision's first files lack the counters of batch norm; nothing uses them.
-        if name not in state and name.endswith("num_batches_tracked"):
-            continue
-        found, expected = (
-            tuple(weights[name].shape) if name in weights else "missing" for weights in (state, own)
-        )
-        if found != expected:
-            raise UserError(
-                f"{source} does not fit resnet50: the shape of {name} is {found} there, "
-                f"{expected} in the architecture"
-            )
 
 
 _BUILDERS: dict[str, Callable[[int, tuple[int, ...]], nn.Sequential]] = {

@@ -1,0 +1,64 @@
+"""Errors that notebooks and the command line show as one sentence, in place of a traceback."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+# What `pip install dropkit` alone does not bring: the package of each module, and the extra that
+# has it.
+EXTRAS = {
+    "imblearn": ("imbalanced-learn", "sampler"),
+    "sklearn": ("scikit-learn", "sampler"),
+    "PIL": ("pillow", "train"),
+    "filelock": ("filelock", "train"),
+    "matplotlib": ("matplotlib", "train"),
+    "torch": ("torch", "train"),
+    "torchvision": ("torchvision", "train"),
+    "tqdm": ("tqdm", "train"),
+    "IPython": ("ipython", "book"),
+    "matplotlib_inline": ("matplotlib-inline", "book"),
+    "pyarrow": ("pyarrow", "parquet"),
+    "ray": ("ray", "ray"),
+}
+
+
+def sentence(error: Exception) -> list[str]:
+    """What IPython, and with it papermill and nbval, show of an error in place of a traceback."""
+    return [f"{type(error).__name__}: {error}"]
+
+
+class UserError(ValueError):
+    """What its user can mend, such as a missing file."""
+
+    _render_traceback_ = sentence
+
+
+class MissingExtra(ModuleNotFoundError):
+    """What is used needs a package that only an extra of dropkit's brings."""
+
+    _render_traceback_ = sentence
+
+
+@contextmanager
+def needed_by(what: str) -> Iterator[None]:
+    """Say which extra to install where an import in the block fails for want of one.
+
+    Parameters
+    ----------
+    what : str
+        What the block is for, the subject of the sentence.
+
+    Raises
+    ------
+    MissingExtra
+        In place of the ModuleNotFoundError; one that no extra mends is raised as it is. Of blocks
+        inside each other the outermost has the word: it is what was asked for.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        module = (error.name or "").partition(".")[0]
+        if module not in EXTRAS:
+            raise
+        package, extra = EXTRAS[module]
+        message = f"{what} needs {package}: pip install 'dropkit[{extra}]'"
+        raise MissingExtra(message, name=module) from None

@@ -1,0 +1,32 @@
+"""Highest first: of all samples, of each class, and by random keys that are the same for ever."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from dropkit._common.checks import Floats, Ints
+
+
+def top(scores: Floats, count: int) -> Ints:
+    """Return the indices of the `count` highest scores, best first, ties by lowest index."""
+    return np.argsort(-scores, kind="stable")[:count]
+
+
+def top_in_class(keys: Floats, labels: Ints, counts: Ints) -> Ints:
+    """Return the indices of the counts[k] highest keys of each class k, in increasing order."""
+    order = np.lexsort((-keys, labels))
+    ordered = labels[order]
+    sizes = np.bincount(labels, minlength=counts.size)
+    rank = np.arange(labels.size) - (np.cumsum(sizes) - sizes)[ordered]
+    return np.sort(order[rank < counts[ordered]])
+
+
+def random_keys(seed: int) -> Callable[[int], Floats]:
+    """Return a function that draws the next n uniform numbers in [0, 1), the same for ever.
+
+    NumPy guarantees the raw stream of a seeded PCG64, but not what Generator's methods make of it.
+    """
+    if not isinstance(seed, int | np.integer) or seed < 0:
+        raise ValueError(f"seed is {seed!r}: it must be an integer and not negative")
+    stream = np.random.PCG64(int(seed))
+    return lambda n: (stream.random_raw(n) >> np.uint64(11)) * 2.0**-53

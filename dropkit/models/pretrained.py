@@ -1,0 +1,100 @@
+"""Pretrained weights: which networks start from them, what names them, and where they come from."""
+
+import hashlib
+import os
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from dropkit._common.errors import UserError
+
+if TYPE_CHECKING:  # a trial is named without PyTorch
+    from torch import Tensor
+
+# Networks that come pretrained, and the untrained ones of the same architecture.
+PRETRAINED = {"resnet50-imagenet": "resnet50"}
+
+
+def version(name: str) -> str:
+    """Return what names the pretrained weights of ``build(name, ...)``.
+
+    Parameters
+    ----------
+    name : str
+        One of ``names()``.
+
+    Returns
+    -------
+    str
+        "" where it has none.
+    """
+    if name not in PRETRAINED:
+        return ""
+    file = os.environ.get("DROPKIT_RESNET50")
+    return f"weights {_digest(file)}" if file else "weights IMAGENET1K_V1"
+
+
+@lru_cache
+def _digest(file: str) -> str:
+    try:
+        with open(file, "rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()[:16]
+    except OSError as error:
+        raise UserError(f"DROPKIT_RESNET50 is {file!r}: {error.strerror}") from error
+
+
+def resnet50_weights(own: "dict[str, Tensor]") -> "dict[str, Tensor]":
+    """Return ResNet-50's weights but for the last layer's, as they fit those that it has.
+
+    Raises
+    ------
+    ValueError
+        If they cannot be had, or do not fit.
+    """
+    file = os.environ.get("DROPKIT_RESNET50")
+    state = _read(file) if file else _download()
+    # The file's own last layer is not used, whatever its classes.
+    state = {name: values for name, values in state.items() if not name.startswith("fc.")}
+    _check_fit(state, own, file or "torchvision's download")
+    return state
+
+
+def _read(file: str) -> "dict[str, Tensor]":
+    import torch
+
+    if not os.path.isfile(file):
+        raise UserError(f"DROPKIT_RESNET50 is {file!r}: there is no such file")
+    try:
+        state = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception:  # what PyTorch raises depends on the byte that is wrong
+        state = None
+    if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()):
+        raise UserError(f"DROPKIT_RESNET50 is {file!r}: it is no state dict saved by PyTorch")
+    return state
+
+
+def _download() -> "dict[str, Tensor]":
+    from torchvision.models import ResNet50_Weights
+
+    weights = ResNet50_Weights.IMAGENET1K_V1
+    try:
+        return weights.get_state_dict(check_hash=True, weights_only=True)
+    except (OSError, RuntimeError) as error:
+        raise UserError(
+            f"the weights {weights.url} cannot be downloaded ({error}): "
+            "let DROPKIT_RESNET50 name a copy of the file"
+        ) from error
+
+
+def _check_fit(state: "dict[str, Tensor]", own: "dict[str, Tensor]", source: str) -> None:
+    for name in {**own, **state}:
+        # torchvision's first files lack the counters of batch norm; nothing uses them.
+        if name not in state and name.endswith("num_batches_tracked"):
+            continue
+        found, expected = (
+            tuple(weights[name].shape) if name in weights else "missing" for weights in (state, own)
+        )
+        if found != expected:
+            raise UserError(
+                f"{source} does not fit resnet50: the shape of {name} is {found} there, "
+                f"{expected} in the architecture"
+            )
