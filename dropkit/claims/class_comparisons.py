@@ -6,7 +6,7 @@ import numpy as np
 
 from dropkit.claims.comparisons import Effects, Range, inside, less, span
 from dropkit.claims.verdicts import Effect, share
-from dropkit.figures.style import name
+from dropkit.figures.names import name
 from dropkit.metrics import student
 from dropkit.study.curves import Cells, from_largest, shared_densities, shared_seeds
 

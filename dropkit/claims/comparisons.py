@@ -11,7 +11,7 @@ from typing import Literal
 
 from dropkit.claims.tradeoff import height
 from dropkit.claims.verdicts import FAILS, HOLDS, UNDECIDED, Effect
-from dropkit.figures.style import name
+from dropkit.figures.names import name
 from dropkit.metrics import Difference
 from dropkit.study.curves import Cells, Place, density_of, shared_densities
 from dropkit.study.measures import MEASURES, contrast

@@ -57,11 +57,25 @@ class Comparison(Protocol):
 class Claim:
     """A statement, where it stands, and what decides it.
 
-    `test` is what it compares in each setting, `fact` gives the effects of what needs no records; a
-    claim with neither is not in the paper. It holds if all comparisons do, with rule "any" if one
-    does in each setting and part.
-    `data` says which settings it speaks of; `only` names the data set of a number that is stated
-    for the paper's own network.
+    Parameters
+    ----------
+    key, text, place : str
+        Its name, what it says in our words, and where the paper says so.
+    test : Comparison or tuple of Comparison
+        What it compares in each setting.
+    fact : callable, optional
+        Gives the effects of what needs no records; without `test` and `fact` a claim is not in the
+        paper.
+    rule : {"all", "any"}
+        It holds if all comparisons do, or if one does in each setting and part.
+    data : {"balanced", "tail", "groups"}
+        Which settings it speaks of.
+    only : str
+        The data set of a number that is stated for the paper's own network.
+    source : {"paper", "summary", "notes", "card", "ours"}
+        Who says so.
+    note : str
+        How it is read.
     """
 
     key: str

@@ -13,14 +13,16 @@ if TYPE_CHECKING:
         tradeoff as tradeoff,
         tradeoffs as tradeoffs,
     )
-    from dropkit.figures.style import (
+    from dropkit.figures.names import (
         BY_COUNTS as BY_COUNTS,
+        name as name,
+    )
+    from dropkit.figures.style import (
         COLOURS as COLOURS,
         STYLE as STYLE,
         canvas as canvas,
         legend as legend,
         look as look,
-        name as name,
         words as words,
     )
 

@@ -14,7 +14,8 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from dropkit._common.checks import Floats, as_floats, check_labels
-from dropkit.figures.style import canvas, name, words
+from dropkit.figures.names import name
+from dropkit.figures.style import canvas, words
 from dropkit.figures.tables import Table, number, with_interval
 from dropkit.metrics import student
 from dropkit.pruning import prune

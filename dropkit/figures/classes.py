@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 from dropkit import datasets
 from dropkit.datasets.loading import Data
 from dropkit.figures.curves import interval_line
-from dropkit.figures.style import canvas, half_width, legend, look, name, width, words
+from dropkit.figures.names import name
+from dropkit.figures.style import canvas, half_width, legend, look, width, words
 from dropkit.figures.tables import Table, number
 
 UNPRUNED = "no protocol here prunes"

@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 
 from dropkit import metrics, training
 from dropkit.datasets.loading import load
-from dropkit.figures.style import canvas, name
+from dropkit.figures.names import name
+from dropkit.figures.style import canvas
 from dropkit.figures.tables import Table, measure_names, points, summary
 from dropkit.study.curves import Curves
 from dropkit.study.measures import COMPARED, compare

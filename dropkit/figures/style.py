@@ -1,4 +1,4 @@
-"""One house style: colours, lines and names of protocols, canvases, legends."""
+"""One house style: colours and lines of protocols, canvases, legends."""
 
 from collections.abc import Sequence
 from itertools import cycle
@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dropkit import metrics, pruning
+from dropkit.figures.names import BY_COUNTS, name
 from dropkit.pruning import SMOOTHED
 
 # Okabe and Ito's palette (https://jfly.uni-koeln.de/color/), safe for colour-blind readers. A
@@ -25,21 +26,8 @@ COLOURS = {
     "ssp": "#8C6D31",
     "cdbw+el2n": "#882255",  # else it looks like EL2N+CDB-W
 }
-NAMES = {
-    "full": "Full data",
-    "random": "Random",
-    "el2n": "EL2N",
-    "grand": "GraNd",
-    "forgetting": "Forgetting",
-    "dynunc": "Dynamic Uncertainty",
-    "coreset": "CoreSet",
-    "ssp": "SSP",
-}
-
 FULL_LINES = {"full": ":", "full+cdbw": (0, (5, 1, 1, 1))}
-BY_COUNTS = "random+drop, by counts"  # the label of DRoP's quotas read as class counts
 QUOTA_LOOKS = {"global": ("-", "o"), "drop": ("--", "s"), "balance": ("-.", "v")}
-QUOTAS = {"drop": "DRoP", "balance": "balanced", "cdbw": "CDB-W"}
 
 STYLE = {
     "svg.hashsalt": "dropkit",  # the same figure gives the same bytes
@@ -58,7 +46,15 @@ WIDEST = 8.4  # inches; a wider figure would be made smaller on a desktop, its l
 def canvas(
     rows: int = 1, columns: int = 1, *, width: float = 7.2, height: float = 2.8
 ) -> tuple[Figure, np.ndarray]:
-    """Return a Figure in the house style and its (rows, columns) array of Axes; sizes in inches."""
+    """Return a Figure in the house style and its (rows, columns) array of Axes.
+
+    Parameters
+    ----------
+    rows, columns : int
+        How many panels.
+    width, height : float
+        Inches of the figure, and of each row.
+    """
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(width, height * rows), layout="constrained")
         axes = figure.subplots(rows, columns, squeeze=False)
@@ -66,7 +62,13 @@ def canvas(
 
 
 def words(text: str) -> Figure:
-    """Return a figure that says why there is none."""
+    """Return a figure that says why there is none.
+
+    Parameters
+    ----------
+    text : str
+        The reason.
+    """
     figure, axes = canvas(height=1.2)
     axes[0, 0].axis("off")
     axes[0, 0].text(0.5, 0.5, text, ha="center", va="center")
@@ -78,24 +80,14 @@ def width(columns: int) -> float:
     return min(3.0 * columns + 1.0, WIDEST)
 
 
-def name(protocol: str) -> str:
-    """Return a protocol or label as the paper writes it: "random+drop" is "Random+DRoP"."""
-    protocol, comma, note = protocol.partition(", ")
-    base, smoothed = protocol.removesuffix(SMOOTHED), protocol.endswith(SMOOTHED)
-    parts = []
-    for part in base.split("+"):
-        strategy = part.removesuffix("q")
-        if part in QUOTAS:
-            parts.append(QUOTAS[part])
-        elif part != strategy and strategy in pruning.strategies():
-            parts.append(NAMES.get(strategy, strategy) + "Q")
-        else:
-            parts.append(NAMES.get(part, part))
-    return "+".join(parts) + SMOOTHED * smoothed + comma + note
-
-
 def look(protocol: str) -> dict[str, str]:
-    """Return colour, line, marker and label of the curve of a protocol or label."""
+    """Return colour, line, marker and label of a curve.
+
+    Parameters
+    ----------
+    protocol : str
+        As in ``name``.
+    """
     if protocol == BY_COUNTS:
         return {"color": "#56B4E9", "linestyle": "--", "marker": "s", "label": name(protocol)}
     plain = protocol.partition(", ")[0]
@@ -132,7 +124,17 @@ def half_width(values: np.ndarray) -> float:
 
 
 def legend(figure: Figure, axes: Sequence[Axes], columns: int = 4) -> None:
-    """Draw one legend below for what the axes show, each label once."""
+    """Draw one legend below for what the axes show, each label once.
+
+    Parameters
+    ----------
+    figure : Figure
+        Which gets the legend.
+    axes : sequence of Axes
+        Whose labels are shown.
+    columns : int
+        At most.
+    """
     shown = {}
     for ax in axes:
         handles, labels = ax.get_legend_handles_labels()

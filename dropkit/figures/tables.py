@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dropkit.figures.style import name
+from dropkit.figures.names import name
 from dropkit.metrics import Difference, adjusted_average
 from dropkit.study.curves import Cells, Curves, at
 from dropkit.study.measures import COMPARED, MEASURES, compare, difference

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 import dropkit
 from dropkit import figures
-from dropkit.figures.style import name
+from dropkit.figures.names import name
 from dropkit.figures.tables import POINTS, Table, measure_names, points, seeds_each, with_interval
 from dropkit.store.folder import Store
 from dropkit.store.records import Record

@@ -93,6 +93,11 @@ def declared(cells: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
 
     The first of the code cells that only assigns literals declares; papermill writes what it
     injects into a further cell of that form.
+
+    Parameters
+    ----------
+    cells : sequence of str
+        The notebook's code, in its order.
     """
     defaults: dict[str, Any] = {}
     names: list[str] = []

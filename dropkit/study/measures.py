@@ -160,6 +160,13 @@ def compare(curves: Curves, first: str, second: str) -> dict[float, dict[str, Di
 
     What was trained at density 1 alone, such as the full data, is compared at every density.
 
+    Parameters
+    ----------
+    curves : Curves
+        Recalls by label and density, from ``study.by_protocol``.
+    first, second : str
+        Labels.
+
     Returns
     -------
     dict of float to dict of str to Difference
@@ -176,7 +183,13 @@ def compare(curves: Curves, first: str, second: str) -> dict[float, dict[str, Di
 
 
 def between(one: np.ndarray, other: np.ndarray) -> dict[str, Difference]:
-    """Return the differences of recalls (S, K) from others by the measures in ``COMPARED``."""
+    """Return the differences of recalls from others by the measures in ``COMPARED``.
+
+    Parameters
+    ----------
+    one, other : ndarray, shape (S, K)
+        With the same seeds in the same order.
+    """
     return {measure: difference([one], [other], measure) for measure in COMPARED}
 
 
