@@ -57,11 +57,26 @@ class Comparison(Protocol):
 class Claim:
     """A statement, where it stands, and what decides it.
 
-    `test` is what it compares in each setting, `fact` gives the effects of what needs no records; a
-    claim with neither is not in the paper. It holds if all comparisons do, with rule "any" if one
-    does in each setting and part.
-    `data` says which settings it speaks of; `only` names the data set of a number that is stated
-    for the paper's own network.
+    A claim with neither `test` nor `fact` is not in the paper.
+
+    Parameters
+    ----------
+    key, text, place : str
+        What it is known by, what it says, and where in the paper.
+    test : Comparison, or tuple of them
+        What is compared in each setting.
+    fact : callable, optional
+        Gives the effects of what needs no records.
+    rule : {"all", "any"}
+        How many comparisons must hold: with "any" one in each setting and part.
+    data : {"balanced", "tail", "groups"}
+        Which settings it speaks of.
+    only : str
+        The data set of a number that is stated for the paper's own network.
+    source : {"paper", "summary", "notes", "card", "ours"}
+        Who states it.
+    note : str
+        What a reader must know of how it is decided.
     """
 
     key: str

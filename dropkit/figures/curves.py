@@ -32,6 +32,18 @@ def tradeoff(curves: Curves, against: Sequence[str] = ("density", "worst")) -> F
 
     Curves are means over seeds; bands in the panel against density are 95 % intervals of the mean
     (the paper's are minimum and maximum of three seeds). Points on a curve are densities.
+
+    Parameters
+    ----------
+    curves : Curves
+        Recalls by protocol and density.
+    against : sequence of str
+        Names of measures, or "density": a panel each.
+
+    Returns
+    -------
+    Figure
+        Four panels stand two by two.
     """
     columns = 2 if len(against) == 4 else len(against)
     figure, axes = canvas(len(against) // columns, columns, width=width(columns), height=3.0)
@@ -43,7 +55,20 @@ def tradeoff(curves: Curves, against: Sequence[str] = ("density", "worst")) -> F
 
 
 def tradeoffs(rows: Mapping[str, Curves], against: Sequence[str]) -> Figure:
-    """Draw rows of ``tradeoff``, each under its title: Figures 5 and 11 with a strategy a row."""
+    """Draw rows of ``tradeoff``: Figures 5 and 11 with a strategy a row.
+
+    Parameters
+    ----------
+    rows : mapping of str to Curves
+        Recalls by title, protocol and density.
+    against : sequence of str
+        Names of measures, or "density": a panel each.
+
+    Returns
+    -------
+    Figure
+        A row a title.
+    """
     if not rows:
         return words("no strategies to compare")
     figure, axes = canvas(len(rows), len(against), width=width(len(against)), height=2.8)
@@ -102,6 +127,18 @@ def tail_tradeoff(by_factor: Mapping[float, Curves], against: Sequence[str]) -> 
 
     Random+DRoP is orange, the darker the larger I, EL2N blue; whole sets are stars, with CDB-W
     diamonds, in the same shades of grey.
+
+    Parameters
+    ----------
+    by_factor : mapping of float to Curves
+        Recalls by imbalance factor, protocol and density.
+    against : sequence of str
+        Names of four measures, or "density": a panel each.
+
+    Returns
+    -------
+    Figure
+        Two by two panels.
     """
     figure, axes = canvas(2, 2, width=8.4, height=3.0)
     depths = np.linspace(0.45, 0.95, len(by_factor))
@@ -124,7 +161,20 @@ def tail_tradeoff(by_factor: Mapping[float, Curves], against: Sequence[str]) -> 
 
 
 def against_density(curves: Curves, chosen: Sequence[str] = ("worst", "gap", "std")) -> Figure:
-    """Draw each measure against density, with 95 % intervals of the mean over seeds."""
+    """Draw measures against density, with 95 % intervals of the mean over seeds.
+
+    Parameters
+    ----------
+    curves : Curves
+        Recalls by protocol and density.
+    chosen : sequence of str
+        Names of measures: a panel each.
+
+    Returns
+    -------
+    Figure
+        One row of panels.
+    """
     figure, axes = canvas(1, len(chosen), width=width(len(chosen)), height=3.0)
     _bands(axes[0], curves, chosen)
     for ax in axes[0]:
@@ -136,7 +186,22 @@ def against_density(curves: Curves, chosen: Sequence[str] = ("worst", "gap", "st
 def tails_against_density(
     by_factor: Mapping[float, Curves], chosen: Sequence[str], protocols: Sequence[str]
 ) -> Figure:
-    """Draw Figure 8's protocols against density, a row an imbalance factor, a column a measure."""
+    """Draw Figure 8's protocols against density, a row an imbalance factor.
+
+    Parameters
+    ----------
+    by_factor : mapping of float to Curves
+        Recalls by imbalance factor, protocol and density.
+    chosen : sequence of str
+        Names of measures: a column each.
+    protocols : sequence of str
+        Those that are drawn, where they were run.
+
+    Returns
+    -------
+    Figure
+        A row a factor.
+    """
     shown = {
         factor: {label: curves[label] for label in protocols if label in curves}
         for factor, curves in by_factor.items()
@@ -165,6 +230,16 @@ def pooled(curves: Curves) -> Figure:
     """Draw worst-class accuracy against density by two estimates: per seed, and pooled over seeds.
 
     Bars of the pooled estimate are 95 % intervals by ``metrics.over_seeds``; one seed has none.
+
+    Parameters
+    ----------
+    curves : Curves
+        Recalls by protocol and density.
+
+    Returns
+    -------
+    Figure
+        Two panels.
     """
     figure, axes = canvas(1, 2, height=3.0)
     for protocol, by_density in curves.items():

@@ -58,7 +58,22 @@ WIDEST = 8.4  # inches; a wider figure would be made smaller on a desktop, its l
 def canvas(
     rows: int = 1, columns: int = 1, *, width: float = 7.2, height: float = 2.8
 ) -> tuple[Figure, np.ndarray]:
-    """Return a Figure in the house style and its (rows, columns) array of Axes; sizes in inches."""
+    """Return a figure in the house style, and its axes.
+
+    Parameters
+    ----------
+    rows, columns : int
+        Of panels.
+    width, height : float
+        Inches of the figure, and of a row.
+
+    Returns
+    -------
+    figure : Figure
+        Without content.
+    axes : (rows, columns) array of Axes
+        Its panels.
+    """
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(width, height * rows), layout="constrained")
         axes = figure.subplots(rows, columns, squeeze=False)
@@ -66,7 +81,18 @@ def canvas(
 
 
 def words(text: str) -> Figure:
-    """Return a figure that says why there is none."""
+    """Return a figure that says why there is none.
+
+    Parameters
+    ----------
+    text : str
+        The reason.
+
+    Returns
+    -------
+    Figure
+        Of the text alone.
+    """
     figure, axes = canvas(height=1.2)
     axes[0, 0].axis("off")
     axes[0, 0].text(0.5, 0.5, text, ha="center", va="center")
@@ -79,7 +105,18 @@ def width(columns: int) -> float:
 
 
 def name(protocol: str) -> str:
-    """Return a protocol or label as the paper writes it: "random+drop" is "Random+DRoP"."""
+    """Return a protocol or label as the paper writes it.
+
+    Parameters
+    ----------
+    protocol : str
+        Such as "random+drop".
+
+    Returns
+    -------
+    str
+        Such as "Random+DRoP".
+    """
     protocol, comma, note = protocol.partition(", ")
     base, smoothed = protocol.removesuffix(SMOOTHED), protocol.endswith(SMOOTHED)
     parts = []
@@ -95,7 +132,18 @@ def name(protocol: str) -> str:
 
 
 def look(protocol: str) -> dict[str, str]:
-    """Return colour, line, marker and label of the curve of a protocol or label."""
+    """Return how the curve of a protocol or label is drawn.
+
+    Parameters
+    ----------
+    protocol : str
+        Such as "random+drop".
+
+    Returns
+    -------
+    dict
+        Colour, line, marker and label, as matplotlib takes them.
+    """
     if protocol == BY_COUNTS:
         return {"color": "#56B4E9", "linestyle": "--", "marker": "s", "label": name(protocol)}
     plain = protocol.partition(", ")[0]
@@ -132,7 +180,17 @@ def half_width(values: np.ndarray) -> float:
 
 
 def legend(figure: Figure, axes: Sequence[Axes], columns: int = 4) -> None:
-    """Draw one legend below for what the axes show, each label once."""
+    """Draw one legend below a figure.
+
+    Parameters
+    ----------
+    figure : Figure
+        What it is drawn into.
+    axes : sequence of Axes
+        What it is of: each label once.
+    columns : int
+        At most.
+    """
     shown = {}
     for ax in axes:
         handles, labels = ax.get_legend_handles_labels()

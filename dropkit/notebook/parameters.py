@@ -93,6 +93,18 @@ def declared(cells: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
 
     The first of the code cells that only assigns literals declares; papermill writes what it
     injects into a further cell of that form.
+
+    Parameters
+    ----------
+    cells : sequence of str
+        The code of the cells, in their order.
+
+    Returns
+    -------
+    defaults : dict
+        Value by name.
+    names : list of str
+        Everything assigned.
     """
     defaults: dict[str, Any] = {}
     names: list[str] = []

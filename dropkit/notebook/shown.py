@@ -53,7 +53,9 @@ def table(rows: Sequence[Sequence[Any]], headers: Sequence[str], title: str = ""
     rows : sequence of sequences
         Cells, which are shown as text.
     headers : sequence of str
+        One a column.
     title : str
+        "" for none.
 
     Raises
     ------

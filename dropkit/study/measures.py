@@ -160,6 +160,13 @@ def compare(curves: Curves, first: str, second: str) -> dict[float, dict[str, Di
 
     What was trained at density 1 alone, such as the full data, is compared at every density.
 
+    Parameters
+    ----------
+    curves : Curves
+        Recalls by protocol and density.
+    first, second : str
+        Protocols.
+
     Returns
     -------
     dict of float to dict of str to Difference
@@ -176,7 +183,18 @@ def compare(curves: Curves, first: str, second: str) -> dict[float, dict[str, Di
 
 
 def between(one: np.ndarray, other: np.ndarray) -> dict[str, Difference]:
-    """Return the differences of recalls (S, K) from others by the measures in ``COMPARED``."""
+    """Return the differences of recalls from others, paired by seed, in accuracy points.
+
+    Parameters
+    ----------
+    one, other : (S, K) array of float
+        Recalls; rows are seeds.
+
+    Returns
+    -------
+    dict of str to Difference
+        By the measures in ``COMPARED``.
+    """
     return {measure: difference([one], [other], measure) for measure in COMPARED}
 
 
