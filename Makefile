@@ -1,4 +1,5 @@
-# make book: the rendered book, executed now.   make test: every test.   make bench: measured speed.
+# make book: the rendered book, executed now.   make test: every test.
+# make quick: style, types and quick tests.   make bench: measured speed.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -9,7 +10,7 @@ export DROPKIT_STORE ?= $(CURDIR)/.cache/store
 # Where this is set, as in many containers, every process compiles all that it imports anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: book say test bench lock html pdf clean
+.PHONY: book say test quick bench lock html pdf clean
 
 book: say $(VENV)/.stamp
 	@echo "executing the notebooks; trials that are already in $$DROPKIT_STORE are not run again"
@@ -35,6 +36,13 @@ book/status.md:
 
 test: html
 	@$(BIN)/python -m pytest tests book -n 2 --dist loadfile --nbval
+
+# In this order what fails first is what takes least.
+quick: $(VENV)/.stamp
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/python -m pytest tests -n 2 --dist loadfile -q -m "not slow"
 
 bench: $(VENV)/.stamp
 	@$(BIN)/python -m tests.bench $(TOPICS)

@@ -4,6 +4,7 @@ import gc
 import os
 import secrets
 import warnings
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -21,6 +22,38 @@ providers._get_local_constants = providers.Constants
 
 # Results must not depend on the cores; set before torch is imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# What starts browsers, kernels or workers, installs the package, or trains images: `make quick`
+# leaves it out. Folders, and files by their folder and name.
+SLOW = {
+    "book",
+    "project/test_package.py",
+    "project/test_public_names.py",
+    "claims/test_verdicts.py",
+    "datasets/test_waterbirds.py",
+    "figures/test_explorers.py",
+    "figures/test_quota_explorer.py",
+    "models/test_architectures.py",
+    "notebook/test_records.py",
+    "scores/test_register.py",
+    "store/test_faults.py",
+    "study/test_distributed.py",
+    "study/test_executors.py",
+    "study/test_query_models.py",
+    "study/test_runner.py",
+    "training/test_engine.py",
+    "training/test_graphs.py",
+}
+
+
+def pytest_collection_modifyitems(items):
+    """Mark what is slow."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            place = item.path.relative_to(here)
+            if {str(place), place.parts[0]} & SLOW:
+                item.add_marker("slow")
 
 
 @pytest.fixture(scope="session")
