@@ -13,7 +13,7 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from book._ext.pictures import SVG, lighten
 from dropkit import figures
-from dropkit.figures.curves import STYLE
+from dropkit.figures.style import STYLE
 
 SEEDS = np.random.default_rng(0).uniform(0.2, 0.9, (4, 5, 3))
 CURVES = {
