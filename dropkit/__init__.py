@@ -6,6 +6,22 @@ from typing import TYPE_CHECKING
 from dropkit._common.faces import attach
 
 if TYPE_CHECKING:
+    from dropkit import (
+        claims as claims,
+        datasets as datasets,
+        figures as figures,
+        metrics as metrics,
+        models as models,
+        notebook as notebook,
+        pruning as pruning,
+        quotas as quotas,
+        sampler as sampler,
+        scores as scores,
+        store as store,
+        study as study,
+        theory as theory,
+        training as training,
+    )
     from dropkit.pruning import prune as prune
     from dropkit.sampler.under_sampler import DRoPSampler as DRoPSampler
 

@@ -1,7 +1,6 @@
 """Labels of any kind, numbers or text: their classes, what is missing, and names for sentences."""
 
 import warnings
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -73,7 +72,7 @@ def _is_missing(value: Any) -> bool:
         return True
 
 
-def in_words(classes: Sequence[Any]) -> str:
+def in_words(classes: np.ndarray) -> str:
     """Name classes for a sentence: "class 3", "classes 3, 7", "classes 3, 7, ... (12 in all)"."""
     shown = ", ".join(str(name) for name in classes[:5])
     if len(classes) == 1:

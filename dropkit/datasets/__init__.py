@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     )
     from dropkit.datasets.loading import (
         load as load,
-        load_imbalanced as load_imbalanced,
         names as names,
         register as register,
         version as version,
     )
+    from dropkit.datasets.long_tail import load_imbalanced as load_imbalanced
 
 __getattr__, __dir__, __all__ = attach(__name__, __file__)

@@ -3,7 +3,6 @@
 import os
 import re
 from collections.abc import Callable
-from functools import lru_cache
 
 import numpy as np
 
@@ -11,7 +10,6 @@ from dropkit._common.errors import UserError, needed_by
 from dropkit._common.fingerprint import fingerprint
 from dropkit.datasets import cifar, digits, imagenet, tinyimagenet, waterbirds
 from dropkit.datasets.data import Data, Loader
-from dropkit.datasets.long_tail import long_tail
 
 
 def load(name: str, seed: int = 0, root: str | None = None) -> Data:
@@ -47,34 +45,6 @@ def load(name: str, seed: int = 0, root: str | None = None) -> Data:
         return _LOADERS[name](seed, root or os.environ.get("DROPKIT_DATA"))
 
 
-def load_imbalanced(name: str, seed: int, factor: float) -> Data:
-    """Load a data set with a long tail of imbalance factor `factor`, 1 for none, as studies do.
-
-    Those of a study are loaded once and shared, however often its trials ask for them.
-
-    Parameters
-    ----------
-    name : str
-        One of ``names()``.
-    seed : int
-        As in ``load``; it orders the classes of the tail, too.
-    factor : float
-        Size ratio of the largest and the smallest training class, at least 1.
-
-    Returns
-    -------
-    Data
-    """
-    # What a name stands for may change: the loader, and the files in a folder.
-    where = os.environ.get("DROPKIT_DATA")
-    return _imbalanced(name, seed, factor, where, version(name), _LOADERS.get(name))
-
-
-@lru_cache(maxsize=64)
-def _imbalanced(name: str, seed: int, factor: float, *identity: object) -> Data:
-    return long_tail(load(name, seed), factor, seed)
-
-
 def version(name: str, root: str | None = None) -> str:
     """Return what names the draw of a data set where more than one goes by its name; else "".
 
@@ -96,6 +66,11 @@ def version(name: str, root: str | None = None) -> str:
         return ""
     with needed_by(f"the data set {name!r}"):
         return _VERSIONS[name](root or os.environ.get("DROPKIT_DATA"))
+
+
+def identity(name: str) -> tuple[object, ...]:
+    """Return what a name stands for here and now: the user's folder, the draw, and the loader."""
+    return os.environ.get("DROPKIT_DATA"), version(name), _LOADERS.get(name)
 
 
 def names() -> list[str]:

@@ -1,11 +1,13 @@
 """Long-tailed versions of balanced data sets (Section 4, after Cui et al., 2019)."""
 
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 
 from dropkit._common.errors import UserError
 from dropkit.datasets.data import Data
+from dropkit.datasets.loading import identity, load
 
 
 def tail_sizes(largest: int, num_classes: int, factor: float) -> np.ndarray:
@@ -59,3 +61,29 @@ def long_tail(data: Data, factor: float, seed: int) -> Data:
     order = data.train[np.argsort(stream.random_raw(len(data.train)), kind="stable")]
     kept = [order[data.y[order] == k][: sizes[rank[k]]] for k in range(data.num_classes)]
     return replace(data, train=np.sort(np.concatenate(kept)))
+
+
+def load_imbalanced(name: str, seed: int, factor: float) -> Data:
+    """Load a data set with a long tail of imbalance factor `factor`, 1 for none, as studies do.
+
+    Those of a study are loaded once and shared, however often its trials ask for them.
+
+    Parameters
+    ----------
+    name : str
+        One of ``names()``.
+    seed : int
+        As in ``load``; it orders the classes of the tail, too.
+    factor : float
+        Size ratio of the largest and the smallest training class, at least 1.
+
+    Returns
+    -------
+    Data
+    """
+    return _drawn(name, seed, factor, *identity(name))
+
+
+@lru_cache(maxsize=64)
+def _drawn(name: str, seed: int, factor: float, *stands_for: object) -> Data:
+    return long_tail(load(name, seed), factor, seed)

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import NamedTuple
 
 from dropkit.datasets.data import Data
-from dropkit.datasets.loading import load_imbalanced
+from dropkit.datasets.long_tail import load_imbalanced
 from dropkit.scores.registry import Schedule
 from dropkit.store.records import key
 from dropkit.training.recipes import ENGINE, Recipe

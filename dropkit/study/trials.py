@@ -11,6 +11,7 @@ import numpy as np
 from dropkit._common.checks import check_density
 from dropkit.datasets import loading
 from dropkit.datasets.data import Data
+from dropkit.datasets.long_tail import load_imbalanced
 from dropkit.models import pretrained
 from dropkit.pruning import parse
 from dropkit.scores.registry import SCORES
@@ -75,7 +76,7 @@ class Trial:
     @property
     def data(self) -> Data:
         """The data set it prunes and trains on."""
-        return loading.load_imbalanced(self.dataset, self.seed, self.imbalance)
+        return load_imbalanced(self.dataset, self.seed, self.imbalance)
 
     @functools.cached_property
     def config(self) -> dict:

@@ -13,7 +13,6 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from book._ext.pictures import SVG, lighten
 from dropkit import figures
-from dropkit.figures.style import STYLE
 
 SEEDS = np.random.default_rng(0).uniform(0.2, 0.9, (4, 5, 3))
 CURVES = {
@@ -41,7 +40,7 @@ FIGURES = {
 
 def drawn(figure: Figure) -> str:
     """The figure as a notebook shows it."""
-    with matplotlib.rc_context(STYLE):
+    with matplotlib.rc_context(figures.STYLE):
         return print_figure(figure, fmt="svg", metadata={"Date": None})
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from dropkit import notebook, study
-from dropkit.notebook import chapters
+from dropkit.notebook import chapters, parameters
 from dropkit.store import Store
 from tests.made_records import record
 
@@ -23,6 +23,8 @@ device = "cpu"
 def begun(tmp_path, monkeypatch):
     """A function that begins a chapter whose parameters cell is followed by further assignments."""
     monkeypatch.setattr(chapters, "FOLDER", tmp_path / "published")
+    # Another test may have left a shell of IPython's in this process.
+    monkeypatch.setattr(parameters, "_set_up_kernel", lambda: None)
 
     def begin(injected="", **given):
         cell = CELL.format(store=str(tmp_path / "own"))

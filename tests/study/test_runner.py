@@ -130,7 +130,7 @@ class TestRun:
     def test_a_class_that_cannot_be_tested(self, tmp_path, calls, monkeypatch):
         data = load("digits-2x4", 0)
         without = replace(data, test=data.test[data.y[data.test] != 7])
-        monkeypatch.setattr("dropkit.datasets.loading.load_imbalanced", lambda *_: without)
+        monkeypatch.setattr("dropkit.study.trials.load_imbalanced", lambda *_: without)
         message = "digits-2x4 has no test samples of '7': a recall needs at least 1"
         with pytest.raises(ValueError, match=message):
             runner.run(grid(["random+drop"]), store=Store(tmp_path))
