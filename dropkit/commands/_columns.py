@@ -20,7 +20,7 @@ class NpyColumn:
     """
 
     def __init__(self, path: Path) -> None:
-        mapped = _mapped(path)
+        mapped = array(path)
         if mapped.ndim != 1:
             hint = ": take the argmax of probabilities" if mapped.ndim == 2 else ""
             raise ValueError(f"{path} has shape {mapped.shape}: expected (n,){hint}")
@@ -66,9 +66,16 @@ def numbers(reference: str) -> np.ndarray:
         raise ValueError(f"{reference} holds {values.dtype}: expected numbers") from None
 
 
-def array(reference: str) -> np.ndarray:
+def array(path: str | Path) -> np.memmap:
     """Return a .npy array of any shape, mapped into memory."""
-    return _mapped(Path(reference))
+    try:
+        return open_memmap(path, mode="r")
+    except ValueError as error:  # no .npy file, cut short, or Python objects
+        if "Python objects" in str(error):  # a frame's column of text is saved like this
+            raise ValueError(
+                f"{path} holds Python objects: save numbers or text, such as labels.astype(str)"
+            ) from None
+        raise ValueError(f"{path} is no .npy file of numbers or text ({error})") from None
 
 
 def check_target(path: str, inputs: Iterable[str | None] = ()) -> None:
@@ -100,17 +107,6 @@ def write_indices(path: str, parts: Iterable[np.ndarray], total: int) -> None:
 def _split(reference: str) -> tuple[Path, str | None]:
     found = re.fullmatch(r"(.+\.(?:csv|parquet)):(.+)", reference)
     return (Path(found[1]), found[2]) if found else (Path(reference), None)
-
-
-def _mapped(path: Path) -> np.memmap:
-    try:
-        return open_memmap(path, mode="r")
-    except ValueError as error:  # no .npy file, cut short, or Python objects
-        if "Python objects" in str(error):  # a frame's column of text is saved like this
-            raise ValueError(
-                f"{path} holds Python objects: save numbers or text, such as labels.astype(str)"
-            ) from None
-        raise ValueError(f"{path} is no .npy file of numbers or text ({error})") from None
 
 
 def _csv_column(path: Path, name: str | None) -> np.ndarray:

@@ -4,13 +4,14 @@ import argparse
 
 from dropkit.commands._data import (
     add_data_options,
-    plain_warnings,
-    print_table,
+    kept_of_each_class,
+    print_classes,
     progress,
     read,
-    shown,
 )
+from dropkit.commands._output import plain_warnings
 
+HELP = "print what each class would keep"
 DESCRIPTION = """\
 Print how many samples DRoP would keep of each class at one or several densities, and choose none.
 
@@ -19,11 +20,8 @@ example:
 """
 
 
-def add(subparsers: argparse._SubParsersAction) -> None:
-    """Register the command."""
-    command = subparsers.add_parser(
-        "quotas", help="print what each class would keep", description=DESCRIPTION
-    )
+def add_options(command: argparse.ArgumentParser) -> None:
+    """Add what the command takes."""
     add_data_options(command)
     command.add_argument(
         "--density",
@@ -33,38 +31,18 @@ def add(subparsers: argparse._SubParsersAction) -> None:
         metavar="D",
         help="fractions to keep, each 0 < D <= 1",
     )
-    command.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> None:
     """Print one column of counts a density."""
     from dropkit._common.checks import check_density
-    from dropkit.pruning import class_table
 
     for density in options.density:
         check_density(density, zero=False)
     with progress() as bar, plain_warnings():
         data = read(options, bar)
-        tables = [
-            class_table(
-                data.classes,
-                data.sizes,
-                data.recalls,
-                density,
-                smoothing=options.smoothing,
-                val_sizes=data.val_sizes,
-            )
+        counts = {
+            f"kept at {density:g}": kept_of_each_class(data, options, density).counts
             for density in options.density
-        ]
-    some = shown(data, options.rows)
-    counts = [[str(count) for count in table.counts[some]] for table in tables]
-    print_table(
-        ["class", "size", "recall", *(f"kept at {density:g}" for density in options.density)],
-        [
-            [str(name) for name in data.classes[some]],
-            [str(size) for size in data.sizes[some]],
-            [f"{recall:.4f}" for recall in data.recalls[some]],
-            *counts,
-        ],
-        hidden=data.classes.size - some.size,
-    )
+        }
+    print_classes(data, options.rows, counts)
