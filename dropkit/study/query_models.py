@@ -34,18 +34,10 @@ Arrays = dict[str, np.ndarray]
 
 @dataclass(frozen=True, kw_only=True)
 class Recorded(QueryRecord):
-    """A query's record with its recalls on the validation split.
+    """A query's record with its recalls on the validation split."""
 
-    Parameters
-    ----------
-    recalls : (R, K) array
-        Of each of its R networks.
-    val_sizes : (K,) array
-        Samples of each class that they were measured on.
-    """
-
-    recalls: np.ndarray
-    val_sizes: np.ndarray
+    recalls: np.ndarray  # (R, K), of each of its networks
+    val_sizes: np.ndarray  # (K,), samples that they were measured on
 
 
 def run(
@@ -54,17 +46,8 @@ def run(
     """Yield each query with what it recorded: those in the store, then others as they are trained.
 
     A short query records ``probs`` and ``grad_norms``, a long one ``target_probs`` and
-    ``correct``, both from training-mode outputs as they occur, and ``features``; every query
-    records the recalls on the validation split.
-
-    Parameters
-    ----------
-    queries : Queries
-    store : Store
-    workers : Workers
-        Of an executor; they train what the store lacks.
-    watch : Watch, optional
-        Where it stops the training, the finished networks of a query are in the store.
+    ``correct``, both from training-mode outputs as they occur, and ``features``. Where `watch`
+    stops the training, the finished networks of a query are in the store.
     """
     asked = dict.fromkeys(queries)
     missing = []
@@ -86,7 +69,7 @@ def _trained(
 ) -> Iterator[tuple[Query, Arrays]]:
     """Yield the arrays of each query as soon as its networks are trained, and in the store."""
     parts = {query: _stored(query, store) for query in queries}
-    todo = [network for query in queries for network in _networks(query, parts[query])]
+    todo = [each for query in queries for each in query.networks if each.number not in parts[query]]
     work = partial(_train, device=workers.device)
     yield from _whole(parts, queries, store)
     jobs = _alike(todo, workers.count)
@@ -117,8 +100,7 @@ def lacking(queries: Iterable[Query], store: Store) -> list[Network]:
     """Return the networks of queries that the store has neither alone nor with their others."""
     there = set(store.array_names())  # by name: what a large set recorded takes long to read
     missing = [query for query in dict.fromkeys(queries) if query.key not in there]
-    networks = [network for query in missing for network in _networks(query, {})]
-    return [network for network in networks if network.name not in there]
+    return [each for query in missing for each in query.networks if each.name not in there]
 
 
 def train(networks: Iterable[Network], store: Store, device: str) -> None:
@@ -128,12 +110,8 @@ def train(networks: Iterable[Network], store: Store, device: str) -> None:
         store.save_arrays(network.name, arrays)
 
 
-def _networks(query: Query, found: Mapping[int, Arrays]) -> list[Network]:
-    return [Network(query, r) for r in range(query.initialisations) if r not in found]
-
-
 def _stored(query: Query, store: Store) -> dict[int, Arrays]:
-    found = {network.number: store.load_arrays(network.name) for network in _networks(query, {})}
+    found = {network.number: store.load_arrays(network.name) for network in query.networks}
     return {number: arrays for number, arrays in found.items() if arrays is not None}
 
 
@@ -146,7 +124,7 @@ def _united(query: Query, parts: Mapping[int, Arrays], store: Store) -> Arrays:
         found = [network.pop(name) for network in networks]
         arrays[name] = np.stack(found) if name in _OF_EACH else found[0]
     store.save_arrays(query.key, arrays)
-    for network in _networks(query, {}):
+    for network in query.networks:
         store.discard_arrays(network.name)
     return arrays
 

@@ -15,7 +15,7 @@ from dropkit.store.provenance import provenance
 from dropkit.store.records import Record
 from dropkit.study import executors, on_ray
 from dropkit.study.executors import Watch, Workers
-from dropkit.study.preparation import Prepared, prepare, rounded
+from dropkit.study.preparation import Prepared, prepare
 from dropkit.study.trials import Trial
 from dropkit.training import devices
 from dropkit.training.engine import stack_size
@@ -40,7 +40,6 @@ def missing(trials: Iterable[Trial], store: Store) -> list[Trial]:
     Returns
     -------
     list of Trial
-        Those to be trained.
     """
     return [trial for trial in trials if trial.key not in store]
 
@@ -75,8 +74,7 @@ def run(
 
     Returns
     -------
-    list of dict
-        The records.
+    list of Record
 
     Raises
     ------
@@ -166,12 +164,16 @@ def _train(job: Sequence[Prepared], device: str) -> tuple[list[Trial], list[Reco
 
 def record(prepared: Prepared, recalls: np.ndarray, seconds: float, device: str) -> Record:
     """Return the record of a trial, from its test recalls (K,) and seconds of training."""
-    trial, kept, query = prepared
+    trial, kept, measured = prepared
     data = trial.data
+    query = measured and {
+        "recalls": _rounded(measured.recalls.mean(axis=0)),
+        "val_sizes": measured.val_sizes.tolist(),
+    }
     return {
         "key": trial.key,
         "trial": trial.config,
-        "recalls": rounded(recalls),
+        "recalls": _rounded(recalls),
         "test_sizes": data.sizes("test").tolist(),
         "class_sizes": data.sizes().tolist(),
         "kept": np.bincount(data.strata[kept], minlength=data.num_strata).tolist(),
@@ -179,3 +181,7 @@ def record(prepared: Prepared, recalls: np.ndarray, seconds: float, device: str)
         "seconds": round(seconds, 3),
         "provenance": provenance(device),
     }
+
+
+def _rounded(recalls: np.ndarray) -> list[float]:
+    return [round(float(recall), 6) for recall in recalls]
