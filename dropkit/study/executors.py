@@ -41,15 +41,7 @@ class ExecutorError(OSError):
 
 
 class Workers(NamedTuple):
-    """How many workers there are, the device that each has, and what lets them do jobs.
-
-    Attributes
-    ----------
-    count : int
-    device : str
-    do : callable
-        Takes a function and jobs for it, and yields its answers.
-    """
+    """How many workers there are, the device that each has, and what lets them do jobs."""
 
     count: int
     device: str
@@ -59,8 +51,7 @@ class Workers(NamedTuple):
 class Watch(Protocol):
     """What sees groups of networks being trained, and may end that early.
 
-    It is asked before each group that ``local`` begins; by other executors about all of them before
-    the first.
+    ``local`` asks it before each group, others about all of them before the first.
     """
 
     def may_start(self, networks: Sequence[Any]) -> bool: ...
@@ -82,13 +73,7 @@ def shares(units: Sequence[Any], most: int, workers: int) -> list[list[Any]]:
 
 @contextmanager
 def local(device: str = "cpu") -> Iterator[Workers]:
-    """Do the jobs one after another in this process.
-
-    Raises
-    ------
-    ValueError
-        For a device that is not there.
-    """
+    """Do the jobs one after another in this process; ValueError for a device that is not there."""
     from dropkit.training import devices  # here, for it imports torch, which takes seconds
 
     yield Workers(1, str(devices.resolve(device)), _here)
@@ -101,15 +86,7 @@ def _here(work: Work, jobs: Iterable[Any]) -> Results:
 
 @contextmanager
 def processes(device: str = "cpu") -> Iterator[Workers]:
-    """Do the jobs in one process a core, or one a GPU.
-
-    Raises
-    ------
-    ValueError
-        For a device that is not there.
-    ExecutorError
-        From ``do``, if a job's workers died at every attempt.
-    """
+    """Do the jobs in one process a core, or one a GPU; errors as of ``local`` and ``on_ray``."""
     from dropkit.training import devices
 
     own = devices.resolve(device)
