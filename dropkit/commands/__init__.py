@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 from dropkit import __version__
 from dropkit._common.errors import MissingExtra, needed_by
+from dropkit.commands._output import plain_warnings
 
 # Modules of dropkit.commands, in the order in which --help lists them.
 COMMANDS = ("prune", "quotas", "scores", "estimate", "run", "store")
@@ -48,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Exit status 0; 2 for what the user can mend, in one sentence; 130 when interrupted."""
     options = parser().parse_args(arguments)
     try:
-        with needed_by(f"dropkit {options.command}"):
+        with needed_by(f"dropkit {options.command}"), plain_warnings():
             return options.run(options) or 0
     except BrokenPipeError:  # the reader of our output, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -38,7 +38,7 @@ class Data(NamedTuple):
     val_sizes: "np.ndarray"
 
 
-def add_data_options(command: argparse.ArgumentParser) -> None:
+def add_options(command: argparse.ArgumentParser) -> None:
     """Add the options that `read` uses and `class_table` takes."""
     command.epilog = FILE_FORMATS
     add = command.add_argument

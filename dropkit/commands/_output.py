@@ -28,6 +28,6 @@ def plain_warnings() -> Iterator[list[str]]:
         print(f"warning: {message}", file=sys.stderr)
 
     with warnings.catch_warnings():
-        warnings.simplefilter("always")
+        warnings.simplefilter("default", UserWarning)
         warnings.showwarning = say
         yield said

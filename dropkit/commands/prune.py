@@ -2,14 +2,7 @@
 
 import argparse
 
-from dropkit.commands._data import (
-    add_data_options,
-    kept_of_each_class,
-    print_classes,
-    progress,
-    read,
-)
-from dropkit.commands._output import plain_warnings
+from dropkit.commands import _data
 
 HELP = "choose which samples of a data set to keep"
 DESCRIPTION = """\
@@ -24,7 +17,7 @@ example:
 
 def add_options(command: argparse.ArgumentParser) -> None:
     """Add what the command takes."""
-    add_data_options(command)
+    _data.add_options(command)
     add = command.add_argument
     add("--density", type=float, required=True, metavar="D", help="fraction to keep, 0 < D <= 1")
     add("--out", required=True, metavar="FILE.npy", help="where to write the indices kept")
@@ -53,12 +46,12 @@ def run(options: argparse.Namespace) -> None:
     check_density(options.density, zero=False)
     inputs = [options.labels, options.predictions, options.recalls, options.val_labels]
     check_target(options.out, inputs)
-    with progress() as bar, plain_warnings():
-        data = read(options, bar)
-        table = kept_of_each_class(
+    with _data.progress() as bar:
+        data = _data.read(options, bar)
+        table = _data.kept_of_each_class(
             data, options, options.density, minimum=options.minimum, below=options.below
         )
         kept = kept_at_random(data.labels, data.encode, data.sizes, table.counts, options.seed)
         write_indices(options.out, kept, int(table.counts.sum()))
-    print_classes(data, options.rows, {"density": table.densities, "kept": table.counts})
+    _data.print_classes(data, options.rows, {"density": table.densities, "kept": table.counts})
     print(f"{table.counts.sum():,} of {len(data.labels):,} samples kept in {options.out}")

@@ -2,14 +2,7 @@
 
 import argparse
 
-from dropkit.commands._data import (
-    add_data_options,
-    kept_of_each_class,
-    print_classes,
-    progress,
-    read,
-)
-from dropkit.commands._output import plain_warnings
+from dropkit.commands import _data
 
 HELP = "print what each class would keep"
 DESCRIPTION = """\
@@ -22,7 +15,7 @@ example:
 
 def add_options(command: argparse.ArgumentParser) -> None:
     """Add what the command takes."""
-    add_data_options(command)
+    _data.add_options(command)
     command.add_argument(
         "--density",
         type=float,
@@ -39,10 +32,10 @@ def run(options: argparse.Namespace) -> None:
 
     for density in options.density:
         check_density(density, zero=False)
-    with progress() as bar, plain_warnings():
-        data = read(options, bar)
+    with _data.progress() as bar:
+        data = _data.read(options, bar)
         counts = {
-            f"kept at {density:g}": kept_of_each_class(data, options, density).counts
+            f"kept at {density:g}": _data.kept_of_each_class(data, options, density).counts
             for density in options.density
         }
-    print_classes(data, options.rows, counts)
+    _data.print_classes(data, options.rows, counts)

@@ -68,9 +68,8 @@ def _action(
 
 
 def run(options: argparse.Namespace) -> int | None:
-    """Do what was asked for; of what is damaged one sentence each on stderr."""
-    with plain_warnings():
-        return options.action(options)
+    """Do what was asked for."""
+    return options.action(options)
 
 
 def run_ls(options: argparse.Namespace) -> None:

@@ -82,10 +82,7 @@ def lines(records: Iterable[Record]) -> bytes:
 def read(folder: Path) -> Iterator[tuple[Path, Record]]:
     """Every record in a folder's files, by file name, with its file; none if there is no folder.
 
-    Raises
-    ------
-    StoreError
-        If the folder or a file of it cannot be read, or is in a form of a later version.
+    Raises StoreError if one of them cannot be read, or is in a form of a later version.
     """
     for file in _files(folder):
         for record in _read(file):
@@ -153,13 +150,7 @@ def _parsed(text: bytes) -> Record | None:
 
 
 def write_atomically(file: Path, content: bytes) -> None:
-    """Write a file that is there whole or not at all.
-
-    Raises
-    ------
-    StoreError
-        If the folder cannot be written.
-    """
+    """Write a file that is there whole or not at all; StoreError if it cannot be written."""
     spare = file.with_name(f".{file.name}.{uuid.uuid4().hex}")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)

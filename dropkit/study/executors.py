@@ -19,9 +19,9 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from multiprocessing import connection, get_context, parent_process
 from typing import Any, NamedTuple, Protocol
 
@@ -54,9 +54,21 @@ class Watch(Protocol):
     ``local`` asks it before each group, others about all of them before the first.
     """
 
-    def may_start(self, networks: Sequence[Any]) -> bool: ...
+    def may_start(self, job: Any) -> bool: ...
 
     def finished(self, networks: Sequence[Any]) -> None: ...
+
+
+def watched(workers: Workers, watch: Watch) -> Workers:
+    """The same workers for jobs that are watched: what is first in an answer is finished."""
+
+    def do(work: Work, jobs: Iterable[Any]) -> Results:
+        with closing(workers.do(work, takewhile(watch.may_start, jobs))) as answers:
+            for answer in answers:
+                yield answer
+                watch.finished(answer[0])
+
+    return workers._replace(do=do)
 
 
 def shares(units: Sequence[Any], most: int, workers: int) -> list[list[Any]]:

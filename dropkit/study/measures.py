@@ -129,20 +129,9 @@ def contrast(
     *,
     level: float = 0.95,
 ) -> tuple[Difference, int] | None:
-    """Return the `difference` between places, and how many seeds it rests on.
+    """Return the `difference` between places of a setting, and how many seeds it rests on.
 
-    Parameters
-    ----------
-    cells : Cells
-        The records of one setting.
-    plus, minus : sequences of (label, density)
-        As many of one as of the other; with no `minus`, `plus` alone is averaged.
-    measure, level : see `difference`
-
-    Returns
-    -------
-    (Difference, int) or None
-        Of the seeds that all places share; None where records are lacking.
+    These are the seeds that all places share; None where records are lacking.
     """
     seeds = shared_seeds(cells, [*plus, *minus])
     read = MEASURES[measure].read
@@ -170,8 +159,7 @@ def compare(curves: Curves, first: str, second: str) -> dict[float, dict[str, Di
     Returns
     -------
     dict of float to dict of str to Difference
-        By density and by the measures in ``COMPARED``: of the average accuracy, and of the worst
-        class per seed and pooled.
+        By density and by the measures in ``COMPARED``.
     """
     sides = curves[first], curves[second]
     pairs = {d: [at(by_density, d) for by_density in sides] for d in sorted(set().union(*sides))}
@@ -194,9 +182,9 @@ def between(one: np.ndarray, other: np.ndarray) -> dict[str, Difference]:
 
 
 def more(first: Sequence[np.ndarray], second: Sequence[np.ndarray], measure: str) -> Difference:
-    """Return how much more the first pair of recalls (S, K) differs than the second, seed by seed.
+    """Return how much more the first (plus, minus) of recalls (S, K) differ than the second.
 
-    Both are (plus, minus), such as recalls after good and after poor queries, at two densities.
+    Paired by seed; such as recalls after good and after poor queries, at two densities.
     """
     half = difference([first[0], second[1]], [first[1], second[0]], measure)  # a mean of two
     return Difference(*(2 * np.array(half)))

@@ -27,6 +27,7 @@ from tqdm import tqdm
 from dropkit import datasets, models
 from dropkit.store.folder import Store
 from dropkit.study import estimate, query_models, runner
+from dropkit.study.preparation import Prepared
 from dropkit.study.queries import Network
 from dropkit.study.trials import Trial, grid
 from dropkit.training import recipes
@@ -152,11 +153,12 @@ class _Progress:
         self.end = None if minutes is None else time.monotonic() + 60 * minutes
         self.images, self.seconds, self.began = 0, 0.0, 0.0
 
-    def may_start(self, networks: Sequence[Trial | Network]) -> bool:
+    def may_start(self, job: Sequence[Trial | Prepared | Network]) -> bool:
         self.began = time.monotonic()
         if self.end is None:
             return True
         per_image = MARGIN * self.seconds / self.images if self.images else 0.0
+        networks = [each.trial if isinstance(each, Prepared) else each for each in job]
         return self.began + per_image * estimate.images(networks) < self.end
 
     def finished(self, networks: Sequence[Trial | Network]) -> None:

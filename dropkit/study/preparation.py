@@ -12,7 +12,7 @@ from dropkit.quotas import budget
 from dropkit.scores.registry import SCORES
 from dropkit.store.folder import Store
 from dropkit.study import executors, query_models
-from dropkit.study.executors import Watch, Workers
+from dropkit.study.executors import Workers
 from dropkit.study.queries import Query
 from dropkit.study.query_models import Recorded
 from dropkit.study.trials import Trial
@@ -26,18 +26,16 @@ class Prepared(NamedTuple):
     measured: Recorded | None
 
 
-def prepare(
-    trials: Sequence[Trial], store: Store, workers: Workers, watch: Watch | None = None
-) -> list[Prepared]:
+def prepare(trials: Sequence[Trial], store: Store, workers: Workers) -> list[Prepared]:
     """Return what each trial is to be trained on, in their order: trains the query models for it.
 
-    Where `watch` stops that, the trials whose queries are answered return. Raises ValueError for a
+    Where a watch stops that, the trials whose queries are answered return. Raises ValueError for a
     data set that cannot test a class, or a pruned set too small to train on, before any training.
     """
     sets = [trial.data for trial in trials]
     for trial, data in zip(trials, sets, strict=True):
         _check(trial, data)
-    measured, ranked = _asked(trials, store, workers, watch)
+    measured, ranked = _asked(trials, store, workers)
     prepared = []
     for trial, data in zip(trials, sets, strict=True):
         if measured.keys() >= set(trial.queries):
@@ -63,7 +61,7 @@ def _check(trial: Trial, data: Data) -> None:
 
 
 def _asked(
-    trials: Sequence[Trial], store: Store, workers: Workers, watch: Watch | None
+    trials: Sequence[Trial], store: Store, workers: Workers
 ) -> tuple[dict[Query, Recorded], dict[tuple, np.ndarray]]:
     """The recalls that trials go by and the scores that they rank by, each computed once.
 
@@ -73,7 +71,7 @@ def _asked(
     for query, strategy in _rankings(trials):
         wanted[query].add(strategy)
     measured, ranked = {}, {}
-    for query, recorded in query_models.run(wanted, store, workers, watch):
+    for query, recorded in query_models.run(wanted, store, workers):
         for strategy in wanted[query]:
             ranked[query, strategy] = SCORES[strategy](recorded)
         measured[query] = Recorded(recalls=recorded.recalls, val_sizes=recorded.val_sizes)
@@ -103,7 +101,7 @@ def scores_of(trials: Sequence[Trial], store: Store, device: str = "cpu") -> dic
         If two trials of one seed rank by scores of different queries.
     """
     with executors.local(device) as workers:
-        _, ranked = _asked(trials, store, workers, watch=None)
+        _, ranked = _asked(trials, store, workers)
     rows: dict[str, dict[int, np.ndarray]] = {}
     # In the order of the trials, whichever query was there first.
     for query, strategy in _rankings(trials):

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, fields, replace
 from functools import partial
-from itertools import takewhile
 
 import numpy as np
 import torch
@@ -20,7 +19,7 @@ from dropkit.scores.functions import grand
 from dropkit.scores.registry import QueryRecord
 from dropkit.store.folder import Store
 from dropkit.study import executors
-from dropkit.study.executors import Watch, Workers
+from dropkit.study.executors import Workers
 from dropkit.study.queries import Network, Query
 from dropkit.training.batches import source_of
 from dropkit.training.stacks import Stack
@@ -41,12 +40,12 @@ class Recorded(QueryRecord):
 
 
 def run(
-    queries: Iterable[Query], store: Store, workers: Workers, watch: Watch | None = None
+    queries: Iterable[Query], store: Store, workers: Workers
 ) -> Iterator[tuple[Query, Recorded]]:
     """Yield each query with what it recorded: those in the store, then others as they are trained.
 
     A short query records ``probs`` and ``grad_norms``, a long one ``target_probs`` and
-    ``correct``, both from training-mode outputs as they occur, and ``features``. Where `watch`
+    ``correct``, both from training-mode outputs as they occur, and ``features``. Where a watch
     stops the training, the finished networks of a query are in the store.
     """
     asked = dict.fromkeys(queries)
@@ -59,23 +58,20 @@ def run(
             else:
                 bar.update()
                 yield query, _record(query, arrays)
-        for query, arrays in _trained(missing, store, workers, watch):
+        for query, arrays in _trained(missing, store, workers):
             bar.update()
             yield query, _record(query, arrays)
 
 
 def _trained(
-    queries: Sequence[Query], store: Store, workers: Workers, watch: Watch | None
+    queries: Sequence[Query], store: Store, workers: Workers
 ) -> Iterator[tuple[Query, Arrays]]:
     """Yield the arrays of each query as soon as its networks are trained, and in the store."""
     parts = {query: _stored(query, store) for query in queries}
     todo = [each for query in queries for each in query.networks if each.number not in parts[query]]
     work = partial(_train, device=workers.device)
     yield from _whole(parts, queries, store)
-    jobs = _alike(todo, workers.count)
-    if watch:
-        jobs = takewhile(watch.may_start, jobs)
-    with closing(workers.do(work, jobs)) as answers:
+    with closing(workers.do(work, _alike(todo, workers.count))) as answers:
         for networks, found in answers:
             for network, arrays in zip(networks, found, strict=True):
                 parts[network.query][network.number] = arrays
@@ -83,8 +79,6 @@ def _trained(
             for network, arrays in zip(networks, found, strict=True):
                 if network.query in parts:
                     store.save_arrays(network.name, arrays)
-            if watch:
-                watch.finished(networks)
             yield from whole
 
 

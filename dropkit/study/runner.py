@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, closing
 from functools import partial
-from itertools import takewhile
 
 import numpy as np
 from tqdm import tqdm
@@ -94,26 +93,21 @@ def run(
     if todo:
         store.open()  # a store that cannot be written is found before anything is trained
         with EXECUTORS[executor](device) as workers:
-            jobs = _jobs(prepare(todo, store, workers, watch), workers.count)
             if watch:
-                jobs = takewhile(lambda job: watch.may_start([p.trial for p in job]), jobs)
-            _run(jobs, len(todo), store, workers, watch)
+                workers = executors.watched(workers, watch)
+            _run(_jobs(prepare(todo, store, workers), workers.count), len(todo), store, workers)
     return [store[trial.key] for trial in trials if not watch or trial.key in store]
 
 
-def _run(
-    jobs: Iterable[list[Prepared]], total: int, store: Store, workers: Workers, watch: Watch | None
-) -> None:
+def _run(jobs: Iterable[list[Prepared]], total: int, store: Store, workers: Workers) -> None:
     work = partial(_train, device=workers.device)
     with (
         tqdm(total=total, desc="trials", unit="trial") as bar,
         closing(workers.do(work, jobs)) as finished,
     ):
-        for trials, records in finished:
+        for _, records in finished:
             store.add(*records)
             bar.update(len(records))
-            if watch:
-                watch.finished(trials)
 
 
 def _jobs(prepared: Sequence[Prepared], workers: int) -> list[list[Prepared]]:
