@@ -1,7 +1,7 @@
 """Query models: train them on the full training set and record what recalls and scores need."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, fields, replace
 from functools import partial
@@ -67,27 +67,27 @@ def _trained(
     queries: Sequence[Query], store: Store, workers: Workers
 ) -> Iterator[tuple[Query, Arrays]]:
     """Yield the arrays of each query as soon as its networks are trained, and in the store."""
-    parts = {query: _stored(query, store) for query in queries}
-    todo = [each for query in queries for each in query.networks if each.number not in parts[query]]
-    work = partial(_train, device=workers.device)
-    yield from _whole(parts, queries, store)
-    with closing(workers.do(work, _alike(todo, workers.count))) as answers:
-        for networks, found in answers:
-            for network, arrays in zip(networks, found, strict=True):
-                parts[network.query][network.number] = arrays
-            whole = _whole(parts, dict.fromkeys(network.query for network in networks), store)
-            for network, arrays in zip(networks, found, strict=True):
-                if network.query in parts:
-                    store.save_arrays(network.name, arrays)
+    networks = [network for query in queries for network in query.networks]
+    stored = {network: store.load_arrays(network.name) for network in networks}
+    parts = {network: arrays for network, arrays in stored.items() if arrays is not None}
+    todo = _alike([network for network in networks if network not in parts], workers.count)
+    yield from _whole(queries, parts, store)
+    with closing(workers.do(partial(_train, device=workers.device), todo)) as answers:
+        for trained, found in answers:
+            parts |= zip(trained, found, strict=True)
+            whole = _whole(dict.fromkeys(network.query for network in trained), parts, store)
+            for network in trained:
+                if network in parts:
+                    store.save_arrays(network.name, parts[network])
             yield from whole
 
 
 def _whole(
-    parts: dict[Query, dict[int, Arrays]], queries: Iterable[Query], store: Store
+    queries: Iterable[Query], parts: dict[Network, Arrays], store: Store
 ) -> list[tuple[Query, Arrays]]:
     """Those of the queries that have all their networks, taken from the parts into the store."""
-    complete = [query for query in queries if len(parts[query]) == query.initialisations]
-    return [(query, _united(query, parts.pop(query), store)) for query in complete]
+    complete = [query for query in queries if parts.keys() >= set(query.networks)]
+    return [(query, _united(query, parts, store)) for query in complete]
 
 
 def lacking(queries: Iterable[Query], store: Store) -> list[Network]:
@@ -104,14 +104,9 @@ def train(networks: Iterable[Network], store: Store, device: str) -> None:
         store.save_arrays(network.name, arrays)
 
 
-def _stored(query: Query, store: Store) -> dict[int, Arrays]:
-    found = {network.number: store.load_arrays(network.name) for network in query.networks}
-    return {number: arrays for number, arrays in found.items() if arrays is not None}
-
-
-def _united(query: Query, parts: Mapping[int, Arrays], store: Store) -> Arrays:
+def _united(query: Query, parts: dict[Network, Arrays], store: Store) -> Arrays:
     """A query's arrays from those of its networks: in the store, instead of them."""
-    networks = [parts[number] for number in range(query.initialisations)]
+    networks = [parts.pop(network) for network in query.networks]
     arrays = {}
     for name in list(networks[0]):
         # Taken away as they are copied: those of a large set fill the memory.

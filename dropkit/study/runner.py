@@ -121,12 +121,11 @@ def _jobs(prepared: Sequence[Prepared], workers: int) -> list[list[Prepared]]:
         recipe = trial.recipe.at_density(trial.density)
         shape = (trial.dataset, trial.imbalance, trial.model, recipe, len(one.kept))
         groups.setdefault(shape, []).append(one)
-    shapes, jobs = list(groups), []
+    shapes = list(groups)
     if workers > 1:
         shapes.sort(key=lambda shape: -shape[-2].epochs * shape[-1])
-    for shape in shapes:
-        jobs += executors.shares(groups[shape], stack_size(shape[2]), workers)
-    return jobs
+    cut = [executors.shares(groups[shape], stack_size(shape[2]), workers) for shape in shapes]
+    return sum(cut, [])
 
 
 def _train(job: Sequence[Prepared], device: str) -> tuple[list[Trial], list[Record]]:
