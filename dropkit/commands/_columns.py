@@ -1,14 +1,17 @@
 """Columns of labels and numbers in .npy, .csv and .parquet files, named as FILE[:COLUMN]."""
 
 import csv
-import os
+import io
 import re
 from collections.abc import Iterable
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 from numpy.lib.format import open_memmap, write_array_header_1_0
+
+from dropkit.store.records import write_atomically
 
 FORMATS = "FILE.npy, FILE.csv[:COLUMN] or FILE.parquet[:COLUMN]"
 
@@ -90,18 +93,10 @@ def check_target(path: str, inputs: Iterable[str | None] = ()) -> None:
 
 def write_indices(path: str, parts: Iterable[np.ndarray], total: int) -> None:
     """Write parts of `total` indices as one .npy file, which appears only when it is whole."""
-    target = Path(path)
-    part_file = target.with_name(f"{target.name}.{os.getpid()}.part")
-    try:
-        with part_file.open("wb") as file:
-            shape = {"descr": "<i8", "fortran_order": False, "shape": (total,)}
-            write_array_header_1_0(file, shape)
-            for part in parts:
-                file.write(part.astype("<i8").tobytes())
-        os.replace(part_file, target)
-    except BaseException:
-        part_file.unlink(missing_ok=True)
-        raise
+    header = io.BytesIO()
+    write_array_header_1_0(header, {"descr": "<i8", "fortran_order": False, "shape": (total,)})
+    content = (part.astype("<i8").tobytes() for part in parts)
+    write_atomically(Path(path), chain([header.getvalue()], content))
 
 
 def _split(reference: str) -> tuple[Path, str | None]:
