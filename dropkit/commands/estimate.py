@@ -18,7 +18,6 @@ examples:
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
-    """Add what the command takes."""
     add_plan(command)
     command.add_argument(
         "--images-per-second", type=float, metavar="N", help="training speed; default: measured"

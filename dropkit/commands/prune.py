@@ -16,7 +16,6 @@ example:
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
-    """Add what the command takes."""
     _data.add_options(command)
     add = command.add_argument
     add("--density", type=float, required=True, metavar="D", help="fraction to keep, 0 < D <= 1")

@@ -14,7 +14,6 @@ example:
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
-    """Add what the command takes."""
     _data.add_options(command)
     command.add_argument(
         "--density",

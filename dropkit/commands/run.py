@@ -14,7 +14,6 @@ examples:
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
-    """Add what the command takes."""
     add_plan(command)
     command.add_argument("--store", metavar="FOLDER", help="default: $DROPKIT_STORE or ~/.cache")
     command.add_argument("--executor", default="local", help="local, processes or ray")

@@ -24,7 +24,6 @@ RECORDS = {
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
-    """Add what the command takes."""
     command.add_argument("score", nargs="?", metavar="NAME", help="the score to compute")
     for name, shape in RECORDS.items():
         command.add_argument(f"--{name.replace('_', '-')}", metavar="FILE.npy", help=shape)
