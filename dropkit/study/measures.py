@@ -14,6 +14,7 @@ from dropkit.store.records import Record
 from dropkit.study.curves import Cells, Curves, Place, at, shared_seeds
 
 Reading = Callable[[Sequence[Record], Cells], np.ndarray]
+Of = Callable[[np.ndarray], np.ndarray]
 
 
 def _recalls(records: Sequence[Record], _: Cells) -> np.ndarray:
@@ -46,14 +47,14 @@ class Measure(NamedTuple):
     """
 
     name: str
-    of: Callable[[np.ndarray], np.ndarray] | None
+    of: Of | None
     axis: str = ""
     better: int = 1
     read: Reading = _recalls
     scale: float = 100.0
 
 
-def _bias(field: str) -> Callable[[np.ndarray], np.ndarray]:
+def _bias(field: str) -> Of:
     return lambda recalls: getattr(metrics.bias(recalls), field)
 
 
@@ -101,24 +102,20 @@ def difference(
         that of ``metrics.over_seeds``. The interval of a single seed is (NaN, NaN).
     """
     if measure == "pooled":
-        found = over_seeds(lambda weights: _pooled(plus, minus, weights), len(plus[0]), level=level)
+        found = over_seeds(
+            lambda weights: _less(plus, minus, lambda rows: (weights @ rows).min(axis=-1)),
+            len(plus[0]),
+            level=level,
+        )
     else:
-        of = MEASURES[measure].of
-        values = np.mean([of(rows) for rows in plus], axis=0)
-        if minus:
-            values = values - np.mean([of(rows) for rows in minus], axis=0)
-        found = student(values, level)
+        found = student(_less(plus, minus, MEASURES[measure].of), level)
     return Difference(*(MEASURES[measure].scale * np.array(found)))
 
 
-def _pooled(
-    plus: Sequence[np.ndarray], minus: Sequence[np.ndarray], weights: np.ndarray
-) -> np.ndarray:
-    """The same of the worst class of averages by weights of the seeds, (..., S) to (...)."""
-    first, second = ([(weights @ rows).min(axis=-1) for rows in each] for each in (plus, minus))
-    if not minus:
-        return np.mean(first, axis=0)
-    return np.mean([one - other for one, other in zip(first, second, strict=True)], axis=0)
+def _less(plus: Sequence[np.ndarray], minus: Sequence[np.ndarray], of: Of) -> np.ndarray:
+    """The mean of a number of each of `plus` less that of `minus`, where there are any."""
+    first = np.mean([of(rows) for rows in plus], axis=0)
+    return first - np.mean([of(rows) for rows in minus], axis=0) if minus else first
 
 
 def contrast(
