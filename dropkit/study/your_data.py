@@ -198,7 +198,7 @@ def _trusted(
     fitted = classifier(case.classifier).fit(X_train, y_train)
     for fit in wanted:
         if fit["method"] == RANDOM:
-            kept = _random(X_train, y_train, seed)(fit["density"])
+            kept = _random(X_train, y_train, seed, fit["density"])
         else:
             source = {"estimator": classifier(case.classifier)}
             if fit["method"] == VALIDATED:
@@ -234,33 +234,28 @@ def halves(X: Floats, y: Ints, seed: int) -> list:
     return train_test_split(X, y, test_size=0.5, stratify=y, random_state=seed)
 
 
-def _random(X: Floats, y: Ints, seed: int) -> Callable[[float], tuple]:
-    order = np.random.default_rng(seed).permutation(len(y))
-
-    def pick(density: float) -> tuple:
-        part = order[: budget(len(y), density)]
-        return X[part], y[part]
-
-    return pick
+def _random(X: Floats, y: Ints, seed: int, density: float) -> Data:
+    part = np.random.default_rng(seed).permutation(len(y))[: budget(len(y), density)]
+    return X[part], y[part]
 
 
-def _samplers(case: Case, X: Floats, y: Ints, seed: int) -> dict[str, Callable[[float], tuple]]:
+def _samplers(case: Case, X: Floats, y: Ints, seed: int) -> dict[str, Callable[[float], Data]]:
     """Return what keeps a part of the data at a density, by method; of two methods, all."""
     sizes = np.bincount(y)
     model = classifier(case.classifier)
     measured = DRoPSampler(estimator=model, random_state=seed).fit(X, y)
 
-    def drop(density: float, **settings: float) -> tuple:
+    def drop(density: float, **settings: float) -> Data:
         settings |= {"recalls": measured.recalls_, "below": "keep", "random_state": seed}
         return DRoPSampler(density, **settings).fit_resample(X, y)
 
-    def sampled(sampler: type, density: float, **settings: object) -> tuple:
+    def sampled(sampler: type, density: float, **settings: object) -> Data:
         counts = equal_counts(sizes, density)
         return sampler(sampling_strategy=counts, **settings).fit_resample(X, y)
 
     return {
         **dict.fromkeys((FULL, WEIGHTED), lambda density: (X, y)),
-        RANDOM: _random(X, y, seed),
+        RANDOM: partial(_random, X, y, seed),
         BALANCED: partial(sampled, RandomUnderSampler, random_state=seed),
         NEAR_MISS: partial(sampled, NearMiss),
         HARDNESS: partial(sampled, InstanceHardnessThreshold, estimator=model, random_state=seed),
