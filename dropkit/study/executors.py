@@ -65,8 +65,8 @@ def watched(workers: Workers, watch: Watch) -> Workers:
     def do(work: Work, jobs: Iterable[Any]) -> Results:
         with closing(workers.do(work, takewhile(watch.may_start, jobs))) as answers:
             for answer in answers:
-                yield answer
                 watch.finished(answer[0])
+                yield answer
 
     return workers._replace(do=do)
 

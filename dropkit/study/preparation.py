@@ -32,15 +32,16 @@ def prepare(trials: Sequence[Trial], store: Store, workers: Workers) -> list[Pre
     Where a watch stops that, the trials whose queries are answered return. Raises ValueError for a
     data set that cannot test a class, or a pruned set too small to train on, before any training.
     """
-    sets = [trial.data for trial in trials]
-    for trial, data in zip(trials, sets, strict=True):
-        _check(trial, data)
+    draws = [(trial.dataset, trial.seed, trial.imbalance) for trial in trials]
+    sets = {draw: trial.data for draw, trial in dict(zip(draws, trials, strict=True)).items()}
+    for draw, trial in zip(draws, trials, strict=True):
+        _check(trial, sets[draw])
     measured, ranked = _asked(trials, store, workers)
     prepared = []
-    for trial, data in zip(trials, sets, strict=True):
+    for draw, trial in zip(draws, trials, strict=True):
         if measured.keys() >= set(trial.queries):
             recalls = measured.get(trial.recall_query)
-            kept = keep(trial, data, recalls, ranked.get(_ranking(trial)))
+            kept = keep(trial, sets[draw], recalls, ranked.get(_ranking(trial)))
             prepared.append(Prepared(trial, kept, recalls))
     return prepared
 
