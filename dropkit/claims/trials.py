@@ -21,7 +21,7 @@ def digits_trials(seeds: int, score_seeds: int) -> list[Trial]:
     score_seeds : int
         How many for all others.
     """
-    few = {"dataset": study.dataset_of("digits"), "densities": DENSITIES, "seeds": score_seeds}
+    few = {"dataset": study.chosen("digits")[0], "densities": DENSITIES, "seeds": score_seeds}
     many = few | {"seeds": seeds}
     compared = ["full", "random", "random+drop", "el2n", "el2n+drop", "random+el2nq"]
     mixed = [f"{s}+drop" for s in SCORES] + [f"random+{s}q" for s in SCORES[:3]]

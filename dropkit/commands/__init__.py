@@ -1,9 +1,9 @@
 """The command line, installed as ``dropkit``: one module a subcommand.
 
-A module has ``add(subparsers)``, which adds its parser and sets ``run``, a function of the parsed
-options that returns the exit status or None for 0. It imports at its top only what is quick, so
-that ``--help`` and completion answer at once, and raises ValueError or OSError with one sentence
-for what the user can mend: `main` prints it and exits with 2.
+A module has ``HELP`` and ``DESCRIPTION``, ``add_options(command)`` for its parser, and
+``run(options)``, which returns the exit status or None for 0. It imports at its top only what is
+quick, so that ``--help`` and completion answer at once, and raises ValueError or OSError with one
+sentence for what the user can mend: `main` prints it and exits with 2.
 """
 
 import argparse
@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 from dropkit import __version__
 from dropkit._common.errors import MissingExtra, needed_by
+from dropkit.commands._output import plain_warnings
 
 # Modules of dropkit.commands, in the order in which --help lists them.
 COMMANDS = ("prune", "quotas", "scores", "estimate", "run", "store")
@@ -32,7 +33,15 @@ def parser() -> argparse.ArgumentParser:
         title="commands", dest="command", metavar="COMMAND", required=True
     )
     for name in COMMANDS:
-        importlib.import_module(f"dropkit.commands.{name}").add(subparsers)
+        module = importlib.import_module(f"dropkit.commands.{name}")
+        command = subparsers.add_parser(
+            name,
+            help=module.HELP,
+            description=module.DESCRIPTION,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.add_options(command)
+        command.set_defaults(run=module.run)
     return root
 
 
@@ -40,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Exit status 0; 2 for what the user can mend, in one sentence; 130 when interrupted."""
     options = parser().parse_args(arguments)
     try:
-        with needed_by(f"dropkit {options.command}"):
+        with needed_by(f"dropkit {options.command}"), plain_warnings():
             return options.run(options) or 0
     except BrokenPipeError:  # the reader of our output, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

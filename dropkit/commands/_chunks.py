@@ -4,7 +4,7 @@ Labels come as a column: anything with a length that gives a part of itself as `
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +15,6 @@ from dropkit._common.ranking import random_keys, top_in_class
 
 CHUNK = 1 << 20  # labels in memory at a time
 Encoder = Callable[[np.ndarray], Ints]
-Progress = Callable[[int], Any]  # told how many labels were gone through since the last time
-
-
-def _untold(count: int) -> None:
-    """Tell nobody."""
 
 
 class Column(Protocol):
@@ -35,21 +30,25 @@ def spans(length: int) -> Iterator[slice]:
     return (slice(start, min(start + CHUNK, length)) for start in range(0, length, CHUNK))
 
 
-def classes_of(labels: Column, tell: Progress = _untold) -> np.ndarray:
-    """Return the sorted classes; ValueError if a label is missing or a fraction."""
-    classes = labels[0:0]
+def classes_of(labels: Column) -> tuple[np.ndarray, Ints]:
+    """Return the sorted classes and how many labels each has.
+
+    Raises ValueError if a label is missing or a fraction.
+    """
+    classes, sizes = labels[0:0], np.zeros(0, dtype=np.int64)
     for part in spans(len(labels)):
         chunk = labels[part]
         check_complete(chunk, first=part.start)
-        classes = np.union1d(classes, chunk)
-        tell(len(chunk))
+        names, counts = np.unique(chunk, return_counts=True)
+        classes, place = np.unique(np.concatenate([classes, names]), return_inverse=True)
+        sizes = np.bincount(place, np.concatenate([sizes, counts])).astype(np.int64)
     if classes.dtype.kind != "f":
-        return classes
+        return classes, sizes
     if (classes % 1).any():
         raise ValueError(
             f"{classes[classes % 1 != 0][0]} is among the labels: expected whole numbers or text"
         )
-    return classes.astype(np.int64)
+    return classes.astype(np.int64), sizes
 
 
 def encoder(classes: np.ndarray, name: str = "labels") -> Encoder:
@@ -70,19 +69,8 @@ def encoder(classes: np.ndarray, name: str = "labels") -> Encoder:
     return encode
 
 
-def class_sizes(
-    labels: Column, encode: Encoder, num_classes: int, tell: Progress = _untold
-) -> Ints:
-    """Return the number of labels of each class."""
-    sizes = np.zeros(num_classes, dtype=np.int64)
-    for part in spans(len(labels)):
-        sizes += np.bincount(encode(labels[part]), minlength=num_classes)
-        tell(part.stop - part.start)
-    return sizes
-
-
 def recalls_of(
-    labels: Column, predictions: Column, encode: Encoder, num_classes: int, tell: Progress = _untold
+    labels: Column, predictions: Column, encode: Encoder, num_classes: int
 ) -> tuple[Floats, Ints]:
     """Return each class's recall, NaN for one without labels, and its number of labels."""
     if len(labels) != len(predictions):
@@ -101,7 +89,6 @@ def recalls_of(
         codes = encode(truth)
         sizes += np.bincount(codes, minlength=num_classes)
         hits += np.bincount(codes[truth == guess], minlength=num_classes)
-        tell(len(truth))
     return np.divide(hits, sizes, out=np.full(num_classes, np.nan), where=sizes > 0), sizes
 
 
@@ -117,7 +104,7 @@ def _number(text: object) -> bool:
 
 
 def kept_at_random(
-    labels: Column, encode: Encoder, sizes: Ints, counts: Ints, seed: int, tell: Progress = _untold
+    labels: Column, encode: Encoder, sizes: Ints, counts: Ints, seed: int
 ) -> Iterator[Ints]:
     """Yield the indices that ``random+drop`` keeps for these class counts, chunk by chunk.
 
@@ -135,24 +122,17 @@ def kept_at_random(
         # A class that keeps all or nothing has no cut to search for.
         high = np.where(counts == sizes, -1.0, np.where(counts == 0, 2.0, high))
         low = np.where((counts == sizes) | (counts == 0), high, low)
-        chosen = _near_the_cut(labels, encode, low, high, counts, seed, tell)
+        chosen = _near_the_cut(labels, encode, low, high, counts, seed)
         spread = spread * 4
     for part, keys, codes in _keyed(labels, encode, seed):
         stay = keys > high[codes]
         first, last = np.searchsorted(chosen, [part.start, part.stop])
         stay[chosen[first:last] - part.start] = True
-        tell(len(keys))
         yield part.start + np.flatnonzero(stay)
 
 
 def _near_the_cut(
-    labels: Column,
-    encode: Encoder,
-    low: Floats,
-    high: Floats,
-    counts: Ints,
-    seed: int,
-    tell: Progress,
+    labels: Column, encode: Encoder, low: Floats, high: Floats, counts: Ints, seed: int
 ) -> Ints | None:
     """Return the samples to keep with keys in (low, high] of their class, or None: look wider."""
     above = np.zeros_like(counts)
@@ -161,7 +141,6 @@ def _near_the_cut(
         above += np.bincount(codes[keys > high[codes]], minlength=counts.size)
         at = np.flatnonzero((keys > low[codes]) & (keys <= high[codes]))
         near.append((part.start + at, keys[at], codes[at]))
-        tell(len(keys))
     indices, keys, codes = (np.concatenate(parts) for parts in zip(*near, strict=True))
     wanted = counts - above
     if (wanted < 0).any() or (wanted > np.bincount(codes, minlength=counts.size)).any():

@@ -1,14 +1,17 @@
 """Columns of labels and numbers in .npy, .csv and .parquet files, named as FILE[:COLUMN]."""
 
 import csv
-import os
+import io
 import re
 from collections.abc import Iterable
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 from numpy.lib.format import open_memmap, write_array_header_1_0
+
+from dropkit.store.records import write_atomically
 
 FORMATS = "FILE.npy, FILE.csv[:COLUMN] or FILE.parquet[:COLUMN]"
 
@@ -20,7 +23,7 @@ class NpyColumn:
     """
 
     def __init__(self, path: Path) -> None:
-        mapped = _mapped(path)
+        mapped = array(path)
         if mapped.ndim != 1:
             hint = ": take the argmax of probabilities" if mapped.ndim == 2 else ""
             raise ValueError(f"{path} has shape {mapped.shape}: expected (n,){hint}")
@@ -66,9 +69,16 @@ def numbers(reference: str) -> np.ndarray:
         raise ValueError(f"{reference} holds {values.dtype}: expected numbers") from None
 
 
-def array(reference: str) -> np.ndarray:
+def array(path: str | Path) -> np.memmap:
     """Return a .npy array of any shape, mapped into memory."""
-    return _mapped(Path(reference))
+    try:
+        return open_memmap(path, mode="r")
+    except ValueError as error:  # no .npy file, cut short, or Python objects
+        if "Python objects" in str(error):  # a frame's column of text is saved like this
+            raise ValueError(
+                f"{path} holds Python objects: save numbers or text, such as labels.astype(str)"
+            ) from None
+        raise ValueError(f"{path} is no .npy file of numbers or text ({error})") from None
 
 
 def check_target(path: str, inputs: Iterable[str | None] = ()) -> None:
@@ -83,34 +93,15 @@ def check_target(path: str, inputs: Iterable[str | None] = ()) -> None:
 
 def write_indices(path: str, parts: Iterable[np.ndarray], total: int) -> None:
     """Write parts of `total` indices as one .npy file, which appears only when it is whole."""
-    target = Path(path)
-    part_file = target.with_name(f"{target.name}.{os.getpid()}.part")
-    try:
-        with part_file.open("wb") as file:
-            shape = {"descr": "<i8", "fortran_order": False, "shape": (total,)}
-            write_array_header_1_0(file, shape)
-            for part in parts:
-                file.write(part.astype("<i8").tobytes())
-        os.replace(part_file, target)
-    except BaseException:
-        part_file.unlink(missing_ok=True)
-        raise
+    header = io.BytesIO()
+    write_array_header_1_0(header, {"descr": "<i8", "fortran_order": False, "shape": (total,)})
+    content = (part.astype("<i8").tobytes() for part in parts)
+    write_atomically(Path(path), chain([header.getvalue()], content))
 
 
 def _split(reference: str) -> tuple[Path, str | None]:
     found = re.fullmatch(r"(.+\.(?:csv|parquet)):(.+)", reference)
     return (Path(found[1]), found[2]) if found else (Path(reference), None)
-
-
-def _mapped(path: Path) -> np.memmap:
-    try:
-        return open_memmap(path, mode="r")
-    except ValueError as error:  # no .npy file, cut short, or Python objects
-        if "Python objects" in str(error):  # a frame's column of text is saved like this
-            raise ValueError(
-                f"{path} holds Python objects: save numbers or text, such as labels.astype(str)"
-            ) from None
-        raise ValueError(f"{path} is no .npy file of numbers or text ({error})") from None
 
 
 def _csv_column(path: Path, name: str | None) -> np.ndarray:

@@ -1,17 +1,18 @@
 """What ``prune`` and ``quotas`` share: the options that name the data, and recalls from them."""
 
 import argparse
-import sys
-import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from dropkit.commands._output import print_rows
 
 if TYPE_CHECKING:
     import numpy as np
 
     from dropkit.commands._chunks import Column, Encoder
+    from dropkit.pruning import ClassTable
 
 FILE_FORMATS = """\
 files:
@@ -37,9 +38,8 @@ class Data(NamedTuple):
     val_sizes: "np.ndarray"
 
 
-def add_data_options(command: argparse.ArgumentParser) -> None:
+def add_options(command: argparse.ArgumentParser) -> None:
     """Add the options that `read` uses and `class_table` takes."""
-    command.formatter_class = argparse.RawDescriptionHelpFormatter
     command.epilog = FILE_FORMATS
     add = command.add_argument
     add("--labels", required=True, metavar="FILE", help="class of each training sample")
@@ -79,39 +79,51 @@ class Bar(Protocol):
     def update(self, n: int) -> object: ...
 
 
+class Watched:
+    """A column that tells a bar what is read of it."""
+
+    def __init__(self, column: "Column", bar: Bar):
+        self.column, self.bar = column, bar
+
+    def __len__(self) -> int:
+        return len(self.column)
+
+    def __getitem__(self, part: slice) -> "np.ndarray":
+        found = self.column[part]
+        self.bar.update(len(found))
+        return found
+
+
 def read(options: argparse.Namespace, bar: Bar) -> Data:
     """Return the classes of the labels and their recalls; ValueError for data that do not fit."""
     from dropkit._common.labels import check_predictions
-    from dropkit.commands._chunks import CHUNK, class_sizes, classes_of, encoder, recalls_of
+    from dropkit.commands._chunks import CHUNK, classes_of, encoder, recalls_of
     from dropkit.commands._columns import column, numbers
 
     if options.rows < 0:
         raise ValueError(f"--rows is {options.rows}: it must be a number of classes, or 0 for all")
     if options.val_labels and options.recalls:
         raise ValueError("--val-labels go with --predictions: recalls are already measured")
-    labels = column(options.labels)
-    bar.total = 4 * len(labels)  # the passes of a whole run
-    classes = classes_of(labels, bar.update)
+    labels = Watched(column(options.labels), bar)
+    measured = options.predictions and not options.val_labels
+    bar.total = len(labels) * (4 if measured else 3)  # how often a whole run reads them
+    classes, sizes = classes_of(labels)
     encode = encoder(classes, options.labels)
-    if options.predictions and not options.val_labels:
-        predictions = column(options.predictions)
-        recalls, sizes = recalls_of(labels, predictions, encode, classes.size, bar.update)
-        check_predictions(predictions[:CHUNK], classes)
+    if options.recalls:
+        recalls = numbers(options.recalls)
+        if recalls.shape != classes.shape:
+            raise ValueError(
+                f"{options.recalls} has {recalls.size} recalls and {options.labels} "
+                f"{classes.size} classes: expected one recall a class"
+            )
         return Data(labels, encode, classes, sizes, recalls, sizes)
-    sizes = class_sizes(labels, encode, classes.size, bar.update)
-    if options.predictions:
-        truth, predictions = column(options.val_labels), column(options.predictions)
-        known = encoder(classes, options.val_labels)
-        recalls, val_sizes = recalls_of(truth, predictions, known, classes.size)
-        check_predictions(predictions[:CHUNK], classes)
-        return Data(labels, encode, classes, sizes, recalls, val_sizes)
-    recalls = numbers(options.recalls)
-    if recalls.shape != classes.shape:
-        raise ValueError(
-            f"{options.recalls} has {recalls.size} recalls and {options.labels} "
-            f"{classes.size} classes: expected one recall a class"
-        )
-    return Data(labels, encode, classes, sizes, recalls, sizes)
+    truth, known = labels, encode
+    if options.val_labels:
+        truth, known = column(options.val_labels), encoder(classes, options.val_labels)
+    predictions = column(options.predictions)
+    recalls, val_sizes = recalls_of(truth, predictions, known, classes.size)
+    check_predictions(predictions[:CHUNK], classes)
+    return Data(labels, encode, classes, sizes, recalls, val_sizes)
 
 
 @contextmanager
@@ -129,33 +141,36 @@ def progress() -> Iterator[Bar]:
         yield bar
 
 
-@contextmanager
-def plain_warnings() -> Iterator[None]:
-    """Print warnings to stderr as one sentence each."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("always")
-        warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)
-        yield
+def kept_of_each_class(
+    data: Data, options: argparse.Namespace, density: float, **minimum
+) -> "ClassTable":
+    """Return what each class keeps at a density; the `minimum` is that of ``class_table``."""
+    from dropkit.pruning import class_table
+
+    return class_table(
+        data.classes,
+        data.sizes,
+        data.recalls,
+        density,
+        smoothing=options.smoothing,
+        val_sizes=data.val_sizes,
+        **minimum,
+    )
 
 
-def shown(data: Data, rows: int) -> "np.ndarray":
-    """Return the indices of the classes to print: all in order, or the `rows` of lowest recall."""
+def print_classes(data: Data, rows: int, columns: Mapping[str, "np.ndarray"]) -> None:
+    """Print what is known of the `rows` classes of lowest recall, 0 for all, and the columns."""
     import numpy as np
 
-    if rows == 0 or rows >= data.classes.size:
-        return np.arange(data.classes.size)
-    unknown_first = np.nan_to_num(data.recalls, nan=-1)
-    return np.argsort(unknown_first, kind="stable")[:rows]
-
-
-def print_table(headers: list[str], columns: list[list[str]], hidden: int) -> None:
-    """Print columns, the first to the left and the others to the right."""
-    widths = [max(map(len, [head, *cells])) for head, cells in zip(headers, columns, strict=True)]
-    for row in [headers, *zip(*columns, strict=True)]:
-        first, *others = (
-            cell.rjust(width) if i else cell.ljust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        print("  ".join([first, *others]).rstrip())
-    if hidden:
+    some = np.arange(data.classes.size)
+    if 0 < rows < some.size:
+        unknown_first = np.nan_to_num(data.recalls, nan=-1)
+        some = np.argsort(unknown_first, kind="stable")[:rows]
+    shown = {"class": data.classes, "size": data.sizes, "recall": data.recalls, **columns}
+    cells = [
+        [f"{value:.4f}" if isinstance(value, float) else value for value in values[some].tolist()]
+        for values in shown.values()
+    ]
+    print_rows([list(shown), *zip(*cells, strict=True)])
+    if hidden := data.classes.size - some.size:
         print(f"... and {hidden:,} classes of higher recall (--rows 0 prints all)")

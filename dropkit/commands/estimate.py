@@ -4,6 +4,7 @@ import argparse
 
 from dropkit.commands.run import add_plan, check_threads
 
+HELP = "what a plan will cost"
 DESCRIPTION = """\
 Say how many networks and images a plan trains on, and how long that takes.
 
@@ -16,19 +17,11 @@ examples:
 """
 
 
-def add(subparsers: argparse._SubParsersAction) -> None:
-    """Register the command."""
-    command = subparsers.add_parser(
-        "estimate",
-        help="what a plan will cost",
-        description=DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def add_options(command: argparse.ArgumentParser) -> None:
     add_plan(command)
     command.add_argument(
         "--images-per-second", type=float, metavar="N", help="training speed; default: measured"
     )
-    command.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> None:

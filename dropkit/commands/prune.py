@@ -2,15 +2,9 @@
 
 import argparse
 
-from dropkit.commands._data import (
-    add_data_options,
-    plain_warnings,
-    print_table,
-    progress,
-    read,
-    shown,
-)
+from dropkit.commands import _data
 
+HELP = "choose which samples of a data set to keep"
 DESCRIPTION = """\
 Choose the samples to train on: at random, with more of the classes that are hard to predict
 (Random+DRoP). Prints what each class keeps and writes the indices of the samples, counted from 0
@@ -21,12 +15,8 @@ example:
 """
 
 
-def add(subparsers: argparse._SubParsersAction) -> None:
-    """Register the command."""
-    command = subparsers.add_parser(
-        "prune", help="choose which samples of a data set to keep", description=DESCRIPTION
-    )
-    add_data_options(command)
+def add_options(command: argparse.ArgumentParser) -> None:
+    _data.add_options(command)
     add = command.add_argument
     add("--density", type=float, required=True, metavar="D", help="fraction to keep, 0 < D <= 1")
     add("--out", required=True, metavar="FILE.npy", help="where to write the indices kept")
@@ -44,7 +34,6 @@ def add(subparsers: argparse._SubParsersAction) -> None:
         help="for a class under the minimum: warn, stop, or keep the minimum (default: warn)",
     )
     add("--seed", type=int, default=0, help="of the random choice (default: 0)")
-    command.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -52,38 +41,16 @@ def run(options: argparse.Namespace) -> None:
     from dropkit._common.checks import check_density
     from dropkit.commands._chunks import kept_at_random
     from dropkit.commands._columns import check_target, write_indices
-    from dropkit.pruning import class_table
 
     check_density(options.density, zero=False)
     inputs = [options.labels, options.predictions, options.recalls, options.val_labels]
     check_target(options.out, inputs)
-    with progress() as bar, plain_warnings():
-        data = read(options, bar)
-        table = class_table(
-            data.classes,
-            data.sizes,
-            data.recalls,
-            options.density,
-            smoothing=options.smoothing,
-            val_sizes=data.val_sizes,
-            minimum=options.minimum,
-            below=options.below,
+    with _data.progress() as bar:
+        data = _data.read(options, bar)
+        table = _data.kept_of_each_class(
+            data, options, options.density, minimum=options.minimum, below=options.below
         )
-        total = int(table.counts.sum())
-        kept = kept_at_random(
-            data.labels, data.encode, data.sizes, table.counts, options.seed, bar.update
-        )
-        write_indices(options.out, kept, total)
-    some = shown(data, options.rows)
-    print_table(
-        ["class", "size", "recall", "density", "kept"],
-        [
-            [str(name) for name in table.classes[some]],
-            [str(size) for size in table.sizes[some]],
-            [f"{recall:.4f}" for recall in table.recalls[some]],
-            [f"{density:.4f}" for density in table.densities[some]],
-            [str(count) for count in table.counts[some]],
-        ],
-        hidden=data.classes.size - some.size,
-    )
-    print(f"{total:,} of {len(data.labels):,} samples kept in {options.out}")
+        kept = kept_at_random(data.labels, data.encode, data.sizes, table.counts, options.seed)
+        write_indices(options.out, kept, int(table.counts.sum()))
+    _data.print_classes(data, options.rows, {"density": table.densities, "kept": table.counts})
+    print(f"{table.counts.sum():,} of {len(data.labels):,} samples kept in {options.out}")

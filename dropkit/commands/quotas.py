@@ -2,15 +2,9 @@
 
 import argparse
 
-from dropkit.commands._data import (
-    add_data_options,
-    plain_warnings,
-    print_table,
-    progress,
-    read,
-    shown,
-)
+from dropkit.commands import _data
 
+HELP = "print what each class would keep"
 DESCRIPTION = """\
 Print how many samples DRoP would keep of each class at one or several densities, and choose none.
 
@@ -19,12 +13,8 @@ example:
 """
 
 
-def add(subparsers: argparse._SubParsersAction) -> None:
-    """Register the command."""
-    command = subparsers.add_parser(
-        "quotas", help="print what each class would keep", description=DESCRIPTION
-    )
-    add_data_options(command)
+def add_options(command: argparse.ArgumentParser) -> None:
+    _data.add_options(command)
     command.add_argument(
         "--density",
         type=float,
@@ -33,38 +23,18 @@ def add(subparsers: argparse._SubParsersAction) -> None:
         metavar="D",
         help="fractions to keep, each 0 < D <= 1",
     )
-    command.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> None:
     """Print one column of counts a density."""
     from dropkit._common.checks import check_density
-    from dropkit.pruning import class_table
 
     for density in options.density:
         check_density(density, zero=False)
-    with progress() as bar, plain_warnings():
-        data = read(options, bar)
-        tables = [
-            class_table(
-                data.classes,
-                data.sizes,
-                data.recalls,
-                density,
-                smoothing=options.smoothing,
-                val_sizes=data.val_sizes,
-            )
+    with _data.progress() as bar:
+        data = _data.read(options, bar)
+        counts = {
+            f"kept at {density:g}": _data.kept_of_each_class(data, options, density).counts
             for density in options.density
-        ]
-    some = shown(data, options.rows)
-    counts = [[str(count) for count in table.counts[some]] for table in tables]
-    print_table(
-        ["class", "size", "recall", *(f"kept at {density:g}" for density in options.density)],
-        [
-            [str(name) for name in data.classes[some]],
-            [str(size) for size in data.sizes[some]],
-            [f"{recall:.4f}" for recall in data.recalls[some]],
-            *counts,
-        ],
-        hidden=data.classes.size - some.size,
-    )
+        }
+    _data.print_classes(data, options.rows, counts)

@@ -2,6 +2,7 @@
 
 import argparse
 
+HELP = "run the trials of a plan"
 DESCRIPTION = """\
 Train what a store lacks of a plan; a run that was stopped goes on where it was.
 
@@ -12,20 +13,12 @@ examples:
 """
 
 
-def add(subparsers: argparse._SubParsersAction) -> None:
-    """Register the command."""
-    command = subparsers.add_parser(
-        "run",
-        help="run the trials of a plan",
-        description=DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def add_options(command: argparse.ArgumentParser) -> None:
     add_plan(command)
     command.add_argument("--store", metavar="FOLDER", help="default: $DROPKIT_STORE or ~/.cache")
     command.add_argument("--executor", default="local", help="local, processes or ray")
     command.add_argument("--address", help="of the Ray cluster; default: $RAY_ADDRESS")
     command.add_argument("--minutes", type=float, help="begin nothing that would take longer")
-    command.set_defaults(run=run)
 
 
 def add_plan(command: argparse.ArgumentParser) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 
+HELP = "list the pruning scores, or compute one"
 DESCRIPTION = """\
 List the pruning scores and what each needs, or compute one of them for samples whose query model
 was recorded in .npy files. Higher scores are kept.
@@ -22,19 +23,11 @@ RECORDS = {
 }
 
 
-def add(subparsers: argparse._SubParsersAction) -> None:
-    """Register the command."""
-    command = subparsers.add_parser(
-        "scores",
-        help="list the pruning scores, or compute one",
-        description=DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("score", nargs="?", metavar="NAME", help="the score to compute")
     for name, shape in RECORDS.items():
         command.add_argument(f"--{name.replace('_', '-')}", metavar="FILE.npy", help=shape)
     command.add_argument("--out", metavar="FILE.npy", help="where to write the (n,) scores")
-    command.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> None:

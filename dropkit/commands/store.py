@@ -4,20 +4,24 @@ import argparse
 import json
 import sys
 import warnings
-from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from dropkit.commands._output import plain_warnings, print_rows
 
 if TYPE_CHECKING:  # NumPy and PyTorch load when a command runs, not for --help
     from dropkit.store.folder import Store
     from dropkit.store.records import Record
+    from dropkit.study.rerun import Verified
 
 
-def add(subparsers: argparse._SubParsersAction) -> None:
-    """Register the command."""
-    about = "look at stored trials, check, publish or unite them"
-    command = subparsers.add_parser("store", help=about, description=about.capitalize() + ".")
+HELP = "look at stored trials, check, publish or unite them"
+DESCRIPTION = HELP.capitalize() + "."
+
+
+def add_options(command: argparse.ArgumentParser) -> None:
+    """Add the actions, each with what it takes."""
     actions = command.add_subparsers(title="actions", metavar="ACTION", required=True)
 
     _action(actions, "ls", run_ls, "list what is stored, a line a protocol")
@@ -59,39 +63,38 @@ def _action(
     parser.add_argument("--store", type=Path, metavar="FOLDER", help=where)
     if filters:
         parser.add_argument("--dataset", metavar="NAME", help="only trials on this data set")
-    parser.set_defaults(run=run)
+    parser.set_defaults(action=run)
     return parser
+
+
+def run(options: argparse.Namespace) -> int | None:
+    """Do what was asked for."""
+    return options.action(options)
 
 
 def run_ls(options: argparse.Namespace) -> None:
     """Print one line a data set, model and protocol."""
-    with _warnings_in_words():
-        store = _opened(options.store)
+    store = _opened(options.store)
     groups: dict[tuple, list[Record]] = {}
     for record in _chosen(store, options.dataset):
         trial = record["trial"]
         groups.setdefault((trial["dataset"], trial["model"], trial["protocol"]), []).append(record)
     lines = [("data set", "model", "protocol", "trials", "densities", "seeds", "seconds", "last")]
     for group, records in sorted(groups.items()):
-        seen = {name: {r["trial"][name] for r in records} for name in ("density", "seed")}
+        densities, seeds = (
+            len({record["trial"][name] for record in records}) for name in ("density", "seed")
+        )
         seconds = sum(record["seconds"] for record in records)
         last = max(record["provenance"]["time"] for record in records)[:16].replace("T", " ")
-        counts = (len(records), len(seen["density"]), len(seen["seed"]))
-        lines.append((*group, *map(str, counts), f"{seconds:.0f}", last))
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for line in lines if groups else []:
-        cells = [
-            cell.ljust(width) if place in (0, 1, 2) else cell.rjust(width)
-            for place, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ]
-        print("  ".join(cells))
+        lines.append((*group, len(records), densities, seeds, f"{seconds:.0f}", last))
+    if groups:
+        print_rows(lines, left=3)
     print(f"{sum(map(len, groups.values())):,} trials in {store.path}")
 
 
 def run_show(options: argparse.Namespace) -> None:
     """Print each record as indented JSON."""
-    with _warnings_in_words():
-        store = _opened(options.store)
+    store = _opened(options.store)
     for start in options.keys:
         found = [record for record in store if record["key"].startswith(start)]
         if len(found) != 1:
@@ -109,8 +112,7 @@ def run_export(options: argparse.Namespace) -> None:
 
     if options.file.suffix not in (".jsonl", ".csv"):
         raise ValueError(f"the file must end in .jsonl or .csv, got {str(options.file)!r}")
-    with _warnings_in_words():
-        store = _opened(options.store)
+    store = _opened(options.store)
     records = sorted(_chosen(store, options.dataset), key=lambda record: record["key"])
     if options.file.suffix == ".csv":
         write_atomically(options.file, tidy_table.to_csv(records).encode())
@@ -127,10 +129,9 @@ def run_merge(options: argparse.Namespace) -> int:
     target = options.store or default_path()
     for folder in options.sources:
         _check_folder(folder)
-    with _warnings_in_words():
-        found = merging.conflicts([target, *options.sources])
-        store = Store(target)
+    found = merging.conflicts([target, *options.sources])
     with warnings.catch_warnings(action="ignore"):  # said above
+        store = Store(target)
         added = merging.merge(store, options.sources)
     store.close()
     for conflict in found:
@@ -145,7 +146,7 @@ def run_verify(options: argparse.Namespace) -> int:
 
     _check_at_least_0("--sample", options.sample)
     _check_at_least_0("--tolerance", options.tolerance)
-    with _warnings_in_words() as caught:
+    with plain_warnings() as said:
         store = _opened(options.store)
         arrays = [store.load_arrays(name) is not None for name in store.array_names()]
     with warnings.catch_warnings(action="ignore"):  # said above
@@ -153,10 +154,10 @@ def run_verify(options: argparse.Namespace) -> int:
     for conflict in found:
         print(f"conflict: {conflict}", file=sys.stderr)
     print(f"{_counted(store)} and {sum(arrays):,} query records in {store.path}")
-    print(f"damaged or foreign parts: {len(caught):,}; records of two results: {len(found):,}")
+    print(f"damaged or foreign parts: {len(said):,}; records of two results: {len(found):,}")
     chosen = _chosen(store, options.dataset, ("trial", "fit"))
     failed = _run_again(chosen, options) if options.sample else 0
-    return 1 if caught or found or failed else 0
+    return 1 if said or found or failed else 0
 
 
 def _run_again(records: list["Record"], options: argparse.Namespace) -> int:
@@ -186,7 +187,7 @@ def _counted(records: Iterable["Record"]) -> str:
     return f"{trials:,} trials" + (f", {fits:,} fits" if fits else "")
 
 
-def _described(verified) -> str:
+def _described(verified: "Verified") -> str:
     stored = verified.stored
     made = stored.get("trial") or stored["fit"]
     what = made["protocol"] if "trial" in stored else f"{made['classifier']} {made['method']}"
@@ -223,13 +224,3 @@ def _chosen(
         known = ", ".join(sorted(set(map(_data_set, records)))) or "none"
         raise ValueError(f"no trial on data set {dataset!r} in {store.path}; it has {known}")
     return chosen
-
-
-@contextmanager
-def _warnings_in_words() -> Iterator[Iterable]:
-    """Warnings on stderr as sentences, without the place in the code; they can be counted after."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        yield caught
-    for warning in caught:
-        print(f"warning: {warning.message}", file=sys.stderr)

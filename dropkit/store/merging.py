@@ -24,25 +24,18 @@ def conflicts(folders: Iterable[Path]) -> list[Conflict]:
     """Return where records of the folders give one trial another result than the first such record.
 
     When, where and how fast a result was made does not count.
-
-    Parameters
-    ----------
-    folders : iterable of Path
-        Stores; of a trial the first of them has the result that the others are compared with.
     """
     first: dict[str, tuple[Path, Record]] = {}
     found = []
     for folder in folders:
         for file, record in read(folder):
-            kept, known = first.setdefault(record["key"], (file, result(record)))
-            if differing := _differing(known, result(record)):
-                found.append(Conflict(record["key"], kept, file, differing))
+            other = result(record)
+            kept, known = first.setdefault(record["key"], (file, other))
+            if known != other:
+                names = sorted(known.keys() | other.keys())
+                fields = [name for name in names if known.get(name) != other.get(name)]
+                found.append(Conflict(record["key"], kept, file, fields))
     return found
-
-
-def _differing(first: Record, second: Record) -> list[str]:
-    names = sorted(first.keys() | second.keys())
-    return [name for name in names if first.get(name) != second.get(name)]
 
 
 def merge(store: Store, sources: Iterable[Path]) -> int:

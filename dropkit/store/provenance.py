@@ -11,19 +11,9 @@ from dropkit._common import machine
 
 
 def provenance(device: str = "cpu", package: str = "torch") -> dict[str, str | None]:
-    """Return the versions, git commit, device and time of a run.
+    """Return dropkit's version and that of the package that trained, commit, device and UTC time.
 
-    Parameters
-    ----------
-    device : str
-        "cpu", or what PyTorch calls an accelerator.
-    package : str
-        What trained: its version stands beside dropkit's.
-
-    Returns
-    -------
-    dict of str
-        The commit is None outside a checkout; the time is in UTC.
+    The commit is None outside a checkout; `device` is "cpu", or what PyTorch calls an accelerator.
     """
     return {
         "dropkit": dropkit.__version__,

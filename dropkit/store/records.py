@@ -82,10 +82,7 @@ def lines(records: Iterable[Record]) -> bytes:
 def read(folder: Path) -> Iterator[tuple[Path, Record]]:
     """Every record in a folder's files, by file name, with its file; none if there is no folder.
 
-    Raises
-    ------
-    StoreError
-        If the folder or a file of it cannot be read, or is in a form of a later version.
+    Raises StoreError if one of them cannot be read, or is in a form of a later version.
     """
     for file in _files(folder):
         for record in _read(file):
@@ -152,27 +149,25 @@ def _parsed(text: bytes) -> Record | None:
     return record if record.get("form", FORM) == FORM else None
 
 
-def write_atomically(file: Path, content: bytes) -> None:
-    """Write a file that is there whole or not at all.
+def write_atomically(file: Path, content: bytes | Iterable[bytes]) -> None:
+    """Write bytes, or parts of them, to a file that is there whole or not at all.
 
-    Raises
-    ------
-    StoreError
-        If the folder cannot be written.
+    Raises StoreError if it cannot be written.
     """
     spare = file.with_name(f".{file.name}.{uuid.uuid4().hex}")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with spare.open("wb") as stream:
-            stream.write(content)
+            stream.writelines([content] if isinstance(content, bytes) else content)
             stream.flush()
             os.fsync(stream.fileno())
         spare.replace(file)
         sync_folder(file.parent)
     except OSError as error:
+        raise StoreError(f"cannot write {file}: {error}") from error
+    finally:
         with suppress(OSError):
             spare.unlink(missing_ok=True)
-        raise StoreError(f"cannot write {file}: {error}") from error
 
 
 def sync_folder(folder: Path) -> None:

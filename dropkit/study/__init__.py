@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from dropkit.study.trials import (
         Trial as Trial,
         chosen as chosen,
-        dataset_of as dataset_of,
         grid as grid,
     )
 

@@ -68,7 +68,6 @@ def arrange(records: Iterable[Record]) -> dict[Setting, Cells]:
     Returns
     -------
     dict of Setting to Cells
-        Cells lead from label to density to seed to the record.
     """
     found: dict[Setting, Cells] = {}
     for record in records:
@@ -210,10 +209,9 @@ def shared_seeds(cells: Cells, places: Sequence[Place]) -> list[int]:
 
 
 def from_largest(cells: Cells, labels: Iterable[str], density: float) -> dict[str, np.ndarray]:
-    """Return recalls (S, K) of each label, classes from each seed's largest to its smallest.
+    """Return recalls (S, K) of the labels that have any, each seed's largest class first.
 
-    At one density, full data at their own; classes of one size stand in their order. Labels
-    without records are left out.
+    Full data stand at every density; classes of one size stand in their order.
     """
     found = {}
     for label in labels:

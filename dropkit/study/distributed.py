@@ -33,13 +33,7 @@ PATIENCE = timedelta(days=2)  # with a process that trains one query network mor
 
 @contextmanager
 def group(device: str) -> Iterator[torch.device]:
-    """The group of processes that ``torchrun`` has started, and this one's device.
-
-    Raises
-    ------
-    ValueError
-        If this process was not started by ``torchrun``.
-    """
+    """The group of processes that ``torchrun`` has started: this one's device."""
     if "LOCAL_RANK" not in os.environ:
         raise ValueError(
             "start it by torchrun: torchrun --nproc-per-node=2 -m dropkit.study.distributed"
@@ -58,11 +52,6 @@ def run(trials: Sequence[Trial], store: Store, device: torch.device) -> None:
     """Train the trials that the store lacks, one after another; the first process stores them.
 
     Checkpoints are kept beside the records until a trial is stored.
-
-    Raises
-    ------
-    ValueError, StoreError
-        As ``over_processes.train`` and ``study.run`` do.
     """
     first = dist.get_rank() == 0
     # Asked of one process: another may read the folder a moment later, and see more.

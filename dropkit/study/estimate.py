@@ -28,21 +28,12 @@ SECONDS = 5.0  # of measuring
 
 @dataclass(frozen=True)
 class Size:
-    """How large a data set is; ``PUBLISHED`` has those that need not be loaded for it.
+    """How large a data set is; ``PUBLISHED`` has those that need not be loaded for it."""
 
-    Parameters
-    ----------
-    train, smallest : int
-        Training samples, and those of the smallest class.
-    classes : int
-    shape : ints
-        Of a sample.
-    """
-
-    train: int
-    smallest: int
+    train: int  # training samples
+    smallest: int  # those of the smallest class
     classes: int
-    shape: tuple[int, ...]
+    shape: tuple[int, ...]  # of a sample
 
 
 @dataclass(frozen=True)
@@ -50,21 +41,13 @@ class Cost:
     """Networks to be trained, and the images that they train on, counted each time.
 
     Queries are shared by trials. Evaluation, and the gradient norms of GraNd, come on top.
-
-    Parameters
-    ----------
-    trials, queries : int
-    trial_images, query_images : int
-        Of a query those of all its initialisations.
-    record : int
-        Bytes that the largest query records.
     """
 
     trials: int
     queries: int
     trial_images: int
-    query_images: int
-    record: int
+    query_images: int  # by all their initialisations
+    record: int  # bytes of the largest query
 
     @property
     def images(self) -> int:
@@ -88,13 +71,7 @@ PUBLISHED = {
 
 
 def size(dataset: str) -> Size:
-    """Return the size of a data set; one that is not published is loaded.
-
-    Raises
-    ------
-    ValueError
-        As ``datasets.load`` does.
-    """
+    """Return the size of a data set; one that is not published is loaded."""
     if dataset in PUBLISHED:
         return PUBLISHED[dataset]
     data = datasets.load(dataset)

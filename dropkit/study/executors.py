@@ -19,9 +19,9 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from multiprocessing import connection, get_context, parent_process
 from typing import Any, NamedTuple, Protocol
 
@@ -41,15 +41,7 @@ class ExecutorError(OSError):
 
 
 class Workers(NamedTuple):
-    """How many workers there are, the device that each has, and what lets them do jobs.
-
-    Attributes
-    ----------
-    count : int
-    device : str
-    do : callable
-        Takes a function and jobs for it, and yields its answers.
-    """
+    """How many workers there are, the device that each has, and what lets them do jobs."""
 
     count: int
     device: str
@@ -59,13 +51,24 @@ class Workers(NamedTuple):
 class Watch(Protocol):
     """What sees groups of networks being trained, and may end that early.
 
-    It is asked before each group that ``local`` begins; by other executors about all of them before
-    the first.
+    ``local`` asks it before each group, others about all of them before the first.
     """
 
-    def may_start(self, networks: Sequence[Any]) -> bool: ...
+    def may_start(self, job: Any) -> bool: ...
 
     def finished(self, networks: Sequence[Any]) -> None: ...
+
+
+def watched(workers: Workers, watch: Watch) -> Workers:
+    """The same workers for jobs that are watched: what is first in an answer is finished."""
+
+    def do(work: Work, jobs: Iterable[Any]) -> Results:
+        with closing(workers.do(work, takewhile(watch.may_start, jobs))) as answers:
+            for answer in answers:
+                watch.finished(answer[0])
+                yield answer
+
+    return workers._replace(do=do)
 
 
 def shares(units: Sequence[Any], most: int, workers: int) -> list[list[Any]]:
@@ -82,13 +85,7 @@ def shares(units: Sequence[Any], most: int, workers: int) -> list[list[Any]]:
 
 @contextmanager
 def local(device: str = "cpu") -> Iterator[Workers]:
-    """Do the jobs one after another in this process.
-
-    Raises
-    ------
-    ValueError
-        For a device that is not there.
-    """
+    """Do the jobs one after another in this process; ValueError for a device that is not there."""
     from dropkit.training import devices  # here, for it imports torch, which takes seconds
 
     yield Workers(1, str(devices.resolve(device)), _here)
@@ -101,15 +98,7 @@ def _here(work: Work, jobs: Iterable[Any]) -> Results:
 
 @contextmanager
 def processes(device: str = "cpu") -> Iterator[Workers]:
-    """Do the jobs in one process a core, or one a GPU.
-
-    Raises
-    ------
-    ValueError
-        For a device that is not there.
-    ExecutorError
-        From ``do``, if a job's workers died at every attempt.
-    """
+    """Do the jobs in one process a core, or one a GPU; errors as of ``local`` and ``on_ray``."""
     from dropkit.training import devices
 
     own = devices.resolve(device)

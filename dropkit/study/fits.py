@@ -29,21 +29,14 @@ Settings = Mapping[str, Any]  # of one fit, as JSON has them
 Measured = Mapping[str, np.ndarray]  # what came out, by name
 
 
-def described(wanted: Iterable[Settings]) -> list[dict[str, Any]]:
-    """Return all that each fit's key is hashed from: its settings, and what measures them here.
+def described(wanted: Iterable[Settings]) -> list[tuple[str, Settings]]:
+    """Return each fit's key and what it is hashed from: the settings, and what measures them here.
 
-    Raises
-    ------
-    PackageNotFoundError
-        Where one of the packages is not installed.
+    Raises PackageNotFoundError where one of the packages is not installed.
     """
     packages = {package: version(package) for package in PACKAGES}  # slow to find, so once
-    return [{**settings, "version": VERSION, "packages": packages} for settings in wanted]
-
-
-def name(config: Mapping[str, Any]) -> str:
-    """Return the key of a fit that is ``described``."""
-    return key({"fit": config})
+    configs = [{**settings, "version": VERSION, "packages": packages} for settings in wanted]
+    return [(key({"fit": config}), config) for config in configs]
 
 
 def digest(X: Floats, y: Ints) -> str:
@@ -60,38 +53,23 @@ def recorded(
     measure: Callable[[Sequence[Settings]], Iterable[Measured]],
     store: Store,
 ) -> list[Record]:
-    """Return the records of fits, in their order.
-
-    Parameters
-    ----------
-    wanted : sequence of mappings
-        The settings of each fit.
-    measure : callable
-        From the settings of those that the store lacks, if there are any, to what came out of each.
-    store : Store
-
-    Raises
-    ------
-    StoreError
-        If the store cannot be written.
-    """
-    configs = described(wanted)
-    keys = list(map(name, configs))
-    missing = [number for number, each in enumerate(keys) if each not in store]
+    """Return the records of fits, in their order; `measure` is given those that the store lacks."""
+    named = described(wanted)
+    missing = {name: config for name, config in named if name not in store}
     if missing:
         began = time.perf_counter()
-        results = list(measure([wanted[number] for number in missing]))
+        results = list(measure(list(missing.values())))
         common = {
             "seconds": round((time.perf_counter() - began) / len(missing), 3),
             "provenance": provenance(package="scikit-learn"),
         }
         store.add(
             *(
-                {"key": keys[number], "fit": configs[number], **plain(result), **common}
-                for number, result in zip(missing, results, strict=True)
+                {"key": name, "fit": config, **plain(result), **common}
+                for (name, config), result in zip(missing.items(), results, strict=True)
             )
         )
-    return [store[each] for each in keys]
+    return [store[name] for name, _ in named]
 
 
 def plain(result: Measured) -> dict[str, list[float]]:

@@ -14,6 +14,7 @@ from dropkit.store.records import Record
 from dropkit.study.curves import Cells, Curves, Place, at, shared_seeds
 
 Reading = Callable[[Sequence[Record], Cells], np.ndarray]
+Of = Callable[[np.ndarray], np.ndarray]
 
 
 def _recalls(records: Sequence[Record], _: Cells) -> np.ndarray:
@@ -46,14 +47,14 @@ class Measure(NamedTuple):
     """
 
     name: str
-    of: Callable[[np.ndarray], np.ndarray] | None
+    of: Of | None
     axis: str = ""
     better: int = 1
     read: Reading = _recalls
     scale: float = 100.0
 
 
-def _bias(field: str) -> Callable[[np.ndarray], np.ndarray]:
+def _bias(field: str) -> Of:
     return lambda recalls: getattr(metrics.bias(recalls), field)
 
 
@@ -101,24 +102,20 @@ def difference(
         that of ``metrics.over_seeds``. The interval of a single seed is (NaN, NaN).
     """
     if measure == "pooled":
-        found = over_seeds(lambda weights: _pooled(plus, minus, weights), len(plus[0]), level=level)
+        found = over_seeds(
+            lambda weights: _less(plus, minus, lambda rows: (weights @ rows).min(axis=-1)),
+            len(plus[0]),
+            level=level,
+        )
     else:
-        of = MEASURES[measure].of
-        values = np.mean([of(rows) for rows in plus], axis=0)
-        if minus:
-            values = values - np.mean([of(rows) for rows in minus], axis=0)
-        found = student(values, level)
+        found = student(_less(plus, minus, MEASURES[measure].of), level)
     return Difference(*(MEASURES[measure].scale * np.array(found)))
 
 
-def _pooled(
-    plus: Sequence[np.ndarray], minus: Sequence[np.ndarray], weights: np.ndarray
-) -> np.ndarray:
-    """The same of the worst class of averages by weights of the seeds, (..., S) to (...)."""
-    first, second = ([(weights @ rows).min(axis=-1) for rows in each] for each in (plus, minus))
-    if not minus:
-        return np.mean(first, axis=0)
-    return np.mean([one - other for one, other in zip(first, second, strict=True)], axis=0)
+def _less(plus: Sequence[np.ndarray], minus: Sequence[np.ndarray], of: Of) -> np.ndarray:
+    """The mean of a number of each of `plus` less that of `minus`, where there are any."""
+    first = np.mean([of(rows) for rows in plus], axis=0)
+    return first - np.mean([of(rows) for rows in minus], axis=0) if minus else first
 
 
 def contrast(
@@ -129,20 +126,9 @@ def contrast(
     *,
     level: float = 0.95,
 ) -> tuple[Difference, int] | None:
-    """Return the `difference` between places, and how many seeds it rests on.
+    """Return the `difference` between places of a setting, and how many seeds it rests on.
 
-    Parameters
-    ----------
-    cells : Cells
-        The records of one setting.
-    plus, minus : sequences of (label, density)
-        As many of one as of the other; with no `minus`, `plus` alone is averaged.
-    measure, level : see `difference`
-
-    Returns
-    -------
-    (Difference, int) or None
-        Of the seeds that all places share; None where records are lacking.
+    These are the seeds that all places share; None where records are lacking.
     """
     seeds = shared_seeds(cells, [*plus, *minus])
     read = MEASURES[measure].read
@@ -170,8 +156,7 @@ def compare(curves: Curves, first: str, second: str) -> dict[float, dict[str, Di
     Returns
     -------
     dict of float to dict of str to Difference
-        By density and by the measures in ``COMPARED``: of the average accuracy, and of the worst
-        class per seed and pooled.
+        By density and by the measures in ``COMPARED``.
     """
     sides = curves[first], curves[second]
     pairs = {d: [at(by_density, d) for by_density in sides] for d in sorted(set().union(*sides))}
@@ -194,9 +179,9 @@ def between(one: np.ndarray, other: np.ndarray) -> dict[str, Difference]:
 
 
 def more(first: Sequence[np.ndarray], second: Sequence[np.ndarray], measure: str) -> Difference:
-    """Return how much more the first pair of recalls (S, K) differs than the second, seed by seed.
+    """Return how much more the first (plus, minus) of recalls (S, K) differ than the second.
 
-    Both are (plus, minus), such as recalls after good and after poor queries, at two densities.
+    Paired by seed; such as recalls after good and after poor queries, at two densities.
     """
     half = difference([first[0], second[1]], [first[1], second[0]], measure)  # a mean of two
     return Difference(*(2 * np.array(half)))

@@ -17,13 +17,8 @@ from dropkit.study.executors import ATTEMPTS, ExecutorError, Results, Work, Work
 def on_ray(device: str = "cpu") -> Iterator[Workers]:
     """Do the jobs on the Ray cluster of ``$RAY_ADDRESS``, or on one started here for their time.
 
-    Raises
-    ------
-    ValueError
-        For a numbered GPU, or a GPU where no machine of the cluster has one.
-    ExecutorError
-        Without Ray, if no cluster answers, or, from ``do``, if a job's workers died at every
-        attempt.
+    Raises ValueError for a GPU that the cluster has not, and ExecutorError without Ray, if no
+    cluster answers, or, from ``do``, if a job's workers died at every attempt.
     """
     from dropkit.training import devices
 

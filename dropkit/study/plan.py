@@ -18,15 +18,16 @@ before the next seed.
 import time
 import tomllib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import get_type_hints
 
 from tqdm import tqdm
 
-from dropkit import datasets, models, pruning
-from dropkit._common.checks import check_density
+from dropkit import datasets, models
 from dropkit.store.folder import Store
 from dropkit.study import estimate, query_models, runner
+from dropkit.study.preparation import Prepared
 from dropkit.study.queries import Network
 from dropkit.study.trials import Trial, grid
 from dropkit.training import recipes
@@ -37,6 +38,7 @@ MARGIN = 1.15  # how much longer than estimated a network may take
 
 _PLAN = {"dataset": str, "model": str, "densities": list, "seeds": int, "stage": list}
 _OPTIONAL = {"recipe": dict}
+_RECIPE = {**get_type_hints(Recipe), "drops": list}
 _STAGE = {"densities": list, "smoothing": float, "rule": str, "imbalance": float}
 
 
@@ -63,14 +65,7 @@ def names() -> list[str]:
 
 
 def read(name: str | Path) -> Plan:
-    """Read a plan from a file, or one of ``names()``.
-
-    Raises
-    ------
-    ValueError
-        In one sentence, for a file that is not there or no plan, or a name or value in it that
-        nothing is known by.
-    """
+    """Read a plan from a file, or one of ``names()``; ValueError for what is no sound plan."""
     file = FOLDER / f"{name}.toml" if str(name) in names() else Path(name)
     try:
         content = tomllib.loads(file.read_text(encoding="utf-8"))
@@ -80,41 +75,29 @@ def read(name: str | Path) -> Plan:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{file} is no TOML file: {error}") from error
     try:
-        return _plan(content)
-    except ValueError as error:
+        plan = _plan(content)
+        plan.steps([0])  # finds what is wrong in a stage
+    except (ValueError, TypeError) as error:
         raise ValueError(f"plan {file}: {error}") from error
+    return plan
 
 
 def _plan(content: dict) -> Plan:
     _check(content, _PLAN, _OPTIONAL, "a plan")
     dataset, model, seeds = content["dataset"], content["model"], content["seeds"]
-    if dataset not in datasets.names():
-        known = ", ".join(datasets.names())
-        raise ValueError(f"unknown data set {dataset!r}; known are {known}")
-    if model not in models.names():
-        raise ValueError(f"unknown model {model!r}; known are {', '.join(models.names())}")
+    named = (("data set", dataset, datasets.names()), ("model", model, models.names()))
+    for kind, name, known in named:
+        if name not in known:
+            raise ValueError(f"unknown {kind} {name!r}; known are {', '.join(known)}")
     if seeds < 1:
         raise ValueError(f"seeds says how many and must be at least 1, got {seeds}")
-    recipe = recipes.defaults(dataset, model)[1]
     changes = content.get("recipe", {})
-    known = {field.name for field in fields(Recipe)}
-    for field in changes:
-        if field not in known:
-            raise ValueError(f"a recipe has no {field!r}; it has {', '.join(sorted(known))}")
-    if "drops" in changes:
-        changes = changes | {"drops": tuple(changes["drops"])}
-    stages = tuple(_stage(stage, content["densities"]) for stage in content["stage"])
-    return Plan(dataset, model, replace(recipe, **changes), seeds, stages)
-
-
-def _stage(stage: dict, densities: list) -> dict:
-    _check(stage, {"protocols": list}, _STAGE, "a stage")
-    stage = {"densities": densities} | stage
-    for protocol in stage["protocols"]:
-        pruning.parse(protocol)
-    for density in stage["densities"]:
-        check_density(density, zero=False)
-    return stage
+    _check(changes, {}, _RECIPE, "a recipe")
+    recipe = replace(recipes.defaults(dataset, model)[1], **changes)
+    for stage in content["stage"]:
+        _check(stage, {"protocols": list}, _STAGE, "a stage")
+    stages = [{"densities": content["densities"], **stage} for stage in content["stage"]]
+    return Plan(dataset, model, recipe, seeds, tuple(stages))
 
 
 def _check(table: dict, needed: dict, optional: dict, what: str) -> None:
@@ -126,8 +109,7 @@ def _check(table: dict, needed: dict, optional: dict, what: str) -> None:
         if name not in known:
             raise ValueError(f"{what} has no {name!r}; it has {', '.join(known)}")
         kind = known[name]
-        fits = isinstance(value, (int, float) if kind is float else kind)
-        if not fits or isinstance(value, bool):
+        if type(value) not in ((int, float) if kind is float else (kind,)):
             raise ValueError(f"{name} must be a {kind.__name__}, got {value!r}")
 
 
@@ -140,28 +122,10 @@ def run(
     seeds: Sequence[int] | None = None,
     minutes: float | None = None,
 ) -> tuple[int, int]:
-    """Run what the store lacks of a plan.
+    """Run what the store lacks of a plan; return how many of its trials are done, and of how many.
 
-    Parameters
-    ----------
-    plan : Plan
-    store : Store
-    executor, device : str
-        As of ``study.run``.
-    seeds : ints, optional
-        These alone; default: those of the plan.
-    minutes : float, optional
-        Begin no network that those before it say would not be trained in time.
-
-    Returns
-    -------
-    (int, int)
-        How many trials are done, and of how many.
-
-    Raises
-    ------
-    ValueError, OSError
-        As ``study.run`` does; and for a time limit with another executor than "local".
+    In `minutes`, which need the executor "local", no network is begun that those before it say
+    would not be trained in time. Raises ValueError and OSError as ``study.run`` does.
     """
     if minutes is not None and executor != "local":
         raise ValueError(f"a time limit needs executor 'local', got {executor!r}")
@@ -189,11 +153,12 @@ class _Progress:
         self.end = None if minutes is None else time.monotonic() + 60 * minutes
         self.images, self.seconds, self.began = 0, 0.0, 0.0
 
-    def may_start(self, networks: Sequence[Trial | Network]) -> bool:
+    def may_start(self, job: Sequence[Trial | Prepared | Network]) -> bool:
         self.began = time.monotonic()
         if self.end is None:
             return True
         per_image = MARGIN * self.seconds / self.images if self.images else 0.0
+        networks = [each.trial if isinstance(each, Prepared) else each for each in job]
         return self.began + per_image * estimate.images(networks) < self.end
 
     def finished(self, networks: Sequence[Trial | Network]) -> None:

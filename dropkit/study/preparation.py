@@ -12,70 +12,48 @@ from dropkit.quotas import budget
 from dropkit.scores.registry import SCORES
 from dropkit.store.folder import Store
 from dropkit.study import executors, query_models
-from dropkit.study.executors import Watch, Workers
+from dropkit.study.executors import Workers
 from dropkit.study.queries import Query
 from dropkit.study.query_models import Recorded
 from dropkit.study.trials import Trial
 
 
 class Prepared(NamedTuple):
-    """A trial, pool indices (n,) of the samples it keeps, and what its record says of its query."""
+    """A trial, pool indices (n,) of the samples that it keeps, and the recalls that it went by."""
 
     trial: Trial
     kept: np.ndarray
-    query: dict | None
+    measured: Recorded | None
 
 
-def prepare(
-    trials: Sequence[Trial], store: Store, workers: Workers, watch: Watch | None = None
-) -> list[Prepared]:
+def prepare(trials: Sequence[Trial], store: Store, workers: Workers) -> list[Prepared]:
     """Return what each trial is to be trained on, in their order: trains the query models for it.
 
-    Parameters
-    ----------
-    trials : Trials
-    store : Store
-    workers : Workers
-        Of an executor; they train the query models.
-    watch : Watch, optional
-        Where it stops that, the trials whose queries are answered return.
-
-    Raises
-    ------
-    ValueError
-        For a data set that cannot test a class, or a pruned set too small to train on.
+    Where a watch stops that, the trials whose queries are answered return. Raises ValueError for a
+    data set that cannot test a class, or a pruned set too small to train on, before any training.
     """
-    of_each = {_data_name(trial): trial for trial in trials}
-    sets = {name: trial.data for name, trial in of_each.items()}
-    for (name, *_), data in sets.items():
-        _check_test_split(name, data)
-    for trial in trials:
-        _check_kept(trial, len(sets[_data_name(trial)].train))
-    measured, ranked = _asked(trials, store, workers, watch)
+    draws = [(trial.dataset, trial.seed, trial.imbalance) for trial in trials]
+    sets = {draw: trial.data for draw, trial in dict(zip(draws, trials, strict=True)).items()}
+    for draw, trial in zip(draws, trials, strict=True):
+        _check(trial, sets[draw])
+    measured, ranked = _asked(trials, store, workers)
     prepared = []
-    for trial in trials:
-        if not measured.keys() >= set(trial.queries):
-            continue
-        recorded = measured.get(trial.recall_query)
-        kept = keep(trial, sets[_data_name(trial)], recorded, ranked.get(_score_name(trial)))
-        prepared.append(Prepared(trial, kept, recorded and _query_note(recorded)))
+    for draw, trial in zip(draws, trials, strict=True):
+        if measured.keys() >= set(trial.queries):
+            recalls = measured.get(trial.recall_query)
+            kept = keep(trial, sets[draw], recalls, ranked.get(_ranking(trial)))
+            prepared.append(Prepared(trial, kept, recalls))
     return prepared
 
 
-def _data_name(trial: Trial) -> tuple[str, int, float]:
-    return trial.dataset, trial.seed, trial.imbalance
-
-
-def _check_test_split(name: str, data: Data) -> None:
+def _check(trial: Trial, data: Data) -> None:
     sizes = data.sizes("test")
     if not sizes.all():
         raise ValueError(
-            f"{name} has no test samples of {data.strata_names[sizes.argmin()]!r}: "
+            f"{trial.dataset} has no test samples of {data.strata_names[sizes.argmin()]!r}: "
             "a recall needs at least 1"
         )
-
-
-def _check_kept(trial: Trial, samples: int) -> None:
+    samples = len(data.train)
     if (kept := budget(samples, trial.density)) < 2:
         raise UserError(
             f"density {trial.density} keeps {kept} of the {samples} training samples of "
@@ -84,20 +62,17 @@ def _check_kept(trial: Trial, samples: int) -> None:
 
 
 def _asked(
-    trials: Sequence[Trial], store: Store, workers: Workers, watch: Watch | None = None
+    trials: Sequence[Trial], store: Store, workers: Workers
 ) -> tuple[dict[Query, Recorded], dict[tuple, np.ndarray]]:
     """The recalls that trials go by and the scores that they rank by, each computed once.
 
     Scores are computed while other queries are trained; of outputs no more is held than they need.
     """
-    wanted: dict[Query, dict[str, None]] = {}
-    for trial in trials:
-        for query in trial.queries:
-            wanted.setdefault(query, {})
-        if trial.score_query:
-            wanted[trial.score_query][_score_name(trial)[1]] = None
+    wanted: dict[Query, set[str]] = {query: set() for trial in trials for query in trial.queries}
+    for query, strategy in _rankings(trials):
+        wanted[query].add(strategy)
     measured, ranked = {}, {}
-    for query, recorded in query_models.run(wanted, store, workers, watch):
+    for query, recorded in query_models.run(wanted, store, workers):
         for strategy in wanted[query]:
             ranked[query, strategy] = SCORES[strategy](recorded)
         measured[query] = Recorded(recalls=recorded.recalls, val_sizes=recorded.val_sizes)
@@ -130,7 +105,7 @@ def scores_of(trials: Sequence[Trial], store: Store, device: str = "cpu") -> dic
         _, ranked = _asked(trials, store, workers)
     rows: dict[str, dict[int, np.ndarray]] = {}
     # In the order of the trials, whichever query was there first.
-    for query, strategy in dict.fromkeys(_score_name(t) for t in trials if t.score_query):
+    for query, strategy in _rankings(trials):
         if query.seed in rows.setdefault(strategy, {}):
             raise ValueError(f"two queries of seed {query.seed} give scores {strategy!r}")
         rows[strategy][query.seed] = ranked[query, strategy]
@@ -140,7 +115,12 @@ def scores_of(trials: Sequence[Trial], store: Store, device: str = "cpu") -> dic
     }
 
 
-def _score_name(trial: Trial) -> tuple[Query | None, str | None]:
+def _rankings(trials: Sequence[Trial]) -> list[tuple[Query, str]]:
+    """Each query and strategy that give scores to a trial, once."""
+    return list(dict.fromkeys(_ranking(trial) for trial in trials if trial.score_query))
+
+
+def _ranking(trial: Trial) -> tuple[Query | None, str | None]:
     return trial.score_query, pruning.parse(trial.protocol).strategy
 
 
@@ -156,9 +136,9 @@ def keep(
     data : Data
         Its data set.
     measured : Recorded or None
-        Its query models' recalls; None where the protocol needs none.
+        Its query models' recalls; None where the protocol needs none, as of the scores.
     scores : (n,) array or None
-        Its strategy's; None where the protocol needs none.
+        Its strategy's.
     """
     chosen = pruning.prune(
         trial.protocol,
@@ -172,15 +152,3 @@ def keep(
         seed=trial.seed,
     )
     return data.train[chosen]
-
-
-def _query_note(measured: Recorded) -> dict:
-    return {
-        "recalls": rounded(measured.recalls.mean(axis=0)),
-        "val_sizes": measured.val_sizes.tolist(),
-    }
-
-
-def rounded(values: np.ndarray) -> list[float]:
-    """Return recalls as records hold them."""
-    return [round(float(value), 6) for value in values]

@@ -16,26 +16,10 @@ LEAST_EPOCHS = 10  # what Paul et al. (2021) recommend for EL2N and GraNd
 class Query:
     """Which query models one seed trains; its key names what they recorded.
 
-    Parameters
-    ----------
-    dataset, model : str
-        Names of ``datasets.load`` and ``models.build``.
-    seed : int
-        Of the split and the networks.
-    recipe : Recipe
-        How the networks are trained.
-    schedule : {"short", "long"}
-        EL2N, GraNd and DRoP's recalls take a "short" one, 10 % of the full training length over 5
-        initialisations; scores that watch training take one "long" run (Appendix A).
-    initialisations : int
-        Networks.
-    val_share, val_noise : float
-        Recalls are measured on this share of each class's validation samples, rounded up, of whose
-        labels this share is replaced by another class at random.
-    imbalance : float
-        Factor of the training set's long tail.
-    inputs : str
-        Names the draw of the data set, and pretrained weights.
+    EL2N, GraNd and DRoP's recalls take a "short" schedule, 10 % of the full training length over 5
+    initialisations; scores that watch training take one "long" run (Appendix A). Recalls are
+    measured on `val_share` of each class's validation samples, rounded up, of whose labels the
+    share `val_noise` is replaced by another class at random. `inputs` is as a ``Trial`` has it.
     """
 
     dataset: str
@@ -59,7 +43,7 @@ class Query:
 
     @property
     def data(self) -> Data:
-        """The data set it trains on."""
+        """The data set that it trains on."""
         return load_imbalanced(self.dataset, self.seed, self.imbalance)
 
     def images(self, samples: int) -> int:
@@ -71,9 +55,14 @@ class Query:
         """What its networks recorded is stored under."""
         return key({"engine": ENGINE, "query": asdict(self)})
 
+    @property
+    def networks(self) -> list["Network"]:
+        """All that it trains."""
+        return [Network(self, number) for number in range(self.initialisations)]
+
 
 class Network(NamedTuple):
-    """One of a query's networks, 0 .. initialisations - 1; a store keeps it until all are there."""
+    """One of a query's networks; a store keeps what it recorded until all are there."""
 
     query: Query
     number: int

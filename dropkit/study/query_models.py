@@ -1,11 +1,10 @@
 """Query models: train them on the full training set and record what recalls and scores need."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, fields, replace
 from functools import partial
-from itertools import takewhile
 
 import numpy as np
 import torch
@@ -20,7 +19,7 @@ from dropkit.scores.functions import grand
 from dropkit.scores.registry import QueryRecord
 from dropkit.store.folder import Store
 from dropkit.study import executors
-from dropkit.study.executors import Watch, Workers
+from dropkit.study.executors import Workers
 from dropkit.study.queries import Network, Query
 from dropkit.training.batches import source_of
 from dropkit.training.stacks import Stack
@@ -34,37 +33,20 @@ Arrays = dict[str, np.ndarray]
 
 @dataclass(frozen=True, kw_only=True)
 class Recorded(QueryRecord):
-    """A query's record with its recalls on the validation split.
+    """A query's record with its recalls on the validation split."""
 
-    Parameters
-    ----------
-    recalls : (R, K) array
-        Of each of its R networks.
-    val_sizes : (K,) array
-        Samples of each class that they were measured on.
-    """
-
-    recalls: np.ndarray
-    val_sizes: np.ndarray
+    recalls: np.ndarray  # (R, K), of each of its networks
+    val_sizes: np.ndarray  # (K,), samples that they were measured on
 
 
 def run(
-    queries: Iterable[Query], store: Store, workers: Workers, watch: Watch | None = None
+    queries: Iterable[Query], store: Store, workers: Workers
 ) -> Iterator[tuple[Query, Recorded]]:
     """Yield each query with what it recorded: those in the store, then others as they are trained.
 
     A short query records ``probs`` and ``grad_norms``, a long one ``target_probs`` and
-    ``correct``, both from training-mode outputs as they occur, and ``features``; every query
-    records the recalls on the validation split.
-
-    Parameters
-    ----------
-    queries : Queries
-    store : Store
-    workers : Workers
-        Of an executor; they train what the store lacks.
-    watch : Watch, optional
-        Where it stops the training, the finished networks of a query are in the store.
+    ``correct``, both from training-mode outputs as they occur, and ``features``. Where a watch
+    stops the training, the finished networks of a query are in the store.
     """
     asked = dict.fromkeys(queries)
     missing = []
@@ -76,49 +58,43 @@ def run(
             else:
                 bar.update()
                 yield query, _record(query, arrays)
-        for query, arrays in _trained(missing, store, workers, watch):
+        for query, arrays in _trained(missing, store, workers):
             bar.update()
             yield query, _record(query, arrays)
 
 
 def _trained(
-    queries: Sequence[Query], store: Store, workers: Workers, watch: Watch | None
+    queries: Sequence[Query], store: Store, workers: Workers
 ) -> Iterator[tuple[Query, Arrays]]:
     """Yield the arrays of each query as soon as its networks are trained, and in the store."""
-    parts = {query: _stored(query, store) for query in queries}
-    todo = [network for query in queries for network in _networks(query, parts[query])]
-    work = partial(_train, device=workers.device)
-    yield from _whole(parts, queries, store)
-    jobs = _alike(todo, workers.count)
-    if watch:
-        jobs = takewhile(watch.may_start, jobs)
-    with closing(workers.do(work, jobs)) as answers:
-        for networks, found in answers:
-            for network, arrays in zip(networks, found, strict=True):
-                parts[network.query][network.number] = arrays
-            whole = _whole(parts, dict.fromkeys(network.query for network in networks), store)
-            for network, arrays in zip(networks, found, strict=True):
-                if network.query in parts:
-                    store.save_arrays(network.name, arrays)
-            if watch:
-                watch.finished(networks)
+    networks = [network for query in queries for network in query.networks]
+    stored = {network: store.load_arrays(network.name) for network in networks}
+    parts = {network: arrays for network, arrays in stored.items() if arrays is not None}
+    todo = _alike([network for network in networks if network not in parts], workers.count)
+    yield from _whole(queries, parts, store)
+    with closing(workers.do(partial(_train, device=workers.device), todo)) as answers:
+        for trained, found in answers:
+            parts |= zip(trained, found, strict=True)
+            whole = _whole(dict.fromkeys(network.query for network in trained), parts, store)
+            for network in trained:
+                if network in parts:
+                    store.save_arrays(network.name, parts[network])
             yield from whole
 
 
 def _whole(
-    parts: dict[Query, dict[int, Arrays]], queries: Iterable[Query], store: Store
+    queries: Iterable[Query], parts: dict[Network, Arrays], store: Store
 ) -> list[tuple[Query, Arrays]]:
     """Those of the queries that have all their networks, taken from the parts into the store."""
-    complete = [query for query in queries if len(parts[query]) == query.initialisations]
-    return [(query, _united(query, parts.pop(query), store)) for query in complete]
+    complete = [query for query in queries if parts.keys() >= set(query.networks)]
+    return [(query, _united(query, parts, store)) for query in complete]
 
 
 def lacking(queries: Iterable[Query], store: Store) -> list[Network]:
     """Return the networks of queries that the store has neither alone nor with their others."""
     there = set(store.array_names())  # by name: what a large set recorded takes long to read
     missing = [query for query in dict.fromkeys(queries) if query.key not in there]
-    networks = [network for query in missing for network in _networks(query, {})]
-    return [network for network in networks if network.name not in there]
+    return [each for query in missing for each in query.networks if each.name not in there]
 
 
 def train(networks: Iterable[Network], store: Store, device: str) -> None:
@@ -128,25 +104,16 @@ def train(networks: Iterable[Network], store: Store, device: str) -> None:
         store.save_arrays(network.name, arrays)
 
 
-def _networks(query: Query, found: Mapping[int, Arrays]) -> list[Network]:
-    return [Network(query, r) for r in range(query.initialisations) if r not in found]
-
-
-def _stored(query: Query, store: Store) -> dict[int, Arrays]:
-    found = {network.number: store.load_arrays(network.name) for network in _networks(query, {})}
-    return {number: arrays for number, arrays in found.items() if arrays is not None}
-
-
-def _united(query: Query, parts: Mapping[int, Arrays], store: Store) -> Arrays:
+def _united(query: Query, parts: dict[Network, Arrays], store: Store) -> Arrays:
     """A query's arrays from those of its networks: in the store, instead of them."""
-    networks = [parts[number] for number in range(query.initialisations)]
+    networks = [parts.pop(network) for network in query.networks]
     arrays = {}
     for name in list(networks[0]):
         # Taken away as they are copied: those of a large set fill the memory.
         found = [network.pop(name) for network in networks]
         arrays[name] = np.stack(found) if name in _OF_EACH else found[0]
     store.save_arrays(query.key, arrays)
-    for network in _networks(query, {}):
+    for network in query.networks:
         store.discard_arrays(network.name)
     return arrays
 

@@ -26,20 +26,11 @@ class Drawn(NamedTuple):
 
 
 class Verified(NamedTuple):
-    """A stored record beside what came out of the same trial or fit run again.
-
-    Attributes
-    ----------
-    stored : Record
-    difference : float
-        The largest between their recalls.
-    same_kept : bool
-        Whether every class kept as many samples.
-    """
+    """A stored record beside what came out of the same trial or fit run again."""
 
     stored: Record
-    difference: float
-    same_kept: bool
+    difference: float  # the largest between their recalls
+    same_kept: bool  # whether every class kept as many samples
 
 
 def trial_of(record: Record) -> Trial | None:
@@ -88,13 +79,7 @@ def sample(records: Iterable[Record], count: int, seed: int = 0) -> list[Drawn]:
 def rerun(
     drawn: Sequence[Drawn], *, executor: str = "local", device: str = "cpu"
 ) -> list[Verified]:
-    """Make records drawn by ``sample`` again, with nothing stored to start from, and compare.
-
-    Raises
-    ------
-    ValueError
-        If a trial's data set, the executor or the device is not there.
-    """
+    """Make records drawn by ``sample`` again, with nothing stored to start from, and compare."""
     trials = [each.source for each in drawn if isinstance(each.source, Trial)]
     with tempfile.TemporaryDirectory() as folder:
         store = Store(folder)

@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, closing
 from functools import partial
-from itertools import takewhile
 
 import numpy as np
 from tqdm import tqdm
@@ -15,7 +14,7 @@ from dropkit.store.provenance import provenance
 from dropkit.store.records import Record
 from dropkit.study import executors, on_ray
 from dropkit.study.executors import Watch, Workers
-from dropkit.study.preparation import Prepared, prepare, rounded
+from dropkit.study.preparation import Prepared, prepare
 from dropkit.study.trials import Trial
 from dropkit.training import devices
 from dropkit.training.engine import stack_size
@@ -40,7 +39,6 @@ def missing(trials: Iterable[Trial], store: Store) -> list[Trial]:
     Returns
     -------
     list of Trial
-        Those to be trained.
     """
     return [trial for trial in trials if trial.key not in store]
 
@@ -75,8 +73,7 @@ def run(
 
     Returns
     -------
-    list of dict
-        The records.
+    list of Record
 
     Raises
     ------
@@ -96,26 +93,21 @@ def run(
     if todo:
         store.open()  # a store that cannot be written is found before anything is trained
         with EXECUTORS[executor](device) as workers:
-            jobs = _jobs(prepare(todo, store, workers, watch), workers.count)
             if watch:
-                jobs = takewhile(lambda job: watch.may_start([p.trial for p in job]), jobs)
-            _run(jobs, len(todo), store, workers, watch)
+                workers = executors.watched(workers, watch)
+            _run(_jobs(prepare(todo, store, workers), workers.count), len(todo), store, workers)
     return [store[trial.key] for trial in trials if not watch or trial.key in store]
 
 
-def _run(
-    jobs: Iterable[list[Prepared]], total: int, store: Store, workers: Workers, watch: Watch | None
-) -> None:
+def _run(jobs: Iterable[list[Prepared]], total: int, store: Store, workers: Workers) -> None:
     work = partial(_train, device=workers.device)
     with (
         tqdm(total=total, desc="trials", unit="trial") as bar,
         closing(workers.do(work, jobs)) as finished,
     ):
-        for trials, records in finished:
+        for _, records in finished:
             store.add(*records)
             bar.update(len(records))
-            if watch:
-                watch.finished(trials)
 
 
 def _jobs(prepared: Sequence[Prepared], workers: int) -> list[list[Prepared]]:
@@ -129,12 +121,11 @@ def _jobs(prepared: Sequence[Prepared], workers: int) -> list[list[Prepared]]:
         recipe = trial.recipe.at_density(trial.density)
         shape = (trial.dataset, trial.imbalance, trial.model, recipe, len(one.kept))
         groups.setdefault(shape, []).append(one)
-    shapes, jobs = list(groups), []
+    shapes = list(groups)
     if workers > 1:
         shapes.sort(key=lambda shape: -shape[-2].epochs * shape[-1])
-    for shape in shapes:
-        jobs += executors.shares(groups[shape], stack_size(shape[2]), workers)
-    return jobs
+    cut = [executors.shares(groups[shape], stack_size(shape[2]), workers) for shape in shapes]
+    return sum(cut, [])
 
 
 def _train(job: Sequence[Prepared], device: str) -> tuple[list[Trial], list[Record]]:
@@ -166,12 +157,16 @@ def _train(job: Sequence[Prepared], device: str) -> tuple[list[Trial], list[Reco
 
 def record(prepared: Prepared, recalls: np.ndarray, seconds: float, device: str) -> Record:
     """Return the record of a trial, from its test recalls (K,) and seconds of training."""
-    trial, kept, query = prepared
+    trial, kept, measured = prepared
     data = trial.data
+    query = measured and {
+        "recalls": _rounded(measured.recalls.mean(axis=0)),
+        "val_sizes": measured.val_sizes.tolist(),
+    }
     return {
         "key": trial.key,
         "trial": trial.config,
-        "recalls": rounded(recalls),
+        "recalls": _rounded(recalls),
         "test_sizes": data.sizes("test").tolist(),
         "class_sizes": data.sizes().tolist(),
         "kept": np.bincount(data.strata[kept], minlength=data.num_strata).tolist(),
@@ -179,3 +174,7 @@ def record(prepared: Prepared, recalls: np.ndarray, seconds: float, device: str)
         "seconds": round(seconds, 3),
         "provenance": provenance(device),
     }
+
+
+def _rounded(recalls: np.ndarray) -> list[float]:
+    return [round(float(recall), 6) for recall in recalls]

@@ -75,7 +75,7 @@ class Trial:
 
     @property
     def data(self) -> Data:
-        """The data set it prunes and trains on."""
+        """The data set that it prunes and trains on."""
         return load_imbalanced(self.dataset, self.seed, self.imbalance)
 
     @functools.cached_property
@@ -98,51 +98,31 @@ class Trial:
         return [query for query in (self.recall_query, self.score_query) if query]
 
 
-def dataset_of(scale: str) -> str:
-    """Return the data set that a scale of the notebooks stands for.
-
-    Parameters
-    ----------
-    scale : str
-        "digits", "mini" or "paper".
-
-    Returns
-    -------
-    str
-        A name that `dropkit.datasets.load` takes.
-
-    Raises
-    ------
-    ValueError
-        For an unknown scale.
-    """
-    if scale not in SCALES:
-        raise ValueError(f"unknown scale {scale!r}; known are {', '.join(SCALES)}")
-    return _OF_SCALE[scale][0]
-
-
 def chosen(scale: str, dataset: str = "", model: str = "") -> tuple[str, str]:
     """Return the data set and the model of a notebook: those named, else those of its scale.
 
     Parameters
     ----------
     scale : {"digits", "mini", "paper"}
+        What neither is named for.
     dataset, model : str
-        "" for those of the scale.
+        Names of ``datasets.load`` and ``models.build``; "" for those of the scale.
 
     Returns
     -------
-    dataset, model : str
+    (str, str)
 
     Raises
     ------
     ValueError
         For an unknown scale, or a data set that no model is known for.
     """
-    dataset = dataset or dataset_of(scale)
+    if scale not in SCALES:
+        raise ValueError(f"unknown scale {scale!r}; known are {', '.join(SCALES)}")
+    usual, network = _OF_SCALE[scale]
+    dataset = dataset or usual
     first, _ = recipes.defaults(dataset)
-    usual = _OF_SCALE[scale][1]
-    return dataset, model or (usual if usual in recipes.DEFAULTS[dataset] else first)
+    return dataset, model or (network if network in recipes.DEFAULTS[dataset] else first)
 
 
 def grid(
@@ -175,14 +155,13 @@ def grid(
         Which, or how many.
     model : str, optional
         A name of ``models.build``.
-    recipe : Recipe, optional
-        Of the final models.
-    query : Recipe, optional
-        Of the short query models; default: ``queries.short_recipe(recipe)``.
+    recipe, query : Recipe, optional
+        Of the final models, and of the short query models; default: a tenth of `recipe`.
     initialisations : int
         Short query models a seed; recalls and scores are averaged over them.
     val_share, val_noise : float
-        How much of the validation split the recalls see, and how noisy; see ``queries.Query``.
+        Share of each class's validation samples that recalls are measured on, and of their labels
+        the share that is wrong.
     smoothing, rule : float, {"densities", "counts"}
         As in ``quotas.drop_densities``.
     imbalance : float

@@ -50,24 +50,14 @@ BALANCED, NEAR_MISS, HARDNESS = "RandomUnderSampler", "NearMiss", "InstanceHardn
 DROP, DROP_10 = "DRoPSampler", "DRoPSampler, smoothing=10"
 SAMPLERS = (RANDOM, BALANCED, NEAR_MISS, HARDNESS, DROP, DROP_10)
 CROSS, VALIDATED = "cross-validated", "validated"
-# Fits of a classifier until the final one is there, at one density.
-FITS = {
-    FULL: 1,
-    WEIGHTED: 1,
-    RANDOM: 1,
-    BALANCED: 1,
-    NEAR_MISS: 1,
-    HARDNESS: 6,
-    DROP: 6,
-    DROP_10: 6,
-}
+# Fits of a classifier until the final one is there, at one density: some cross-validate before.
+FITS = dict.fromkeys((FULL, WEIGHTED, *SAMPLERS), 1) | dict.fromkeys((HARDNESS, DROP, DROP_10), 6)
 
 
 class Comparison(NamedTuple):
     """Recalls (seeds, classes) on test samples, and the fractions really kept (seeds,).
 
-    By method, and by density or, where recalls are measured on few samples a class, by their
-    number.
+    By method, and by density or, from `trust`, by the number of validation samples a class.
     """
 
     recalls: Curves
@@ -111,9 +101,8 @@ def compare(case: Case, densities: Sequence[float], seeds: int, *, store: Store)
     whole = [FULL, WEIGHTED] if case.classifier == "logistic" else [FULL]
     cells = [(method, 1.0) for method in whole]
     cells += product(SAMPLERS, map(float, densities))
-    asked = [{"method": method, "density": density} for method, density in cells]
-    records = _records("compare", case, asked, seeds, store)
-    return _arranged(cells, records)
+    asked = {(method, density): {"method": method, "density": density} for method, density in cells}
+    return _comparison("compare", case, asked, seeds, store)
 
 
 def trust(
@@ -129,45 +118,48 @@ def trust(
 
     Half of the data are for training, a quarter each for validation and test. The training half
     and the test quarter of a seed stay the same while its validation set shrinks. `RANDOM` and
-    `CROSS`, five-fold cross-validation on the training half, take no validation samples: they
-    are the same for each number of them. Only what the store lacks is trained.
+    `CROSS`, five-fold cross-validation on the training half, take no validation samples. Only what
+    the store lacks is trained.
     """
-    without = list(product((RANDOM, CROSS), [0], [0.0]))
-    settings = [*without, *product([VALIDATED], per_class, map(float, smoothings))]
-    names = ("method", "per_class", "smoothing")
-    asked = [{"density": float(density), **dict(zip(names, s, strict=True))} for s in settings]
-    found = _records("trust", case, asked, seeds, store)
-    cells, places = [], []
-    for place, (method, count, smoothing) in enumerate(settings):
-        label = method if method != VALIDATED else f"smoothing {smoothing:g}"
-        for each in [count] if method == VALIDATED else per_class:
-            cells.append((label, each))
-            places.append(place)
-    return _arranged(cells, [[records[place] for place in places] for records in found])
+    asked: dict[tuple[str, float], fits.Settings] = {}
+    for count in per_class:
+        for method in (RANDOM, CROSS):  # the same fits for each number
+            asked[method, count] = {"method": method, "per_class": 0, "smoothing": 0.0}
+        for smoothing in map(float, smoothings):
+            used = {"per_class": count, "smoothing": smoothing}
+            asked[f"smoothing {smoothing:g}", count] = {"method": VALIDATED, **used}
+    asked = {cell: settings | {"density": float(density)} for cell, settings in asked.items()}
+    return _comparison("trust", case, asked, seeds, store)
 
 
 Data = tuple[Floats, Ints]
 Measure = Callable[[Case, Data, int, Sequence[fits.Settings]], Iterator[fits.Measured]]
 
 
-def _records(
+def _comparison(
     experiment: str,
     case: Case,
-    asked: Sequence[fits.Settings],
+    asked: Mapping[tuple[str, float], fits.Settings],
     seeds: int,
     store: Store,
-) -> list[list[Record]]:
-    """Return for each seed the records of what is asked, in that order."""
+) -> Comparison:
+    """The records of what is asked for each method and density or number, seed by seed."""
     X, y, _ = load(case)
     shared = {"experiment": experiment, **case._asdict(), "inputs": fits.digest(X, y)}
-    return [
+    of_seeds = [
         fits.recorded(
-            [shared | {"seed": seed} | each for each in asked],
+            [shared | {"seed": seed} | each for each in asked.values()],
             partial(_MEASURES[experiment], case, (X, y), seed),
             store,
         )
         for seed in tqdm(range(seeds), desc=f"{experiment}: {case.data}", unit="split")
     ]
+    found = Comparison({}, {})
+    for (method, place), rows in zip(asked, zip(*of_seeds, strict=True), strict=True):
+        kept = [sum(row["kept"]) / sum(row["class_sizes"]) for row in rows]
+        found.recalls.setdefault(method, {})[place] = np.array([row["recalls"] for row in rows])
+        found.kept.setdefault(method, {})[place] = np.array(kept)
+    return found
 
 
 def measure_again(record: Record) -> Callable[[], Record] | None:
@@ -177,8 +169,8 @@ def measure_again(record: Record) -> Callable[[], Record] | None:
         case = Case(*map(fit.get, Case._fields))
         X, y, _ = load(case)
         fit["inputs"] = fits.digest(X, y)
-        (config,) = fits.described([fit])
-        if fits.name(config) != record["key"]:
+        ((name, _),) = fits.described([fit])
+        if name != record["key"]:
             return None
         measure = partial(_MEASURES[fit["experiment"]], case, (X, y), fit["seed"])
     except (KeyError, TypeError, ValueError, PackageNotFoundError):
@@ -206,7 +198,7 @@ def _trusted(
     fitted = classifier(case.classifier).fit(X_train, y_train)
     for fit in wanted:
         if fit["method"] == RANDOM:
-            kept = _random(X_train, y_train, seed)(fit["density"])
+            kept = _random(X_train, y_train, seed, fit["density"])
         else:
             source = {"estimator": classifier(case.classifier)}
             if fit["method"] == VALIDATED:
@@ -232,19 +224,6 @@ def _outcome(model: BaseEstimator, train: Data, kept: Data, test: Data) -> fits.
     }
 
 
-def _arranged(
-    cells: Sequence[tuple[str, float]], records: Sequence[Sequence[Record]]
-) -> Comparison:
-    """The records of each seed, in the order of the cells, by method and setting."""
-    found = Comparison({}, {})
-    for place, (method, setting) in enumerate(cells):
-        rows = [of_seed[place] for of_seed in records]
-        kept = [sum(row["kept"]) / sum(row["class_sizes"]) for row in rows]
-        found.recalls.setdefault(method, {})[setting] = np.array([row["recalls"] for row in rows])
-        found.kept.setdefault(method, {})[setting] = np.array(kept)
-    return found
-
-
 def first_of_each(labels: Ints, count: int) -> Ints:
     """Return the indices of the first `count` samples of every class 0 .. K-1."""
     return np.concatenate([np.flatnonzero(labels == k)[:count] for k in range(labels.max() + 1)])
@@ -255,33 +234,28 @@ def halves(X: Floats, y: Ints, seed: int) -> list:
     return train_test_split(X, y, test_size=0.5, stratify=y, random_state=seed)
 
 
-def _random(X: Floats, y: Ints, seed: int) -> Callable[[float], tuple]:
-    order = np.random.default_rng(seed).permutation(len(y))
-
-    def pick(density: float) -> tuple:
-        part = order[: budget(len(y), density)]
-        return X[part], y[part]
-
-    return pick
+def _random(X: Floats, y: Ints, seed: int, density: float) -> Data:
+    part = np.random.default_rng(seed).permutation(len(y))[: budget(len(y), density)]
+    return X[part], y[part]
 
 
-def _samplers(case: Case, X: Floats, y: Ints, seed: int) -> dict[str, Callable[[float], tuple]]:
+def _samplers(case: Case, X: Floats, y: Ints, seed: int) -> dict[str, Callable[[float], Data]]:
     """Return what keeps a part of the data at a density, by method; of two methods, all."""
     sizes = np.bincount(y)
     model = classifier(case.classifier)
     measured = DRoPSampler(estimator=model, random_state=seed).fit(X, y)
 
-    def drop(density: float, **settings: float) -> tuple:
+    def drop(density: float, **settings: float) -> Data:
         settings |= {"recalls": measured.recalls_, "below": "keep", "random_state": seed}
         return DRoPSampler(density, **settings).fit_resample(X, y)
 
-    def sampled(sampler: type, density: float, **settings: object) -> tuple:
+    def sampled(sampler: type, density: float, **settings: object) -> Data:
         counts = equal_counts(sizes, density)
         return sampler(sampling_strategy=counts, **settings).fit_resample(X, y)
 
     return {
         **dict.fromkeys((FULL, WEIGHTED), lambda density: (X, y)),
-        RANDOM: _random(X, y, seed),
+        RANDOM: partial(_random, X, y, seed),
         BALANCED: partial(sampled, RandomUnderSampler, random_state=seed),
         NEAR_MISS: partial(sampled, NearMiss),
         HARDNESS: partial(sampled, InstanceHardnessThreshold, estimator=model, random_state=seed),

@@ -50,7 +50,19 @@ class TestPrune:
         kept = np.load("kept.npy")
         expected = prune("random+drop", CODES, 0.5, recalls=RECALLS, smoothing=1.0, seed=3)
         assert kept.tolist() == expected.tolist()
-        assert [path.name for path in Path().glob("*.part")] == []
+
+    def test_a_run_that_fails_on_the_way_leaves_the_file_as_it_was(self, monkeypatch):
+        def failing(*arguments):
+            yield np.arange(3)
+            raise MemoryError
+
+        before = Path("y.npy").read_bytes()
+        Path("kept.npy").write_bytes(before)
+        names = sorted(Path().iterdir())
+        monkeypatch.setattr("dropkit.commands._chunks.kept_at_random", failing)
+        assert prune_command("--labels", "y.npy", "--predictions", "p.npy") == 2
+        assert Path("kept.npy").read_bytes() == before
+        assert sorted(Path().iterdir()) == names
 
     def test_table(self, capsys):
         prune_command("--labels", "t.csv:label", "--predictions", "t.csv:guess")

@@ -35,7 +35,7 @@ def grid(protocols=("random",), densities=(0.5,), seeds=1, **options):
 
 def test_study_offers_them():
     assert (study.Trial, study.grid) == (trials.Trial, trials.grid)
-    assert study.dataset_of is trials.dataset_of
+    assert study.chosen is trials.chosen
 
 
 class TestGrid:
@@ -288,10 +288,10 @@ def test_data_set_and_model_of_a_scale(named, expected):
     assert trials.chosen(*named) == expected
 
 
-def test_scales():
-    assert trials.dataset_of("digits") == "digits-2x4"
-    with pytest.raises(ValueError, match="unknown scale 'huge'; known are digits, mini, paper"):
-        trials.dataset_of("huge")
+def test_an_unknown_scale():
+    for dataset in ("", "digits"):
+        with pytest.raises(ValueError, match="unknown scale 'huge'; known are digits, mini, paper"):
+            trials.chosen("huge", dataset)
 
 
 def test_another_function_under_one_name_is_another_trial():
