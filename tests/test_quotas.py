@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import assume, example, given, strategies as st
 
+from dropkit._common.rounding import budget
 from dropkit.quotas import (
     at_least,
-    budget,
     class_counts,
     drop_densities,
     strategy_densities,

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dropkit._common.checks import Floats, check_density
-from dropkit.quotas import budget, class_counts
+from dropkit._common.rounding import budget
+from dropkit.quotas import class_counts
 from dropkit.theory.mixture import GaussianMixture
 
 Labels = NDArray[np.int8]
