@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike
 from dropkit._common.checks import (
     Floats,
     Ints,
+    check_choice,
     check_density,
     check_labels,
     check_scores,
@@ -274,8 +275,7 @@ def class_table(
         validation samples if smoothing is 0, a class under the minimum if `below` is "raise", or
         a minimum that the density cannot pay for.
     """
-    if below not in ("raise", "warn", "keep"):
-        raise ValueError(f"below is {below!r}: it must be 'raise', 'warn' or 'keep'")
+    check_choice(below, "below", ("warn", "raise", "keep"))
     check_whole(minimum, "minimum")
     classes, sizes = np.asarray(classes), np.asarray(sizes)
     if val_sizes is not None and (unseen := np.asarray(val_sizes) == 0).any():

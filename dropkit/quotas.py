@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from dropkit._common.checks import (
     Floats,
     Ints,
+    check_choice,
     check_density,
     check_each,
     check_labels,
@@ -79,12 +80,11 @@ def drop_densities(
     array([0.2, 0.6])
     """
     check_density(density)
+    check_choice(rule, "rule", ("densities", "counts"))
     sizes = check_sizes(class_sizes)
     weights = _error_weights(sizes, recalls, smoothing, val_sizes)
     if rule == "counts":
         weights = _per_sample(weights, sizes)
-    elif rule != "densities":
-        raise ValueError(f"rule is {rule!r}: use 'densities' (the paper) or 'counts'")
     return _fill(sizes, weights, density)
 
 

@@ -352,5 +352,5 @@ class TestClassTable:
             class_table(list("abc"), [100, 2, 0], [0.5, 0.0, 0.5], 0.9, minimum=5)
 
     def test_unknown_choice(self):
-        with pytest.raises(ValueError, match="below is 'ignore': it must be"):
+        with pytest.raises(ValueError, match="below is .ignore.: it must be one of warn, raise"):
             class_table(list("ab"), [1, 1], [0, 0], 1, below="ignore")

@@ -252,7 +252,7 @@ class TestDropDensities:
             drop_densities([10], [0.5], "0.3")
         with pytest.raises(TypeError, match="recalls must be an array of numbers"):
             drop_densities([10], ["high"], 0.3)
-        with pytest.raises(ValueError, match="rule is 'count': use 'densities'"):
+        with pytest.raises(ValueError, match="rule is .count.: it must be one of densities,"):
             drop_densities([10], [0.5], 0.3, rule="count")
 
 

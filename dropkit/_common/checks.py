@@ -1,6 +1,7 @@
 """What densities, labels, scores and numbers a class must be."""
 
 import math
+from collections.abc import Iterable
 from numbers import Real
 from typing import Any
 
@@ -26,11 +27,17 @@ def check_whole(value: int, name: str, least: int = 0) -> None:
         raise ValueError(f"{name} is {value!r}: it must be a whole number, {least} or more")
 
 
-def check_labels(labels: ArrayLike, num_classes: int | None = None) -> Ints:
-    """Return the labels as (n,) int64; raise unless they are class indices 0..num_classes-1."""
+def check_choice(value: object, name: str, choices: Iterable[str]) -> None:
+    """Raise ValueError unless the value is one of the choices."""
+    if value not in choices:
+        raise ValueError(f"{name} is {value!r}: it must be one of {', '.join(choices)}")
+
+
+def check_labels(labels: ArrayLike, num_classes: int | None = None, n: int | None = None) -> Ints:
+    """Return n labels, or any, as int64; raise unless they are class indices 0..num_classes-1."""
     array = np.asarray(labels)
-    if array.ndim != 1 or array.size == 0:
-        raise ValueError(f"labels have shape {array.shape}: expected (n,) with n ≥ 1")
+    if array.ndim != 1 or array.size == 0 or n not in (None, array.size):
+        raise ValueError(f"labels have shape {array.shape}: expected ({n or 'n'},), one a sample")
     last = "K-1" if num_classes is None else num_classes - 1
     if array.dtype.kind not in "iu":
         raise ValueError(

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from dropkit._common.checks import check_each, check_labels, check_whole
 from dropkit.scores.layer_rules import RULES, Rule
 
 # Bytes of a convolution's patches held at once: what stays in the cache is read back fast.
@@ -22,15 +23,11 @@ BLOCK_BYTES = 2**21
 GPU_BLOCK_BYTES = 2**28
 
 
-def gradient_norms(model: nn.Module, x: Tensor, y: Tensor, *, chunk: int = 64) -> np.ndarray:
-    """Return the (n,) norms of the cross-entropy gradient in all trainable parameters.
-
-    See `dropkit.scores.grand`, the public name, for the definition and for what raises.
-    """
+def gradient_norms(model: nn.Module, x: Tensor, y: Tensor, chunk: int) -> np.ndarray:
+    """Return what `dropkit.scores.grand`, the public name, says."""
     if len(x) != len(y):
         raise ValueError(f"x has {len(x)} samples and y {len(y)} labels: they must be as many")
-    if chunk < 1:
-        raise ValueError(f"chunk is {chunk}: it must be at least 1")
+    check_whole(chunk, "chunk", least=1)
     device = next(model.parameters(), torch.empty(0)).device
     exact = torch.autocast(device.type, enabled=False)
     with _watched(model) as watch, torch.enable_grad(), exact:
@@ -40,11 +37,8 @@ def gradient_norms(model: nn.Module, x: Tensor, y: Tensor, *, chunk: int = 64) -
             watch.begin(squares[part])
             _loss(model, x[part].detach().to(device), y[part], watch).backward()
     norms = squares.sqrt().cpu().numpy()
-    if not np.isfinite(norms).all():
-        raise ValueError(
-            f"the gradient norm of sample {np.flatnonzero(~np.isfinite(norms))[0]} is not finite: "
-            "check the inputs and the weights for NaN and overflow"
-        )
+    wanted = "be finite, so look for NaN and overflow in the inputs and the weights"
+    check_each(np.isfinite(norms), norms, "norms", wanted)
     return norms
 
 
@@ -57,11 +51,7 @@ def _loss(model: nn.Module, x: Tensor, y: Tensor, watch: "_Watch") -> Tensor:
             f"the model returned shape {tuple(logits.shape)} for {len(y)} samples: "
             "it must return (n, K) logits"
         )
-    if y.is_floating_point() or y.min() < 0 or y.max() >= logits.shape[1]:
-        raise ValueError(
-            f"labels go from {y.min()} to {y.max()} ({y.dtype}): "
-            f"they must be integers 0..{logits.shape[1] - 1}"
-        )
+    check_labels(y.cpu().numpy(), logits.shape[1])
     if not logits.requires_grad:
         raise ValueError("the model runs no layer with parameters under autograd: none to measure")
     return F.cross_entropy(logits, y.long().to(logits.device), reduction="sum")

@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 
+from dropkit._common.checks import check_choice
 from dropkit._common.fingerprint import fingerprint
 
 Schedule = Literal["short", "long"]
@@ -73,9 +74,8 @@ class Score:
         """Return the (n,) scores; ValueError if the record lacks an array or a score is NaN."""
         missing = [name for name in self.needs if getattr(query, name) is None]
         if missing:
-            raise ValueError(
-                f"the score {self.name!r} needs {', '.join(missing)}: its query did not record that"
-            )
+            needed = ", ".join(missing)
+            raise ValueError(f"the score {self.name!r} needs {needed}: its query did not record it")
         scores = np.asarray(self.function(query), dtype=np.float64)
         if scores.ndim != 1 or (query.labels is not None and len(scores) != len(query.labels)):
             raise ValueError(
@@ -145,8 +145,7 @@ def register(
         raise ValueError(
             f"needs is {needs!r}: it must be a tuple of names among {', '.join(known)}"
         )
-    if schedule not in ("short", "long"):
-        raise ValueError(f"schedule is {schedule!r}: it must be 'short' or 'long'")
+    check_choice(schedule, "schedule", ("short", "long"))
 
     def add(function: Function) -> Function:
         version = "" if name in _PAPERS else fingerprint(function)
