@@ -6,7 +6,6 @@ tells a damaged copy.
 """
 
 import hashlib
-from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
@@ -59,15 +58,9 @@ Raw = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, tuple[str, ...]]
 def read(name: str, root: str | None) -> tuple[Images, np.ndarray, list[np.ndarray], tuple]:
     """Return images, labels (N,), training, validation and test indices, and class names.
 
-    Half of the test images are the validation split, see ``image_folders.halved``. The data are
-    looked for in `root` as NAME.npz, in two packed parts NAME_part0.npz and NAME_part1.npz, or as
-    torchvision keeps them; torchvision downloads what is not there, to ``~/.cache/dropkit-data``
-    where `root` is None.
-
-    Raises
-    ------
-    ValueError
-        If `root` is no folder, or the data cannot be had or are damaged.
+    The data are looked for in `root` as NAME.npz, in two packed parts NAME_part0.npz and
+    NAME_part1.npz, or as torchvision keeps them; torchvision downloads what is not there, to
+    ``~/.cache/dropkit-data`` where `root` is None.
     """
     content = f"{name}.npz or torchvision's copy, or make it and torchvision downloads it there"
     folder = named_folder(root, content) if root else Path.home() / ".cache" / "dropkit-data"
@@ -82,7 +75,7 @@ def read(name: str, root: str | None) -> tuple[Images, np.ndarray, list[np.ndarr
 
 
 def load(name: str, root: str | None, *, coarse: bool = False) -> Data:
-    """Load "cifar10" or "cifar100", whose classes are superclasses where `coarse`."""
+    """Load "cifar10" or "cifar100", whose classes are its superclasses where `coarse`."""
     x, y, splits, classes = read(name, root)
     if coarse:
         y, classes = superclasses(y, classes)
@@ -108,19 +101,13 @@ def _order(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def _find(name: str, folder: Path) -> tuple[Path, Raw]:
-    whole, part = folder / f"{name}.npz", folder / f"{name}_part0.npz"
-    if whole.is_file():
-        return whole, _opened(whole, _read_whole)
-    if part.is_file():
-        return part, _opened(part, _read_parts)
+    for end, read_file in ((".npz", _read_whole), ("_part0.npz", _read_parts)):
+        if (file := folder / f"{name}{end}").is_file():
+            try:
+                return file, read_file(file)
+            except (OSError, EOFError, KeyError, ValueError) as error:
+                raise UserError(f"{file} cannot be read as CIFAR: {error}") from error
     return folder, _from_torchvision(name, folder)
-
-
-def _opened(file: Path, read: Callable[[Path], Raw]) -> Raw:
-    try:
-        return read(file)
-    except (OSError, EOFError, KeyError, ValueError) as error:
-        raise UserError(f"{file} cannot be read as CIFAR: {error}") from error
 
 
 def _read_whole(file: Path) -> Raw:

@@ -4,8 +4,7 @@ import os
 import re
 from collections.abc import Callable
 
-import numpy as np
-
+from dropkit._common.checks import check_whole
 from dropkit._common.errors import UserError, needed_by
 from dropkit._common.fingerprint import fingerprint
 from dropkit.datasets import cifar, digits, imagenet, tinyimagenet, waterbirds
@@ -39,8 +38,7 @@ def load(name: str, seed: int = 0, root: str | None = None) -> Data:
     """
     if name not in _LOADERS:
         raise UserError(f"unknown data set {name!r}; known are {', '.join(names())}")
-    if not isinstance(seed, int | np.integer) or seed < 0:
-        raise ValueError(f"seed is {seed!r}: it must be an integer and not negative")
+    check_whole(seed, "seed")
     with needed_by(f"the data set {name!r}"):
         return _LOADERS[name](seed, root or os.environ.get("DROPKIT_DATA"))
 

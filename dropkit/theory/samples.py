@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dropkit._common.checks import Floats, check_density
+from dropkit._common.checks import Floats, check_choice, check_density, check_whole
 from dropkit._common.rounding import budget
 from dropkit.quotas import class_counts
 from dropkit.theory.mixture import GaussianMixture
@@ -17,22 +17,12 @@ Mask = NDArray[np.bool_]
 def sample(
     mixture: GaussianMixture, n: int, datasets: int = 1, *, seed: int = 0
 ) -> tuple[Floats, Labels]:
-    """Return ``datasets`` independent samples of ``n`` labelled points from the mixture.
+    """Return points and classes, (datasets, n) both, of independent samples from the mixture.
 
-    Returns
-    -------
-    x : ndarray of float, shape (datasets, n)
-    y : ndarray of int8, shape (datasets, n)
-        Classes, drawn with the mixture's priors, so class sizes differ between data sets.
-
-    Raises
-    ------
-    ValueError
-        If ``n`` or ``datasets`` is not a positive whole number.
+    Classes are drawn with the mixture's priors, so class sizes differ between data sets.
     """
-    for name, value in (("n", n), ("datasets", datasets)):
-        if not (isinstance(value, int | np.integer) and value > 0):
-            raise ValueError(f"{name} must be a positive whole number, got {value!r}")
+    check_whole(n, "n", least=1)
+    check_whole(datasets, "datasets", least=1)
     rng = np.random.default_rng(seed)
     y = (rng.random((datasets, n)) >= mixture.phi0).astype(np.int8)
     mu, sigma = np.array([mixture.mu0, mixture.mu1]), np.array([mixture.sigma0, mixture.sigma1])
@@ -44,32 +34,13 @@ def empirical_minimizer(
 ) -> Floats:
     """Return the threshold of least 0-1 error for the rule ``x > t``, data set by data set.
 
-    Every threshold between two neighbouring points errs alike: the result is the midpoint of such
-    a gap, and -inf or +inf where only a gap beyond the outermost points will do.
-
-    Parameters
-    ----------
-    x : array_like, shape (..., n)
-        Points, finite.
-    y : array_like, shape (..., n)
-        Classes, 0 or 1.
-    kept : array_like of bool, shape (..., n), optional
-        The points to fit; all by default.
-    ties : {"widest", "lowest", "highest"}
-        Which of several gaps of least error to take. "widest" (the first of equally wide ones)
-        favours neither side; the other two bound what any rule could give.
-
-    Returns
-    -------
-    ndarray, shape (...)
-        One threshold for each data set, in O(n log n).
-
-    Raises
-    ------
-    ValueError
-        If shapes differ, a data set keeps no point, a point is not finite, a class is not 0 or 1,
-        or ``ties`` is unknown.
+    Points x, classes y of 0 and 1 and the mask of points to fit, all by default, are (..., n), the
+    thresholds (...). Every threshold between two neighbouring points errs alike: the result is the
+    midpoint of such a gap, and -inf or +inf where only a gap beyond the outermost points will do.
+    Of several gaps of least error the "widest" (the first of equally wide ones) favours neither
+    side; the "lowest" and the "highest" bound what any rule could give.
     """
+    check_choice(ties, "ties", ("widest", "lowest", "highest"))
     x, y, kept = _checked(x, y, kept)
     shape = (-1, x.shape[-1])
     # Points left out sort to +inf and weigh nothing, so that they only repeat the last gap.
@@ -100,8 +71,6 @@ def _choose(tied: Mask, lower: Floats, upper: Floats, ties: str) -> NDArray[np.i
         return np.argmax(tied, axis=1)
     if ties == "highest":
         return tied.shape[1] - 1 - np.argmax(tied[:, ::-1], axis=1)
-    if ties != "widest":
-        raise ValueError(f"ties must be 'widest', 'lowest' or 'highest', got {ties!r}")
     # An endless gap is the last resort among tied ones.
     ends = np.isinf(lower) | np.isinf(upper)
     width = np.subtract(upper, lower, out=np.zeros_like(lower), where=~ends)
@@ -184,35 +153,11 @@ def fitted_thresholds(
     seed: int,
     ties: str = "widest",
 ) -> Floats:
-    """Return the empirical minimisers of pruned data sets.
+    """Return the empirical minimisers (datasets,) of data sets of so many points, after pruning.
 
-    The same ``seed`` gives every procedure the same data sets.
-
-    Parameters
-    ----------
-    mixture : GaussianMixture
-    procedure : str
-        A key of `PROCEDURES`.
-    density : float
-        Fraction of the points to keep, in (0, 1].
-    points, datasets : int
-        How many points a data set has before it is pruned, and how many data sets.
-    seed : int
-    ties : {"widest", "lowest", "highest"}
-        As in `empirical_minimizer`.
-
-    Returns
-    -------
-    ndarray, shape (datasets,)
-
-    Raises
-    ------
-    ValueError
-        If the procedure is not a key of `PROCEDURES`, the density is outside (0, 1] or keeps no
-        point, or the numbers of points and data sets are not positive.
+    The procedure is one of `PROCEDURES`. One seed gives all of them the same data sets.
     """
-    if procedure not in PROCEDURES:
-        raise ValueError(f"procedure must be one of {sorted(PROCEDURES)}, got {procedure!r}")
+    check_choice(procedure, "procedure", PROCEDURES)
     check_density(density, zero=False)
     x, y = sample(mixture, points, datasets, seed=seed)
     kept = PROCEDURES[procedure](mixture, x, y, density, seed)
