@@ -211,10 +211,6 @@ def over_seeds(
     level : float
         Coverage aimed at, in (0, 1).
 
-    Returns
-    -------
-    Difference
-
     Raises
     ------
     ValueError
@@ -244,10 +240,6 @@ def student(values: Floats, level: float = 0.95) -> Difference:
         One a seed.
     level : float
         Coverage of the interval.
-
-    Returns
-    -------
-    Difference
     """
     value, n = float(values.mean()), len(values)
     if n < 2:
@@ -267,10 +259,6 @@ def paired_difference(
         Recalls with the same seeds in the same order.
     statistic : callable
         Maps (S, K) to (S,); per-seed worst-class accuracy by default.
-
-    Returns
-    -------
-    Difference
 
     Raises
     ------

@@ -95,10 +95,6 @@ def parse(protocol: str) -> Protocol:
     protocol : str
         A name of the paper's grammar, which the head of this module lists.
 
-    Returns
-    -------
-    Protocol
-
     Raises
     ------
     ValueError
@@ -263,10 +259,6 @@ def class_table(
     below : {"warn", "raise", "keep"}
         What to do with a class under the minimum; "keep" holds the minimum, which the other
         classes give up in proportion to what they have above it.
-
-    Returns
-    -------
-    ClassTable
 
     Raises
     ------

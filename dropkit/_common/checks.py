@@ -58,12 +58,12 @@ def outside(indices: NDArray[np.integer], count: int | None, first: int = 0) -> 
     return None
 
 
-def check_scores(scores: ArrayLike, n: int) -> Floats:
+def check_scores(scores: ArrayLike, n: int, name: str = "scores") -> Floats:
     """Return the scores as (n,) floats; raise on another shape or on NaN."""
-    array = as_floats(scores, "scores")
+    array = as_floats(scores, name)
     if array.shape != (n,):
-        raise ValueError(f"scores have shape {array.shape}: expected ({n},), one a label")
-    check_each(~np.isnan(array), array, "scores", "be a number that the sample is ranked by")
+        raise ValueError(f"{name} have shape {array.shape}: expected ({n},), one a sample")
+    check_each(~np.isnan(array), array, name, "be a number that the sample is ranked by")
     return array
 
 

@@ -24,10 +24,6 @@ def load(name: str, seed: int = 0, root: str | None = None) -> Data:
     root : str, optional
         Folder of data sets that do not come with a package; default: ``$DROPKIT_DATA``.
 
-    Returns
-    -------
-    Data
-
     Raises
     ------
     MissingExtra
@@ -49,16 +45,7 @@ def version(name: str, root: str | None = None) -> str:
     Parameters
     ----------
     name, root : str
-        As in ``load``.
-
-    Returns
-    -------
-    str
-
-    Raises
-    ------
-    ValueError
-        As ``load`` does.
+        As in ``load``, which raises the same errors.
     """
     if name not in _VERSIONS:
         return ""

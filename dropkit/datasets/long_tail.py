@@ -59,10 +59,6 @@ def load_imbalanced(name: str, seed: int, factor: float) -> Data:
         As in ``load``; it orders the classes of the tail, too.
     factor : float
         Size ratio of the largest and the smallest training class, at least 1.
-
-    Returns
-    -------
-    Data
     """
     return _drawn(name, seed, factor, *identity(name))
 

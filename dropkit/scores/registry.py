@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from dropkit._common.checks import check_choice
+from dropkit._common.checks import check_choice, check_scores
 from dropkit._common.fingerprint import fingerprint
 
 Schedule = Literal["short", "long"]
@@ -76,17 +76,9 @@ class Score:
         if missing:
             needed = ", ".join(missing)
             raise ValueError(f"the score {self.name!r} needs {needed}: its query did not record it")
-        scores = np.asarray(self.function(query), dtype=np.float64)
-        if scores.ndim != 1 or (query.labels is not None and len(scores) != len(query.labels)):
-            raise ValueError(
-                f"the score {self.name!r} has shape {scores.shape}: it must be one number a sample"
-            )
-        if np.isnan(scores).any():
-            raise ValueError(
-                f"the score {self.name!r} is NaN for sample {np.isnan(scores).argmax()}: "
-                "every sample needs a score to be ranked by"
-            )
-        return scores
+        scores = self.function(query)
+        n = len(scores if query.labels is None else query.labels)
+        return check_scores(scores, n, f"{self.name} scores")
 
 
 SCORES: dict[str, Score] = {}

@@ -234,9 +234,9 @@ def test_an_own_score_joins(registry):
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        (lambda query: np.where(query.labels == 1, np.nan, 0), "'own' is NaN for sample 1"),
-        (lambda query: query.probs, r"'own' has shape \(5, 30, 3\)"),
-        (lambda query: query.labels[:7], r"'own' has shape \(7,\)"),
+        (lambda query: np.where(query.labels == 1, np.nan, 0), r"own scores\[1\] is nan"),
+        (lambda query: query.probs, r"own scores have shape \(5, 30, 3\): expected \(30,\)"),
+        (lambda query: query.labels[:7], r"own scores have shape \(7,\): expected \(30,\)"),
     ],
 )
 def test_unfit_scores_are_refused(registry, value, message):
