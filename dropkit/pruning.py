@@ -191,10 +191,10 @@ def prune(
         if density != 1:
             raise ValueError(f"density is {density}: protocol {protocol!r} keeps all, so it is 1")
         return np.arange(labels.size)
-    if plan.needs_scores:
-        scores = check_scores(_given(scores, "scores", protocol), labels.size)
-    total = positive_budget(labels.size, density)
-    keys = random_keys(seed)(labels.size) if plan.ranking == "random" else scores
+    n = labels.size
+    ranks = check_scores(_given(scores, "scores", protocol), n) if plan.needs_scores else None
+    total = positive_budget(n, density)
+    keys = random_keys(seed)(n) if ranks is None or plan.ranking == "random" else ranks
     if plan.quota == "global":
         return np.sort(top(keys, total))
     sizes = np.bincount(labels)
@@ -210,7 +210,7 @@ def prune(
     elif plan.quota == "balance":
         densities = variance_densities(sizes, np.ones(sizes.size), density)
     else:
-        densities = strategy_densities(labels, scores, density)
+        densities = strategy_densities(labels, _given(scores, "scores", protocol), density)
     counts = class_counts(sizes, densities, total=total)
     return top_in_class(keys, labels, at_least(counts, sizes, minimum))
 

@@ -1,7 +1,7 @@
 """What densities, labels, scores and numbers a class must be."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection
 from numbers import Real
 from typing import Any
 
@@ -27,7 +27,7 @@ def check_whole(value: int, name: str, least: int = 0) -> None:
         raise ValueError(f"{name} is {value!r}: it must be a whole number, {least} or more")
 
 
-def check_choice(value: object, name: str, choices: Iterable[str]) -> None:
+def check_choice(value: object, name: str, choices: Collection[str]) -> None:
     """Raise ValueError unless the value is one of the choices."""
     if value not in choices:
         raise ValueError(f"{name} is {value!r}: it must be one of {', '.join(choices)}")

@@ -28,4 +28,4 @@ def random_keys(seed: int) -> Callable[[int], Floats]:
     """
     check_whole(seed, "seed")
     stream = np.random.PCG64(int(seed))
-    return lambda n: (stream.random_raw(n) >> np.uint64(11)) * 2.0**-53
+    return lambda n: (stream.random_raw(n) >> np.uint64(11)) * np.float64(2.0**-53)

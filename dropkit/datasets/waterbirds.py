@@ -28,7 +28,7 @@ RESIZED = [256, 256]  # the published transform makes images square, whatever th
 
 @dataclass(frozen=True)
 class Table:
-    """What ``metadata.csv`` says: paths inside `folder`, labels and groups, (N,) each, and splits.
+    """What ``metadata.csv`` says: paths inside `folder`, labels, groups and split codes, (N,) each.
 
     Its ``sha256`` names the draw of the data.
     """
@@ -37,14 +37,15 @@ class Table:
     files: list[str]
     y: np.ndarray
     groups: np.ndarray
-    splits: list[np.ndarray]
+    split: np.ndarray
     sha256: str
 
 
 def load(seed: int, root: str | None) -> Data:
     """Load the data set; its splits are the published ones, whatever the seed."""
     table = read(root)
-    return Data(images(table), table.y, *table.splits, CLASSES, table.groups, GROUPS)
+    splits = (np.flatnonzero(table.split == code) for code in range(len(SPLITS)))
+    return Data(images(table), table.y, *splits, CLASSES, table.groups, GROUPS)
 
 
 def read(root: str | Path | None) -> Table:
@@ -69,9 +70,8 @@ def read(root: str | Path | None) -> Table:
     for code, name in enumerate(SPLITS):
         if code not in split:
             raise UserError(f"{path} has no row with split {code}, so no {name} samples")
-    splits = [np.flatnonzero(split == code) for code in range(len(SPLITS))]
     digest = hashlib.sha256(content).hexdigest()
-    return Table(path.parent, files, y, 2 * y + place, splits, digest)
+    return Table(path.parent, files, y, 2 * y + place, split, digest)
 
 
 def _row(header: list[str], row: list[str], where: str) -> tuple[str, int, int, int]:

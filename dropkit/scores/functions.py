@@ -220,7 +220,8 @@ def k_center_scores(features: "ArrayLike | torch.Tensor") -> np.ndarray:
     (n,) array of int
         n for the first centre, 1 for the last.
     """
-    order = k_center(features, len(features))
+    points = _tensor(features)
+    order = k_center(points, len(points))
     scores = np.empty(len(order))
     scores[order] = np.arange(len(order), 0, -1)
     return scores

@@ -5,9 +5,10 @@ loss gradient at its output, so its norm needs neither the weight gradient nor a
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -61,12 +62,12 @@ class _Root(torch.autograd.Function):
     """Starts the graph at a tensor: not a leaf, so that what follows may change it in place."""
 
     @staticmethod
-    def forward(ctx, tensor: Tensor, anchor: Tensor) -> Tensor:
+    def forward(ctx: Any, tensor: Tensor, anchor: Tensor) -> Tensor:
         ctx.mark_dirty(tensor)
         return tensor
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[None, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[None, None]:
         return None, None
 
 
@@ -83,10 +84,19 @@ class _Watch(TorchFunctionMode):
         self.squares = squares
         self.called.clear()
 
-    def enter(self, layer: nn.Module, *_) -> None:
+    def enter(self, layer: nn.Module, *_: Any) -> None:
         self.running.add(layer)
 
-    def leave(self, name: str, rule, names, layer: nn.Module, args, kwargs, output: Tensor):
+    def leave(
+        self,
+        name: str,
+        rule: Rule,
+        names: frozenset[str],
+        layer: nn.Module,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        output: Tensor,
+    ) -> Tensor | None:
         self.running.discard(layer)
         if layer in self.called:
             raise ValueError(f"layer '{name}' runs twice in one forward pass: GraNd covers one use")
@@ -112,14 +122,16 @@ class _Watch(TorchFunctionMode):
             if inputs._version != version:
                 raise ValueError(f"the input of layer '{name}' is changed in place after use")
             blocks = zip(*(t.split(rows) for t in (self.squares, inputs, grad)), strict=True)
-            for squares, *block in blocks:
-                squares += rule(layer, *block, names)
+            for squares, entered, back in blocks:
+                squares += rule(layer, entered, back, names)
             handle.remove()  # frees the inputs: pages are reused rather than asked for anew
 
         handle = output.register_hook(add)
         return output
 
-    def __torch_function__(self, func, types, args=(), kwargs=None):
+    def __torch_function__(
+        self, func: Callable, types: Any, args: tuple = (), kwargs: dict | None = None
+    ) -> Any:
         result = func(*args, **(kwargs or {}))
         if isinstance(result, Tensor):
             for tensor in _tensors([args, kwargs or {}]):
@@ -132,7 +144,7 @@ class _Watch(TorchFunctionMode):
         return result
 
 
-def _tensors(tree) -> Iterator[Tensor]:
+def _tensors(tree: object) -> Iterator[Tensor]:
     if isinstance(tree, Tensor):
         yield tree
     elif isinstance(tree, (list, tuple)):

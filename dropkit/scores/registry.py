@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from dropkit._common.checks import check_choice, check_scores
 from dropkit._common.fingerprint import fingerprint
 
 Schedule = Literal["short", "long"]
+_NOT_RECORDED: Any = None  # of any type, for a score reads only what it needs, which is there
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,12 +35,12 @@ class QueryRecord:
         Outputs of the layer before the last, after training.
     """
 
-    labels: np.ndarray | None = None
-    probs: np.ndarray | None = None
-    grad_norms: np.ndarray | None = None
-    target_probs: np.ndarray | None = None
-    correct: np.ndarray | None = None
-    features: np.ndarray | None = None
+    labels: np.ndarray = _NOT_RECORDED
+    probs: np.ndarray = _NOT_RECORDED
+    grad_norms: np.ndarray = _NOT_RECORDED
+    target_probs: np.ndarray = _NOT_RECORDED
+    correct: np.ndarray = _NOT_RECORDED
+    features: np.ndarray = _NOT_RECORDED
 
 
 Function = Callable[[QueryRecord], np.ndarray]
