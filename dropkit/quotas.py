@@ -211,10 +211,6 @@ def at_least(counts: ArrayLike, class_sizes: ArrayLike, minimum: int) -> Ints:
     minimum : int
         Fewest samples to keep of a class, 0 or more.
 
-    Returns
-    -------
-    (K,) ndarray of int64
-
     Raises
     ------
     ValueError

@@ -69,7 +69,8 @@ def read(name: str, root: str | None) -> tuple[Images, np.ndarray, list[np.ndarr
     train, test = _order(x_train, y_train), _order(x_test, y_test)
     pixels = np.concatenate([x_train[train], x_test[test]])
     labels = np.concatenate([y_train[train], y_test[test]]).astype(np.int64)
-    if _digest(pixels, labels) != CHECKSUMS[name]:
+    content = pixels.tobytes() + labels.astype(np.uint8).tobytes()
+    if hashlib.sha256(content).hexdigest() != CHECKSUMS[name]:
         raise UserError(f"{where} is damaged: its images are not those of {name}, fetch it again")
     return Images(pixels, *NORMALISATION[name]), labels, halved(labels, len(train)), classes
 
@@ -88,10 +89,6 @@ def superclasses(
     """Return CIFAR-100's labels and class names as superclasses."""
     members = {fine: k for k, names in enumerate(SUPERCLASSES.values()) for fine in names.split()}
     return np.array([members[fine] for fine in classes])[labels], tuple(SUPERCLASSES)
-
-
-def _digest(pixels: np.ndarray, labels: np.ndarray) -> str:
-    return hashlib.sha256(pixels.tobytes() + labels.astype(np.uint8).tobytes()).hexdigest()
 
 
 def _order(x: np.ndarray, y: np.ndarray) -> np.ndarray:

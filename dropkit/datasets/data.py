@@ -105,14 +105,7 @@ class Data:
         return np.bincount(self.strata[getattr(self, split)], minlength=self.num_strata)
 
     def sound(self) -> "Data":
-        """Return the data with labels and indices as training takes them.
-
-        Raises
-        ------
-        ValueError
-            For samples that are no array or Images, labels that are no classes, or splits that
-            share samples or leave the pool.
-        """
+        """Return the data as training takes them; raise for unfit samples, labels or splits."""
         if not isinstance(self.x, np.ndarray | Images):
             raise ValueError(
                 f"samples are {type(self.x).__name__}: they must be an array or Images"

@@ -26,9 +26,8 @@ def load(seed: int, root: str | None) -> Data:
 def read(root: str | None) -> image_folders.Listing:
     """List the images in the folder ``tiny-imagenet-200`` of `root`; check them and its lists."""
     folder = image_folders.published_folder(root, FOLDER, "tinyimagenet")
-    identifiers = image_folders.entries(
-        folder / "train", "the classes of TinyImageNet", folders=True
-    )
+    classes = "the classes of TinyImageNet"
+    identifiers = image_folders.entries(folder / "train", classes, folders=True)
     listed = sorted(fields[0] for _, fields in _rows(folder / "wnids.txt", 1))
     if listed != identifiers:
         odd = min(set(listed) ^ set(identifiers), default=listed[-1])

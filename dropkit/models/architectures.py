@@ -82,8 +82,7 @@ def _mlp(num_classes: int, in_shape: tuple[int, ...]) -> nn.Sequential:
 
 def _cnn(num_classes: int, in_shape: tuple[int, ...]) -> nn.Sequential:
     """Three 3 x 3 convolutions with batch norm, 2 x 2 pooling after each while it fits."""
-    channels = _check_images("cnn", in_shape)
-    height, width = in_shape[1:]
+    channels, side = _check_images("cnn", in_shape), min(in_shape[1:])
     layers: list[nn.Module] = []
     for wide in (16, 32, 64):
         layers += [
@@ -91,10 +90,9 @@ def _cnn(num_classes: int, in_shape: tuple[int, ...]) -> nn.Sequential:
             nn.BatchNorm2d(wide),
             nn.ReLU(),
         ]
-        if min(height, width) >= 4:
+        if side >= 4:
             layers.append(nn.MaxPool2d(2))
-            height, width = height // 2, width // 2
-        channels = wide
+        channels, side = wide, side // 2
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, num_classes))
 
 
@@ -113,21 +111,17 @@ def _mini(num_classes: int, in_shape: tuple[int, ...]) -> nn.Sequential:
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, num_classes))
 
 
-def _vgg(config: str) -> Callable[[int, tuple[int, ...]], nn.Sequential]:
+def _vgg(num_classes: int, in_shape: tuple[int, ...], *, config: str) -> nn.Sequential:
     """torchvision's VGG with batch norm for small images.
 
     As is usual for CIFAR, one linear layer of 512 features in place of three of 4,096.
     """
+    from torchvision.models import vgg
 
-    def builder(num_classes: int, in_shape: tuple[int, ...]) -> nn.Sequential:
-        from torchvision.models import vgg
-
-        _check_images("vgg", in_shape, channels=3, least=32)
-        layers = vgg.make_layers(vgg.cfgs[config], batch_norm=True)
-        head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, num_classes)]
-        return nn.Sequential(*layers, *head)
-
-    return builder
+    _check_images("vgg", in_shape, channels=3, least=32)
+    layers = vgg.make_layers(vgg.cfgs[config], batch_norm=True)
+    head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, num_classes)]
+    return nn.Sequential(*layers, *head)
 
 
 def _resnet18(num_classes: int, in_shape: tuple[int, ...]) -> nn.Sequential:
@@ -179,8 +173,8 @@ _BUILDERS: dict[str, Callable[[int, tuple[int, ...]], nn.Sequential]] = {
     "mlp": _mlp,
     "cnn": _cnn,
     "mini": _mini,
-    "vgg16": _vgg("D"),
-    "vgg19": _vgg("E"),
+    "vgg16": partial(_vgg, config="D"),
+    "vgg19": partial(_vgg, config="E"),
     "resnet18": _resnet18,
     "resnet50": _resnet50,
     "resnet50-imagenet": partial(_resnet50, pretrained=True),

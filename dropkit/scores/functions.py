@@ -72,14 +72,8 @@ def grand(
     chunk : int
         Samples in one pass; bounds the memory and does not change the result.
 
-    Returns
-    -------
-    (n,) ndarray
-
     Raises
     ------
-    MissingExtra
-        Without PyTorch.
     TypeError
         If a layer with trainable parameters is of another type.
     ValueError
@@ -146,10 +140,6 @@ def dynamic_uncertainty(
     statistic : {"deviation", "variance"}
         "deviation", as implementations do, or "variance", as the paper's text says.
 
-    Returns
-    -------
-    (n,) ndarray
-
     Raises
     ------
     ValueError
@@ -190,8 +180,6 @@ def k_center(features: "ArrayLike | torch.Tensor", budget: int) -> np.ndarray:
 
     Raises
     ------
-    MissingExtra
-        Without PyTorch.
     ValueError
         If the budget is not in 1..n or a feature is not finite.
     """
@@ -239,10 +227,6 @@ def ssp(features: ArrayLike, labels: ArrayLike) -> np.ndarray:
         Outputs of the layer before the last, or any others.
     labels : (n,) array_like of int
         Classes 0..K-1.
-
-    Returns
-    -------
-    (n,) ndarray
 
     Raises
     ------

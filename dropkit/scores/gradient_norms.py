@@ -166,26 +166,21 @@ def _watched(model: nn.Module) -> Iterator[_Watch]:
     }
     if not owners:
         raise ValueError("the model has no trainable parameters: GraNd needs some")
-    modes = [(module, module.training) for module in model.modules()]
-    flags = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
     watch = _Watch(owners)
     with ExitStack() as stack:
+        for module in model.modules():
+            stack.callback(setattr, module, "training", module.training)
+        for parameter in model.parameters():
+            stack.callback(parameter.requires_grad_, parameter.requires_grad)
         for name, (layer, rule, names) in layers.items():
+            leave = partial(watch.leave, name, rule, names)
             before = layer.register_forward_pre_hook(watch.enter)
-            after = layer.register_forward_hook(
-                partial(watch.leave, name, rule, names), with_kwargs=True, prepend=True
-            )
+            after = layer.register_forward_hook(leave, with_kwargs=True, prepend=True)
             stack.callback(before.remove)
             stack.callback(after.remove)
-        try:
-            model.eval()
-            model.requires_grad_(False)
-            yield watch
-        finally:
-            for module, training in modes:
-                module.training = training
-            for parameter, flag in flags:
-                parameter.requires_grad_(flag)
+        model.eval()
+        model.requires_grad_(False)
+        yield watch
 
 
 def _layers(model: nn.Module) -> Iterator[tuple[str, tuple[nn.Module, Rule, frozenset[str]]]]:
@@ -202,7 +197,8 @@ def _layers(model: nn.Module) -> Iterator[tuple[str, tuple[nn.Module, Rule, froz
                     "each parameter must belong to one layer"
                 )
             owner[parameter] = name
-        rule = next((r for t, r in RULES.items() if _computes_as(layer, t)), None)
+        kinds = (t for t in RULES if isinstance(layer, t) and type(layer).forward is t.forward)
+        rule = RULES.get(next(kinds, nn.Module))
         if rule is None or not own.keys() <= {"weight", "bias"}:
             raise TypeError(
                 f"GraNd does not cover the parameters {sorted(own)} of layer '{name}' "
@@ -214,7 +210,3 @@ def _layers(model: nn.Module) -> Iterator[tuple[str, tuple[nn.Module, Rule, froz
                 "other: it needs track_running_stats=True"
             )
         yield name, (layer, rule, frozenset(own))
-
-
-def _computes_as(layer: nn.Module, kind: type[nn.Module]) -> bool:
-    return isinstance(layer, kind) and type(layer).forward is kind.forward

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import rankdata
 
 from dropkit._common.checks import Floats, check_choice, check_density, check_whole
 from dropkit._common.rounding import budget
@@ -106,7 +107,7 @@ def keep_all(mixture: GaussianMixture, x: Floats, y: Labels, density: float, see
 
 def keep_random(mixture: GaussianMixture, x: Floats, y: Labels, density: float, seed: int) -> Mask:
     """Keep random points, whatever their class."""
-    return _ranks(_chances(x.shape, seed)) < budget(x.shape[-1], density)
+    return _lowest(_chances(x.shape, seed), budget(x.shape[-1], density))
 
 
 def keep_optimal(mixture: GaussianMixture, x: Floats, y: Labels, density: float, seed: int) -> Mask:
@@ -117,7 +118,7 @@ def keep_optimal(mixture: GaussianMixture, x: Floats, y: Labels, density: float,
 def keep_ssp(mixture: GaussianMixture, x: Floats, y: Labels, density: float, seed: int) -> Mask:
     """Keep the points farthest from their own class's mean, whatever their class (Section 3)."""
     mu = np.array([mixture.mu0, mixture.mu1])
-    return _ranks(-np.abs(x - mu[y])) < budget(x.shape[-1], density)
+    return _lowest(-np.abs(x - mu[y]), budget(x.shape[-1], density))
 
 
 def keep_ssp_quotas(
@@ -182,7 +183,7 @@ def _random_counts(y: Labels, counts: NDArray[np.int_], seed: int) -> Mask:
     order = _chances(y.shape, seed)
     kept = np.zeros(y.shape, dtype=bool)
     for k in (0, 1):
-        kept |= _ranks(np.where(y == k, order, np.inf)) < counts[..., k, None]
+        kept |= _lowest(np.where(y == k, order, np.inf), counts[..., k, None])
     return kept
 
 
@@ -190,9 +191,6 @@ def _chances(shape: tuple[int, ...], seed: int) -> Floats:
     return np.random.default_rng([seed, 1]).random(shape)  # not the stream of `sample`
 
 
-def _ranks(values: Floats) -> NDArray[np.intp]:
-    """Return each value's rank within its data set, 0 for the smallest, ties in order."""
-    order = np.argsort(values, axis=-1, kind="stable")
-    ranks = np.empty_like(order)
-    np.put_along_axis(ranks, order, np.arange(values.shape[-1])[None], axis=-1)
-    return ranks
+def _lowest(values: Floats, count: int | NDArray[np.int_]) -> Mask:
+    """Return which values are the `count` lowest of their data set, the first of equal ones."""
+    return rankdata(values, "ordinal", axis=-1) <= count
