@@ -9,7 +9,7 @@ from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
 from dropkit._common.errors import needed_by
 
@@ -36,15 +36,11 @@ def attach(package: str, file: str) -> tuple[Callable[[str], Any], Callable[[], 
 
 def _homes(file: Path) -> dict[str, tuple[str, str]]:
     """Return the module, and the name in it, of each name imported for type checkers."""
-    blocks = [each for each in ast.parse(file.read_text(encoding="utf-8")).body if _is_typing(each)]
     return {
         alias.asname or alias.name: (statement.module or "", alias.name)
-        for block in blocks
+        for block in ast.parse(file.read_text(encoding="utf-8")).body
+        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
         for statement in block.body
         if isinstance(statement, ast.ImportFrom)
         for alias in statement.names
     }
-
-
-def _is_typing(statement: ast.stmt) -> TypeGuard[ast.If]:
-    return isinstance(statement, ast.If) and ast.unparse(statement.test) == "TYPE_CHECKING"

@@ -75,9 +75,29 @@ class Data:
     groups: np.ndarray | None = None
     group_names: tuple[str, ...] = ()
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.groups is not None:
-            _check_groups(self.groups, self.y, self.group_names, self.classes)
+            self._check_groups(self.groups)
+
+    def _check_groups(self, groups: np.ndarray) -> None:
+        """Raise ValueError unless groups refine the classes."""
+        names = self.group_names
+        if groups.shape != self.y.shape or groups.dtype.kind not in "iu":
+            raise ValueError(
+                f"groups are {groups.dtype} of shape {groups.shape}: "
+                f"they must be integers of the labels' shape {self.y.shape}"
+            )
+        if (wrong := outside(groups, len(names))) is not None:
+            raise ValueError(f"group {wrong} has no name: expected 0..{len(names) - 1}")
+        seen = np.zeros((len(names), len(self.classes)), bool)
+        seen[groups, self.y] = True
+        for name, row in zip(names, seen, strict=True):
+            if row.sum() > 1:
+                first, second = (self.classes[k] for k in np.flatnonzero(row)[:2])
+                raise ValueError(
+                    f"group {name!r} holds samples of class {first!r} and of class {second!r}: "
+                    "groups must refine classes"
+                )
 
     @property
     def num_classes(self) -> int:
@@ -119,28 +139,6 @@ class Data:
 Loader = Callable[[int, str | None], Data]  # from a seed and a folder that the user may name
 
 
-def _check_groups(
-    groups: np.ndarray, y: np.ndarray, names: tuple[str, ...], classes: tuple[str, ...]
-) -> None:
-    """Raise ValueError for groups that do not refine the classes."""
-    if groups.shape != y.shape or groups.dtype.kind not in "iu":
-        raise ValueError(
-            f"groups are {groups.dtype} of shape {groups.shape}: "
-            f"they must be integers of the labels' shape {y.shape}"
-        )
-    if (wrong := outside(groups, len(names))) is not None:
-        raise ValueError(f"group {wrong} has no name: expected 0..{len(names) - 1}")
-    seen = np.zeros((len(names), len(classes)), bool)
-    seen[groups, y] = True
-    for name, row in zip(names, seen, strict=True):
-        if row.sum() > 1:
-            first, second = (classes[k] for k in np.flatnonzero(row)[:2])
-            raise ValueError(
-                f"group {name!r} holds samples of class {first!r} and of class {second!r}: "
-                "groups must refine classes"
-            )
-
-
 def _check_splits(splits: Mapping[str, np.ndarray], samples: int) -> None:
     """Raise ValueError for splits that share samples or leave the pool."""
     owners = np.full(samples, "", dtype=object)
@@ -151,8 +149,7 @@ def _check_splits(splits: Mapping[str, np.ndarray], samples: int) -> None:
             raise ValueError(f"the {name} split has index {wrong}: expected 0..{samples - 1}")
         if (times := np.bincount(indices)).max() > 1:
             raise ValueError(f"the {name} split has sample {times.argmax()} twice")
-        for shared in indices[owners[indices] != ""][:1]:
-            raise ValueError(
-                f"sample {shared} is in the {owners[shared]} split and in the {name} split"
-            )
+        if len(shared := indices[owners[indices] != ""]):
+            owner = owners[shared[0]]
+            raise ValueError(f"sample {shared[0]} is in the {owner} split and in the {name} split")
         owners[indices] = name

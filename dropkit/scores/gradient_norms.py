@@ -87,16 +87,8 @@ class _Watch(TorchFunctionMode):
     def enter(self, layer: nn.Module, *_: Any) -> None:
         self.running.add(layer)
 
-    def leave(
-        self,
-        name: str,
-        rule: Rule,
-        names: frozenset[str],
-        layer: nn.Module,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        output: Tensor,
-    ) -> Tensor | None:
+    def leave(self, name: str, rule: Rule, names: frozenset[str], *call: Any) -> Tensor | None:
+        layer, args, kwargs, output = call
         self.running.discard(layer)
         if layer in self.called:
             raise ValueError(f"layer '{name}' runs twice in one forward pass: GraNd covers one use")
