@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 
-from dropkit._common.checks import Floats, as_floats, check_labels
+from dropkit._common.checks import Floats, as_floats, check_each, check_labels, check_sizes, outside
 
 FEW = 10  # below this many seeds a bootstrap has too few distinct draws
 RESAMPLES = 2000
@@ -30,7 +30,7 @@ class Bias(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """An estimated difference and the ends of its interval."""
+    """An estimate and the ends of its interval, both NaN where there is a single seed."""
 
     value: float
     low: float
@@ -69,8 +69,7 @@ def class_recalls(labels: ArrayLike, predictions: ArrayLike, num_classes: int) -
     truth = check_labels(truth.ravel(), num_classes).reshape(truth.shape)
     if guess.dtype.kind not in "iu":
         raise TypeError(f"predictions are {guess.dtype}: they must be class indices (argmax)")
-    if guess.min() < -1 or guess.max() >= num_classes:
-        wrong = guess.min() if guess.min() < -1 else guess.max()
+    if (wrong := outside(guess, num_classes, first=-1)) is not None:
         raise ValueError(f"prediction {wrong} is no class: expected -1..{num_classes - 1}")
     batch = guess.shape[:-1]
     rows = np.arange(math.prod(batch)).reshape(*batch, 1)
@@ -91,10 +90,8 @@ def group_recalls(
     ----------
     groups : (n,) or (..., n) array_like of int
         Groups 0..num_groups-1.
-    labels : (n,) or (..., n) array_like
-        Classes.
-    predictions : (..., n) array_like
-        Predicted classes.
+    labels, predictions : (n,) or (..., n) array_like
+        Classes, and predicted classes.
     num_groups : int
         G, at least 1.
 
@@ -140,10 +137,6 @@ def worst(recalls: ArrayLike) -> Floats:
     ----------
     recalls : (..., K) array_like
         In [0, 1].
-
-    Returns
-    -------
-    (...) ndarray
     """
     return bias(recalls).worst
 
@@ -172,15 +165,7 @@ def adjusted_average(recalls: ArrayLike, train_group_sizes: ArrayLike) -> Floats
         For recalls outside [0, 1], another number of sizes, a negative one, or no samples at all.
     """
     recalls = _recalls(recalls, 1)
-    sizes = as_floats(train_group_sizes, "train_group_sizes")
-    if sizes.shape != recalls.shape[-1:]:
-        raise ValueError(
-            f"train_group_sizes have shape {sizes.shape}: expected ({recalls.shape[-1]},)"
-        )
-    if (sizes < 0).any() or not 0 < sizes.sum() < math.inf:
-        raise ValueError(
-            f"train_group_sizes are {sizes.tolist()}: they must be counts, not all of them 0"
-        )
+    sizes = check_sizes(train_group_sizes, "train_group_sizes", recalls.shape[-1])
     return recalls @ (sizes / sizes.sum())
 
 
@@ -193,35 +178,20 @@ def pooled_worst(recalls: ArrayLike) -> float:
     ----------
     recalls : (S, K) array_like
         In [0, 1], one row a seed.
-
-    Returns
-    -------
-    float
     """
     return float(_recalls(recalls, 2).mean(axis=0).min())
 
 
 def pooled_interval(recalls: ArrayLike) -> tuple[float, float]:
-    """Return the 95 % interval of `pooled_worst` over seeds, by `over_seeds`.
+    """Return the ends of the 95 % interval of `pooled_worst` over seeds, as `over_seeds` has them.
 
     Parameters
     ----------
     recalls : (S, K) array_like
         In [0, 1], one row a seed.
-
-    Returns
-    -------
-    low, high : float
-        NaN for a single seed, which says nothing about the spread.
-
-    Raises
-    ------
-    ValueError
-        For recalls outside [0, 1], or another shape.
     """
     recalls = _recalls(recalls, 2)
-    found = over_seeds(lambda weights: (weights @ recalls).min(axis=-1), len(recalls))
-    return found.low, found.high
+    return over_seeds(lambda weights: (weights @ recalls).min(axis=-1), len(recalls))[1:]
 
 
 def over_seeds(
@@ -240,11 +210,6 @@ def over_seeds(
         S, at least 1.
     level : float
         Coverage aimed at, in (0, 1).
-
-    Returns
-    -------
-    Difference
-        Its interval is (NaN, NaN) for a single seed.
 
     Raises
     ------
@@ -274,12 +239,7 @@ def student(values: Floats, level: float = 0.95) -> Difference:
     values : (S,) array of float
         One a seed.
     level : float
-        Coverage of the interval; (NaN, NaN) are its ends where S is 1.
-
-    Returns
-    -------
-    Difference
-        The mean and its interval.
+        Coverage of the interval.
     """
     value, n = float(values.mean()), len(values)
     if n < 2:
@@ -299,11 +259,6 @@ def paired_difference(
         Recalls with the same seeds in the same order.
     statistic : callable
         Maps (S, K) to (S,); per-seed worst-class accuracy by default.
-
-    Returns
-    -------
-    Difference
-        Its interval is (NaN, NaN) for a single seed.
 
     Raises
     ------
@@ -327,7 +282,5 @@ def _recalls(recalls: ArrayLike, ndim: int) -> Floats:
     if array.size == 0 or array.ndim < ndim or (ndim == 2 and array.ndim != 2):
         expected = "(S, K), one row a seed" if ndim == 2 else "(..., K)"
         raise ValueError(f"recalls have shape {array.shape}: expected {expected}")
-    bad = (array < 0) | (array > 1)
-    if bad.any():
-        raise ValueError(f"recall {array[bad][0]} is out of range: recalls must lie in [0, 1]")
+    check_each(~((array < 0) | (array > 1)), array, "recalls", "lie in [0, 1]")
     return array

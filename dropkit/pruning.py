@@ -21,19 +21,20 @@ from numpy.typing import ArrayLike
 from dropkit._common.checks import (
     Floats,
     Ints,
+    check_choice,
     check_density,
     check_labels,
-    check_minimum,
     check_scores,
+    check_whole,
     per_class,
 )
 from dropkit._common.labels import in_words
 from dropkit._common.ranking import random_keys, top, top_in_class
+from dropkit._common.rounding import positive_budget
 from dropkit.quotas import (
     at_least,
     class_counts,
     drop_densities,
-    positive_budget,
     strategy_densities,
     variance_densities,
 )
@@ -93,10 +94,6 @@ def parse(protocol: str) -> Protocol:
     ----------
     protocol : str
         A name of the paper's grammar, which the head of this module lists.
-
-    Returns
-    -------
-    Protocol
 
     Raises
     ------
@@ -188,21 +185,22 @@ def prune(
     """
     plan = parse(protocol)
     check_density(density, zero=False)
-    check_minimum(minimum)
+    check_whole(minimum, "minimum")
     labels = check_labels(labels)
     if plan.ranking == "full":
         if density != 1:
             raise ValueError(f"density is {density}: protocol {protocol!r} keeps all, so it is 1")
         return np.arange(labels.size)
-    if plan.needs_scores:
-        scores = check_scores(_given(scores, "scores", protocol), labels.size)
-    total = positive_budget(labels.size, density)
-    keys = random_keys(seed)(labels.size) if plan.ranking == "random" else scores
+    n = labels.size
+    ranks = check_scores(_given(scores, "scores", protocol), n) if plan.needs_scores else None
+    total = positive_budget(n, density)
+    keys = random_keys(seed)(n) if ranks is None or plan.ranking == "random" else ranks
     if plan.quota == "global":
         return np.sort(top(keys, total))
+    sizes = np.bincount(labels)
     if plan.quota == "drop":
         recalls = per_class(_given(recalls, "recalls", protocol), "recalls")
-        if labels.max() >= recalls.size:
+        if sizes.size > recalls.size:
             raise ValueError(
                 f"label {labels.max()} has no recall: recalls have shape {recalls.shape}, one for "
                 f"each of the labels 0..{recalls.size - 1}"
@@ -210,11 +208,9 @@ def prune(
         sizes = np.bincount(labels, minlength=recalls.size)
         densities = drop_densities(sizes, recalls, density, smoothing, val_sizes, rule=rule)
     elif plan.quota == "balance":
-        sizes = np.bincount(labels)
         densities = variance_densities(sizes, np.ones(sizes.size), density)
     else:
-        sizes = np.bincount(labels)
-        densities = strategy_densities(labels, scores, density)
+        densities = strategy_densities(labels, _given(scores, "scores", protocol), density)
     counts = class_counts(sizes, densities, total=total)
     return top_in_class(keys, labels, at_least(counts, sizes, minimum))
 
@@ -256,21 +252,13 @@ def class_table(
     ----------
     classes : (K,) array_like
         Names.
-    sizes, recalls : (K,) array_like
-        As in `dropkit.quotas.drop_densities`.
-    density, smoothing : float
-        As there.
-    val_sizes : (K,) array_like, optional
-        As there; a class without validation samples is warned of.
+    sizes, recalls, density, smoothing, val_sizes : (K,) array_like, and float
+        As in `dropkit.quotas.drop_densities`; a class without validation samples is warned of.
     minimum : int
         Fewest samples that a class should keep; smaller classes should keep all they have.
     below : {"warn", "raise", "keep"}
         What to do with a class under the minimum; "keep" holds the minimum, which the other
         classes give up in proportion to what they have above it.
-
-    Returns
-    -------
-    ClassTable
 
     Raises
     ------
@@ -279,12 +267,14 @@ def class_table(
         validation samples if smoothing is 0, a class under the minimum if `below` is "raise", or
         a minimum that the density cannot pay for.
     """
-    if below not in ("raise", "warn", "keep"):
-        raise ValueError(f"below is {below!r}: it must be 'raise', 'warn' or 'keep'")
-    check_minimum(minimum)
+    check_choice(below, "below", ("warn", "raise", "keep"))
+    check_whole(minimum, "minimum")
     classes, sizes = np.asarray(classes), np.asarray(sizes)
-    if val_sizes is not None:
-        _check_validation(classes[np.asarray(val_sizes) == 0], smoothing)
+    if val_sizes is not None and (unseen := np.asarray(val_sizes) == 0).any():
+        message = f"the validation data have no samples of {in_words(classes[unseen])}"
+        if smoothing == 0:
+            raise ValueError(f"{message}: use smoothing above 0, which takes its recall for 1/2")
+        warnings.warn(f"{message}: its recall is taken for 1/2", stacklevel=2)
     densities = drop_densities(sizes, recalls, density, smoothing, val_sizes)
     counts = class_counts(sizes, densities, total=positive_budget(int(sizes.sum()), density))
     if below == "keep":
@@ -298,15 +288,3 @@ def class_table(
             raise ValueError(message)
         warnings.warn(message, stacklevel=2)
     return ClassTable(classes, sizes, np.asarray(recalls, dtype=float), densities, counts)
-
-
-def _check_validation(missing: np.ndarray, smoothing: float) -> None:
-    """Raise or, where smoothing gives a class its prior weight, warn of unvalidated classes."""
-    if len(missing) == 0:
-        return
-    message = (
-        f"the validation data have no samples of {in_words(missing)}, so the recall is unknown"
-    )
-    if smoothing == 0:
-        raise ValueError(f"{message}: use smoothing above 0, which weighs it as a recall of 1/2")
-    warnings.warn(f"{message} and taken for 1/2", stacklevel=3)

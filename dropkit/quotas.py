@@ -15,18 +15,18 @@ from numpy.typing import ArrayLike
 from dropkit._common.checks import (
     Floats,
     Ints,
+    check_choice,
     check_density,
+    check_each,
     check_labels,
-    check_minimum,
     check_nonnegative,
     check_scores,
     check_sizes,
+    check_whole,
     per_class,
 )
 from dropkit._common.ranking import top
-
-# 0.145 * 100 is 14.499999999999998: no count may hang on the last bits of a product.
-_NOISE = 1e-8
+from dropkit._common.rounding import budget, half_up
 
 
 def drop_densities(
@@ -80,12 +80,11 @@ def drop_densities(
     array([0.2, 0.6])
     """
     check_density(density)
+    check_choice(rule, "rule", ("densities", "counts"))
     sizes = check_sizes(class_sizes)
     weights = _error_weights(sizes, recalls, smoothing, val_sizes)
     if rule == "counts":
         weights = _per_sample(weights, sizes)
-    elif rule != "densities":
-        raise ValueError(f"rule is {rule!r}: use 'densities' (the paper) or 'counts'")
     return _fill(sizes, weights, density)
 
 
@@ -123,7 +122,7 @@ def variance_densities(class_sizes: ArrayLike, sigmas: ArrayLike, density: float
 def strategy_densities(labels: ArrayLike, scores: ArrayLike, density: float) -> Floats:
     """Return the class densities that a global cut of the scores induces (Section 4, StrategyQ).
 
-    The `budget(n, density)` samples of highest score stay, ties going to the lower index.
+    The d·n samples of highest score stay, halves rounded up, ties going to the lower index.
 
     Parameters
     ----------
@@ -176,17 +175,13 @@ def class_counts(class_sizes: ArrayLike, densities: ArrayLike, total: int | None
         For sizes or densities out of range, or a total that rounding N_k d_k cannot reach.
     """
     sizes = check_sizes(class_sizes)
-    if (sizes % 1).any():
-        k = int(np.argmax(sizes % 1 > 0))
-        raise ValueError(f"class_sizes[{k}] is {sizes[k]}: it must be a whole number of samples")
+    check_each(sizes % 1 == 0, sizes, "class_sizes", "be a whole number of samples")
     shares = check_nonnegative(densities, "densities", sizes.size)
-    if shares.max() > 1:
-        k = int(shares.argmax())
-        raise ValueError(f"densities[{k}] is {shares[k]}: it must lie in [0, 1]")
+    check_each(shares <= 1, shares, "densities", "lie in [0, 1]")
     wanted = sizes * shares
     counts = np.floor(wanted)
     if total is None:
-        total = _half_up(wanted.sum())
+        total = half_up(wanted.sum())
     elif not isinstance(total, int | np.integer):
         raise TypeError(f"total is {total!r}: it must be a whole number of samples")
     left = int(total) - int(counts.sum())
@@ -216,10 +211,6 @@ def at_least(counts: ArrayLike, class_sizes: ArrayLike, minimum: int) -> Ints:
     minimum : int
         Fewest samples to keep of a class, 0 or more.
 
-    Returns
-    -------
-    (K,) ndarray of int64
-
     Raises
     ------
     ValueError
@@ -231,7 +222,7 @@ def at_least(counts: ArrayLike, class_sizes: ArrayLike, minimum: int) -> Ints:
     array([1, 5, 3])
     """
     counts, sizes = np.asarray(counts, dtype=np.int64), np.asarray(class_sizes, dtype=np.int64)
-    check_minimum(minimum)
+    check_whole(minimum, "minimum")
     floor = np.minimum(minimum, sizes)
     above = np.maximum(counts - floor, 0)
     left = int(counts.sum() - floor.sum())
@@ -243,52 +234,6 @@ def at_least(counts: ArrayLike, class_sizes: ArrayLike, minimum: int) -> Ints:
     if left == above.sum():
         return counts
     return floor + class_counts(above, np.full(above.size, left / above.sum()), total=left)
-
-
-def budget(n: int, density: float) -> int:
-    """Return how many of n samples a density keeps: d·n to the nearest integer, halves up.
-
-    Parameters
-    ----------
-    n : int
-        Samples.
-    density : float
-        Fraction to keep.
-
-    Returns
-    -------
-    int
-        Samples kept.
-    """
-    return _half_up(n * density)
-
-
-def positive_budget(n: int, density: float) -> int:
-    """Return `budget` where it is above 0 or may be 0.
-
-    Parameters
-    ----------
-    n : int
-        Samples.
-    density : float
-        Fraction to keep.
-
-    Returns
-    -------
-    int
-        Samples kept.
-
-    Raises
-    ------
-    ValueError
-        If a density above 0 keeps none.
-    """
-    kept = budget(n, density)
-    if kept == 0 < density:
-        raise ValueError(
-            f"density is {density}: of {n} samples that keeps none, so it must be at least 1/{n}"
-        )
-    return kept
 
 
 def _fill(sizes: Floats, weights: Floats, density: float) -> Floats:
@@ -332,13 +277,9 @@ def _error_weights(
             f"class {k} has no validation samples, so its recall is undefined: use smoothing > 0"
         )
     unknown = (seen == 0) & (smoothing > 0)
-    bad = ~((recall >= 0) & (recall <= 1)) & ~(unknown & np.isnan(recall))
-    if bad.any():
-        k = int(bad.argmax())
-        raise ValueError(
-            f"recalls[{k}] is {recall[k]}: it must lie in [0, 1], or be nan for a class without "
-            "validation samples when smoothing > 0"
-        )
+    fits = ((recall >= 0) & (recall <= 1)) | (unknown & np.isnan(recall))
+    wanted = "lie in [0, 1], or be nan for a class without validation samples if smoothing > 0"
+    check_each(fits, recall, "recalls", wanted)
     if smoothing == 0:
         return 1 - recall
     errors = np.where(unknown, 0.0, (1 - recall) * seen)
@@ -348,7 +289,3 @@ def _error_weights(
 def _per_sample(weights: Floats, sizes: Floats) -> Floats:
     """Return w_k / N_k, and 0 for a class without samples."""
     return np.divide(weights, sizes, out=np.zeros_like(weights), where=sizes > 0)
-
-
-def _half_up(value: float) -> int:
-    return math.floor(value + 0.5 + _NOISE)

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import assume, example, given, strategies as st
 
+from dropkit._common.rounding import budget
 from dropkit.quotas import (
     at_least,
-    budget,
     class_counts,
     drop_densities,
     strategy_densities,
@@ -252,7 +252,7 @@ class TestDropDensities:
             drop_densities([10], [0.5], "0.3")
         with pytest.raises(TypeError, match="recalls must be an array of numbers"):
             drop_densities([10], ["high"], 0.3)
-        with pytest.raises(ValueError, match="rule is 'count': use 'densities'"):
+        with pytest.raises(ValueError, match="rule is .count.: it must be one of densities,"):
             drop_densities([10], [0.5], 0.3, rule="count")
 
 

@@ -1,7 +1,9 @@
 """What densities, labels, scores and numbers a class must be."""
 
 import math
+from collections.abc import Collection
 from numbers import Real
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,41 +21,57 @@ def check_density(density: float, *, zero: bool = True) -> None:
         raise ValueError(f"density is {density}: it must lie in {wanted}")
 
 
-def check_minimum(minimum: int) -> None:
-    """Raise ValueError unless the minimum is a number of samples, 0 or more."""
-    if not isinstance(minimum, int | np.integer) or minimum < 0:
-        raise ValueError(f"minimum is {minimum!r}: it must be a whole number of samples, 0 or more")
+def check_whole(value: int, name: str, least: int = 0) -> None:
+    """Raise ValueError unless the value is a whole number, `least` or more."""
+    if not isinstance(value, int | np.integer) or value < least:
+        raise ValueError(f"{name} is {value!r}: it must be a whole number, {least} or more")
 
 
-def check_labels(labels: ArrayLike, num_classes: int | None = None) -> Ints:
-    """Return the labels as (n,) int64; raise unless they are class indices 0..num_classes-1."""
+def check_choice(value: object, name: str, choices: Collection[str]) -> None:
+    """Raise ValueError unless the value is one of the choices."""
+    if value not in choices:
+        raise ValueError(f"{name} is {value!r}: it must be one of {', '.join(choices)}")
+
+
+def check_labels(labels: ArrayLike, num_classes: int | None = None, n: int | None = None) -> Ints:
+    """Return n labels, or any, as int64; raise unless they are class indices 0..num_classes-1."""
     array = np.asarray(labels)
-    if array.ndim != 1 or array.size == 0:
-        raise ValueError(f"labels have shape {array.shape}: expected (n,) with n ≥ 1")
+    if array.ndim != 1 or array.size == 0 or n not in (None, array.size):
+        raise ValueError(f"labels have shape {array.shape}: expected ({n or 'n'},), one a sample")
+    last = "K-1" if num_classes is None else num_classes - 1
     if array.dtype.kind not in "iu":
-        raise TypeError(
-            f"labels are {array.dtype}: they must be integers 0..K-1, such as "
+        raise ValueError(
+            f"labels are {array.dtype}: they must be integers 0..{last}, such as "
             "np.unique(labels, return_inverse=True)[1] makes of any others"
         )
-    if array.min() < 0:
-        raise ValueError(f"label {array.min()} is negative: labels must be integers 0..K-1")
-    if num_classes is not None and array.max() >= num_classes:
-        raise ValueError(
-            f"label {array.max()} was never seen among the {num_classes} classes: "
-            f"labels must be integers 0..{num_classes - 1}"
-        )
+    if (wrong := outside(array, num_classes)) is not None:
+        raise ValueError(f"label {wrong} is no class: labels must be integers 0..{last}")
     return array.astype(np.int64)
 
 
-def check_scores(scores: ArrayLike, n: int) -> Floats:
+def outside(indices: NDArray[np.integer], count: int | None, first: int = 0) -> int | None:
+    """Return one of the indices that lies outside first..count-1; None where there is none."""
+    if indices.size and indices.min() < first:
+        return int(indices.min())
+    if indices.size and count is not None and indices.max() >= count:
+        return int(indices.max())
+    return None
+
+
+def check_scores(scores: ArrayLike, n: int, name: str = "scores") -> Floats:
     """Return the scores as (n,) floats; raise on another shape or on NaN."""
-    array = as_floats(scores, "scores")
+    array = as_floats(scores, name)
     if array.shape != (n,):
-        raise ValueError(f"scores have shape {array.shape}: expected ({n},), one a label")
-    if np.isnan(array).any():
-        i = int(np.isnan(array).argmax())
-        raise ValueError(f"scores[{i}] is nan: every sample needs a score to be ranked by")
+        raise ValueError(f"{name} have shape {array.shape}: expected ({n},), one a sample")
+    check_each(~np.isnan(array), array, name, "be a number that the sample is ranked by")
     return array
+
+
+def check_each(fits: NDArray[np.bool_], values: NDArray[Any], name: str, wanted: str) -> None:
+    """Raise ValueError, which names the first value that does not fit, unless all do."""
+    if not fits.all():
+        place = tuple(map(int, np.argwhere(~fits)[0]))
+        raise ValueError(f"{name}{list(place)} is {values[place]}: it must {wanted}")
 
 
 def as_floats(values: ArrayLike, name: str) -> Floats:
@@ -72,11 +90,13 @@ def per_class(values: ArrayLike, name: str) -> Floats:
     return as_floats(values.sort_index() if hasattr(values, "sort_index") else values, name)
 
 
-def check_sizes(class_sizes: ArrayLike) -> Floats:
+def check_sizes(
+    class_sizes: ArrayLike, name: str = "class_sizes", length: int | None = None
+) -> Floats:
     """Return class sizes as (K,) floats; raise unless all are at least 0, and one is above it."""
-    sizes = check_nonnegative(class_sizes, "class_sizes")
+    sizes = check_nonnegative(class_sizes, name, length)
     if not 0 < sizes.sum() < math.inf:
-        raise ValueError(f"class_sizes sum to {sizes.sum()}: there is nothing to prune")
+        raise ValueError(f"{name} sum to {sizes.sum()}: they must be counts, not all of them 0")
     return sizes
 
 
@@ -86,8 +106,5 @@ def check_nonnegative(values: ArrayLike, name: str, length: int | None = None) -
     if array.ndim != 1 or length not in (None, array.size):
         expected = "K" if length is None else length
         raise ValueError(f"{name} have shape {array.shape}: expected ({expected},), one a class")
-    bad = ~((array >= 0) & (array < math.inf))
-    if bad.any():
-        k = int(bad.argmax())
-        raise ValueError(f"{name}[{k}] is {array[k]}: it must be finite and not negative")
+    check_each((array >= 0) & (array < math.inf), array, name, "be finite and not negative")
     return array

@@ -40,18 +40,10 @@ class MissingExtra(ModuleNotFoundError):
 
 @contextmanager
 def needed_by(what: str) -> Iterator[None]:
-    """Say which extra to install where an import in the block fails for want of one.
+    """Raise MissingExtra, which says what `what` needs, where an import in the block fails.
 
-    Parameters
-    ----------
-    what : str
-        What the block is for, the subject of the sentence.
-
-    Raises
-    ------
-    MissingExtra
-        In place of the ModuleNotFoundError; one that no extra mends is raised as it is. Of blocks
-        inside each other the outermost has the word: it is what was asked for.
+    What no extra mends is raised as it is. Of blocks inside each other the outermost has the word:
+    it is what was asked for.
     """
     try:
         yield

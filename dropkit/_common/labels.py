@@ -10,15 +10,7 @@ from dropkit._common.checks import Ints
 
 
 def encode(labels: ArrayLike, name: str = "labels") -> tuple[np.ndarray, Ints]:
-    """Return the sorted classes (K,) and the class index 0..K-1 of each label (n,).
-
-    Raises ValueError for no labels, another shape, or a missing one (None, NaN, NaT).
-
-    Examples
-    --------
-    >>> encode(["cat", "ant", "cat"])
-    (array(['ant', 'cat'], dtype='<U3'), array([1, 0, 1]))
-    """
+    """Return the sorted classes (K,) and the class index 0..K-1 of each label (n,)."""
     array = np.asarray(labels)
     if array.ndim != 1 or array.size == 0:
         join = ", such as 'cat, indoors' for two columns" if array.ndim == 2 else ""

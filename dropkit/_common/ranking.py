@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from dropkit._common.checks import Floats, Ints
+from dropkit._common.checks import Floats, Ints, check_whole
 
 
 def top(scores: Floats, count: int) -> Ints:
@@ -26,7 +26,6 @@ def random_keys(seed: int) -> Callable[[int], Floats]:
 
     NumPy guarantees the raw stream of a seeded PCG64, but not what Generator's methods make of it.
     """
-    if not isinstance(seed, int | np.integer) or seed < 0:
-        raise ValueError(f"seed is {seed!r}: it must be an integer and not negative")
+    check_whole(seed, "seed")
     stream = np.random.PCG64(int(seed))
-    return lambda n: (stream.random_raw(n) >> np.uint64(11)) * 2.0**-53
+    return lambda n: (stream.random_raw(n) >> np.uint64(11)) * np.float64(2.0**-53)

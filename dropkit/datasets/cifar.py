@@ -6,7 +6,6 @@ tells a damaged copy.
 """
 
 import hashlib
-from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
@@ -59,15 +58,9 @@ Raw = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, tuple[str, ...]]
 def read(name: str, root: str | None) -> tuple[Images, np.ndarray, list[np.ndarray], tuple]:
     """Return images, labels (N,), training, validation and test indices, and class names.
 
-    Half of the test images are the validation split, see ``image_folders.halved``. The data are
-    looked for in `root` as NAME.npz, in two packed parts NAME_part0.npz and NAME_part1.npz, or as
-    torchvision keeps them; torchvision downloads what is not there, to ``~/.cache/dropkit-data``
-    where `root` is None.
-
-    Raises
-    ------
-    ValueError
-        If `root` is no folder, or the data cannot be had or are damaged.
+    The data are looked for in `root` as NAME.npz, in two packed parts NAME_part0.npz and
+    NAME_part1.npz, or as torchvision keeps them; torchvision downloads what is not there, to
+    ``~/.cache/dropkit-data`` where `root` is None.
     """
     content = f"{name}.npz or torchvision's copy, or make it and torchvision downloads it there"
     folder = named_folder(root, content) if root else Path.home() / ".cache" / "dropkit-data"
@@ -76,13 +69,14 @@ def read(name: str, root: str | None) -> tuple[Images, np.ndarray, list[np.ndarr
     train, test = _order(x_train, y_train), _order(x_test, y_test)
     pixels = np.concatenate([x_train[train], x_test[test]])
     labels = np.concatenate([y_train[train], y_test[test]]).astype(np.int64)
-    if _digest(pixels, labels) != CHECKSUMS[name]:
+    content = pixels.tobytes() + labels.astype(np.uint8).tobytes()
+    if hashlib.sha256(content).hexdigest() != CHECKSUMS[name]:
         raise UserError(f"{where} is damaged: its images are not those of {name}, fetch it again")
     return Images(pixels, *NORMALISATION[name]), labels, halved(labels, len(train)), classes
 
 
 def load(name: str, root: str | None, *, coarse: bool = False) -> Data:
-    """Load "cifar10" or "cifar100", whose classes are superclasses where `coarse`."""
+    """Load "cifar10" or "cifar100", whose classes are its superclasses where `coarse`."""
     x, y, splits, classes = read(name, root)
     if coarse:
         y, classes = superclasses(y, classes)
@@ -97,10 +91,6 @@ def superclasses(
     return np.array([members[fine] for fine in classes])[labels], tuple(SUPERCLASSES)
 
 
-def _digest(pixels: np.ndarray, labels: np.ndarray) -> str:
-    return hashlib.sha256(pixels.tobytes() + labels.astype(np.uint8).tobytes()).hexdigest()
-
-
 def _order(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """By the digest of the pixels, and by class where two images are the same."""
     digests = np.array([hashlib.sha256(image).hexdigest() for image in np.ascontiguousarray(x)])
@@ -108,19 +98,13 @@ def _order(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def _find(name: str, folder: Path) -> tuple[Path, Raw]:
-    whole, part = folder / f"{name}.npz", folder / f"{name}_part0.npz"
-    if whole.is_file():
-        return whole, _opened(whole, _read_whole)
-    if part.is_file():
-        return part, _opened(part, _read_parts)
+    for end, read_file in ((".npz", _read_whole), ("_part0.npz", _read_parts)):
+        if (file := folder / f"{name}{end}").is_file():
+            try:
+                return file, read_file(file)
+            except (OSError, EOFError, KeyError, ValueError) as error:
+                raise UserError(f"{file} cannot be read as CIFAR: {error}") from error
     return folder, _from_torchvision(name, folder)
-
-
-def _opened(file: Path, read: Callable[[Path], Raw]) -> Raw:
-    try:
-        return read(file)
-    except (OSError, EOFError, KeyError, ValueError) as error:
-        raise UserError(f"{file} cannot be read as CIFAR: {error}") from error
 
 
 def _read_whole(file: Path) -> Raw:

@@ -1,9 +1,11 @@
 """What a data set is: one pool of samples, labels and perhaps groups, and three splits."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
+
+from dropkit._common.checks import check_labels, outside
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,9 +75,29 @@ class Data:
     groups: np.ndarray | None = None
     group_names: tuple[str, ...] = ()
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.groups is not None:
-            _check_groups(self.groups, self.y, self.group_names, self.classes)
+            self._check_groups(self.groups)
+
+    def _check_groups(self, groups: np.ndarray) -> None:
+        """Raise ValueError unless groups refine the classes."""
+        names = self.group_names
+        if groups.shape != self.y.shape or groups.dtype.kind not in "iu":
+            raise ValueError(
+                f"groups are {groups.dtype} of shape {groups.shape}: "
+                f"they must be integers of the labels' shape {self.y.shape}"
+            )
+        if (wrong := outside(groups, len(names))) is not None:
+            raise ValueError(f"group {wrong} has no name: expected 0..{len(names) - 1}")
+        seen = np.zeros((len(names), len(self.classes)), bool)
+        seen[groups, self.y] = True
+        for name, row in zip(names, seen, strict=True):
+            if row.sum() > 1:
+                first, second = (self.classes[k] for k in np.flatnonzero(row)[:2])
+                raise ValueError(
+                    f"group {name!r} holds samples of class {first!r} and of class {second!r}: "
+                    "groups must refine classes"
+                )
 
     @property
     def num_classes(self) -> int:
@@ -103,74 +125,31 @@ class Data:
         return np.bincount(self.strata[getattr(self, split)], minlength=self.num_strata)
 
     def sound(self) -> "Data":
-        """Return the data with labels and indices as training takes them.
-
-        Raises
-        ------
-        ValueError
-            For samples that are no array or Images, labels that are no classes, or splits that
-            share samples or leave the pool.
-        """
+        """Return the data as training takes them; raise for unfit samples, labels or splits."""
         if not isinstance(self.x, np.ndarray | Images):
             raise ValueError(
                 f"samples are {type(self.x).__name__}: they must be an array or Images"
             )
+        y = check_labels(self.y, len(self.classes), len(self.x))
         splits = {split: np.asarray(getattr(self, split)) for split in ("train", "val", "test")}
-        _check_pool(len(self.x), np.asarray(self.y), self.classes, splits)
-        return replace(self, y=np.asarray(self.y, dtype=np.int64), **splits)
+        _check_splits(splits, len(y))
+        return replace(self, y=y, **splits)
 
 
 Loader = Callable[[int, str | None], Data]  # from a seed and a folder that the user may name
 
 
-def _check_groups(
-    groups: np.ndarray, y: np.ndarray, names: tuple[str, ...], classes: tuple[str, ...]
-) -> None:
-    """Raise ValueError for groups that do not refine the classes."""
-    if groups.shape != y.shape or groups.dtype.kind not in "iu":
-        raise ValueError(
-            f"groups are {groups.dtype} of shape {groups.shape}: "
-            f"they must be integers of the labels' shape {y.shape}"
-        )
-    if groups.size and not 0 <= groups.min() <= groups.max() < len(names):
-        wrong = groups.min() if groups.min() < 0 else groups.max()
-        raise ValueError(f"group {wrong} has no name: expected 0..{len(names) - 1}")
-    seen = np.zeros((len(names), len(classes)), bool)
-    seen[groups, y] = True
-    for name, row in zip(names, seen, strict=True):
-        if row.sum() > 1:
-            first, second = (classes[k] for k in np.flatnonzero(row)[:2])
-            raise ValueError(
-                f"group {name!r} holds samples of class {first!r} and of class {second!r}: "
-                "groups must refine classes"
-            )
-
-
-def _check_pool(
-    samples: int, y: np.ndarray, classes: Sequence[str], splits: Mapping[str, np.ndarray]
-) -> None:
-    """Raise ValueError for labels that are no classes, or splits that share or leave the pool."""
-    if y.shape != (samples,) or y.dtype.kind not in "iu":
-        raise ValueError(
-            f"labels are {y.dtype} of shape {y.shape}: they must be one integer for each of the "
-            f"{samples} samples"
-        )
-    if samples and not 0 <= y.min() <= y.max() < len(classes):
-        wrong = y.min() if y.min() < 0 else y.max()
-        raise ValueError(f"label {wrong} is no class: expected 0..{len(classes) - 1}")
-    owner: dict[str, np.ndarray] = {}
+def _check_splits(splits: Mapping[str, np.ndarray], samples: int) -> None:
+    """Raise ValueError for splits that share samples or leave the pool."""
+    owners = np.full(samples, "", dtype=object)
     for name, indices in splits.items():
         if indices.ndim != 1 or indices.dtype.kind not in "iu" or not indices.size:
             raise ValueError(f"the {name} split must be a list of indices, got {indices!r}")
-        if not 0 <= indices.min() <= indices.max() < samples:
-            wrong = indices.min() if indices.min() < 0 else indices.max()
+        if (wrong := outside(indices, samples)) is not None:
             raise ValueError(f"the {name} split has index {wrong}: expected 0..{samples - 1}")
-        inside = np.bincount(indices, minlength=samples)
-        if inside.max() > 1:
-            raise ValueError(f"the {name} split has sample {inside.argmax()} twice")
-        for other, taken in owner.items():
-            if (shared := (inside > 0) & taken).any():
-                raise ValueError(
-                    f"sample {shared.argmax()} is in the {other} split and in the {name} split"
-                )
-        owner[name] = inside > 0
+        if (times := np.bincount(indices)).max() > 1:
+            raise ValueError(f"the {name} split has sample {times.argmax()} twice")
+        if len(shared := indices[owners[indices] != ""]):
+            owner = owners[shared[0]]
+            raise ValueError(f"sample {shared[0]} is in the {owner} split and in the {name} split")
+        owners[indices] = name

@@ -3,24 +3,18 @@
 import io
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dropkit._common.errors import UserError
 from dropkit.datasets.data import Images
 
-if TYPE_CHECKING:  # what reads files comes with an extra, and the sizes of data sets do not need it
-    from PIL import Image
-
 # Mean and deviation of ImageNet's channels, as torchvision's pretrained weights expect them.
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-
-Fit = Callable[["Image.Image"], "Image.Image"]
 
 _WORKERS = max(2, os.cpu_count() or 1)
 _BATCH = 32 * _WORKERS  # images between two writes: what an interrupted run loses
@@ -32,49 +26,15 @@ def default_cache() -> Path:
     return Path(chosen) if chosen else Path.home() / ".cache" / "dropkit-images"
 
 
-def resized(image: "Image.Image", size: tuple[int, int]) -> "Image.Image":
-    """Return the image with another width and height, bilinear as torchvision's default."""
-    from PIL import Image
-
-    return image.resize(size, Image.Resampling.BILINEAR)
-
-
-def centre(image: "Image.Image", side: int) -> "Image.Image":
-    """Return the square of `side` pixels in the middle of an image, by torchvision's rounding."""
-    left, top = (round((full - side) / 2.0) for full in image.size)
-    return image.crop((left, top, left + side, top + side))
-
-
 def decoded(
-    name: str,
-    folder: Path,
-    files: Sequence[str],
-    fit: Fit,
-    side: int,
+    name: str, folder: Path, files: Sequence[str], resize: list[int] | None, side: int
 ) -> Images:
     """Return N images of `side` x `side` pixels, decoded once into ``default_cache()``.
 
-    The cache is memory-mapped, 3 x side x side bytes an image.
-
-    Parameters
-    ----------
-    name : str
-        Of the cache's file: it must name the files and their order, for an image that is replaced
-        under the same name is not noticed.
-    folder : path
-        Of the image files.
-    files : sequence of N str
-        Paths inside `folder`.
-    fit : callable
-        From an image in RGB to one of `side` x `side` pixels.
-    side : int
-        Of the decoded images, in pixels.
-
-    Raises
-    ------
-    ValueError
-        If an image is missing or cannot be decoded, if the disk has too little space, or if the
-        cache is damaged or cannot be written.
+    Images are resized and their centre is kept, as torchvision's functions do: `resize` is the
+    length of the shorter side or (height, width); None leaves images as they are. The cache is
+    memory-mapped, 3 x side x side bytes an image. Its `name` must name the files and their order,
+    for an image that is replaced under the same name is not noticed.
     """
     from filelock import FileLock
 
@@ -85,7 +45,7 @@ def decoded(
             target.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(target.with_suffix(".lock")):  # of several processes one decodes
                 if not target.exists():
-                    _fill(target, folder, files, fit, shape)
+                    _fill(target, folder, files, resize, shape)
         status = target.stat()
     except OSError as error:
         raise UserError(f"the decoded images cannot be kept in {target}: {error}") from error
@@ -105,7 +65,7 @@ def _opened(target: Path, stamp: tuple[int, int]) -> Images:
 
 
 def _fill(
-    target: Path, folder: Path, files: Sequence[str], fit: Fit, shape: tuple[int, ...]
+    target: Path, folder: Path, files: Sequence[str], resize: list[int] | None, shape: tuple
 ) -> None:
     """Decode all images, in order, into a file that gets its name when it is complete."""
     from tqdm import tqdm
@@ -126,7 +86,8 @@ def _fill(
         with tqdm(total=len(files), initial=done, desc="decoding", unit="image") as bar:
             for start in range(done, len(files), _BATCH):
                 batch = files[start : start + _BATCH]
-                for image in pool.map(lambda name: _decoded(folder / name, fit, shape[1]), batch):
+                images = pool.map(lambda name: _decoded(folder / name, resize, shape[1]), batch)
+                for image in images:
                     file.write(image)
                     bar.update()
                 file.flush()
@@ -151,12 +112,15 @@ def _header(shape: tuple[int, ...]) -> bytes:
     return head.getvalue()
 
 
-def _decoded(file: Path, fit: Fit, side: int) -> bytes:
+def _decoded(file: Path, resize: list[int] | None, side: int) -> bytes:
     from PIL import Image
+    from torchvision.transforms import functional
 
     try:
         with Image.open(file) as image:
-            fitted = fit(image.convert("RGB"))
+            fitted = image.convert("RGB")
+        if resize is not None:
+            fitted = functional.center_crop(functional.resize(fitted, resize), side)
     except Exception as error:  # Pillow's readers raise what they like
         raise UserError(f"the image {file} cannot be decoded: {error}") from error
     if fitted.size != (side, side):

@@ -88,19 +88,11 @@ def photographs() -> list[np.ndarray]:
 
 
 def paint(digits: np.ndarray) -> np.ndarray:
-    """Paint each digit on ``CROPS`` crops of every photograph, one third ink, two thirds crop.
+    """Paint each digit (n, 8, 8) on ``CROPS`` crops of every photograph, one third of it ink.
 
-    Parameters
-    ----------
-    digits : (n, 8, 8) array
-        In [0, 1].
-
-    Returns
-    -------
-    (n * VARIANTS, 3, 8, 8) array of float64
-        In [-1, 1]; sample ``(i * 2 + p) * CROPS + c`` is digit i on crop c of photograph p. No two
-        samples share a draw of their crop, and every call gives the same samples: seeds choose
-        among them.
+    Sample ``(i * 2 + p) * CROPS + c`` of shape (3, 8, 8), in [-1, 1], is digit i on crop c of
+    photograph p. No two samples share a draw of their crop, and every call gives the same samples:
+    seeds choose among them.
     """
     stream = np.random.PCG64(np.random.SeedSequence(0, spawn_key=(_CROPS_STREAM,)))
     crops = [_crops(photo, len(digits) * CROPS, stream) for photo in photographs()]
@@ -124,24 +116,11 @@ def _crops(photo: np.ndarray, count: int, stream: np.random.PCG64) -> np.ndarray
 
 
 def draw(labels: np.ndarray, splits: list[np.ndarray], seed: int) -> list[np.ndarray]:
-    """Choose a photograph and a crop for every digit of a split.
+    """Choose a photograph and a crop for every digit; return splits of ``paint``'s samples.
 
-    Class k lies on photograph k, but for a minority that each seed draws anew: 5 % of each class
-    in training, half of it in validation and test, rounded, halves down (shares as in Sagawa
-    et al., 2020, Appendix C.1).
-
-    Parameters
-    ----------
-    labels : (n,) array of int
-        Classes 0 and 1.
-    splits : list of int arrays
-        Training, validation and test indices of digits.
-    seed : int
-
-    Returns
-    -------
-    list of int arrays
-        The splits as sorted indices into ``paint``'s samples.
+    Class k of the labels, 0 or 1, lies on photograph k, but for a minority that each seed draws
+    anew: 5 % of each class in training, half of it in validation and test, rounded, halves down
+    (shares as in Sagawa et al., 2020, Appendix C.1).
     """
     stream = np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(_GROUPS_STREAM,)))
     chosen = []

@@ -9,12 +9,13 @@ import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from dropkit._common.errors import UserError
+from dropkit.datasets.data import Data
+from dropkit.datasets.decode import decoded
 
 SUFFIXES = (".jpeg", ".jpg", ".png")
 
@@ -32,15 +33,11 @@ class Listing:
     training: int
     classes: tuple[str, ...]
 
-    @cached_property
-    def digest(self) -> str:
-        """Names the files and their order."""
-        return hashlib.sha256("\n".join(self.names).encode()).hexdigest()[:16]
-
-    @cached_property
-    def splits(self) -> list[np.ndarray]:
-        """Training, validation and test indices; see ``halved``."""
-        return halved(self.y, self.training)
+    def data(self, name: str, resize: list[int] | None, side: int) -> Data:
+        """The data set of this name, its images decoded once as ``decoded`` does."""
+        digest = hashlib.sha256("\n".join(self.names).encode()).hexdigest()[:16]
+        images = decoded(f"{name}-{digest}", self.folder, self.names, resize, side)
+        return Data(images, self.y, *halved(self.y, self.training), self.classes)
 
 
 def halved(labels: np.ndarray, training: int) -> list[np.ndarray]:
@@ -78,13 +75,7 @@ def _digest(name: str) -> bytes:
 
 
 def named_folder(root: str | Path, content: str) -> Path:
-    """The folder of data sets that the user names, which is to have some content.
-
-    Raises
-    ------
-    ValueError
-        Where there is no such folder: what is mistyped is not made.
-    """
+    """The folder that the user names for some data; one that is mistyped is not made."""
     if not Path(root).is_dir():
         raise UserError(
             f"there is no folder {root}: let --data or DROPKIT_DATA name one that has {content}"
@@ -93,13 +84,7 @@ def named_folder(root: str | Path, content: str) -> Path:
 
 
 def published_folder(root: str | Path | None, folder: str, name: str) -> Path:
-    """The published folder of a data set, in the folder of data sets that the user names.
-
-    Raises
-    ------
-    ValueError
-        Where none is named, or it does not exist.
-    """
+    """The published folder of a data set, in the folder of data sets that the user names."""
     if not root:
         raise UserError(
             f"{name} is not bundled: let DROPKIT_DATA name the folder that has {folder}"
@@ -108,13 +93,7 @@ def published_folder(root: str | Path | None, folder: str, name: str) -> Path:
 
 
 def entries(folder: Path, what: str, *, folders: bool = False) -> list[str]:
-    """Names of the images in a folder, or of its folders, hidden ones left out.
-
-    Raises
-    ------
-    ValueError
-        If the folder, which is to hold `what`, cannot be read.
-    """
+    """Names of the images in a folder, or of its folders, hidden ones left out."""
     try:
         with os.scandir(folder) as found:
             return sorted(
@@ -128,13 +107,7 @@ def entries(folder: Path, what: str, *, folders: bool = False) -> list[str]:
 
 
 def lines(file: Path) -> list[str]:
-    """The lines of a list that lies beside the images.
-
-    Raises
-    ------
-    ValueError
-        If the file cannot be read, or is no text.
-    """
+    """The lines of a list that lies beside the images."""
     try:
         return file.read_text(encoding="utf-8").splitlines()
     except OSError as error:
@@ -146,15 +119,8 @@ def lines(file: Path) -> list[str]:
 def class_names(identifiers: Sequence[str], file: Path) -> dict[str, str]:
     """What people call each class: the first of the words that a line of the file gives it.
 
-    A line is an identifier, a space or tab, and names with commas between them.
-
-    A class keeps its identifier where there is no such file or line; where two have the same name
-    it stands behind the name.
-
-    Raises
-    ------
-    ValueError
-        As ``lines`` does.
+    A line is an identifier, a space or tab, and names with commas between them. A class keeps its
+    identifier where there is no such file or line; where names are equal it stands behind them.
     """
     found = lines(file) if file.is_file() else []
     words = dict(fields for line in found if len(fields := line.split(maxsplit=1)) == 2)

@@ -2,21 +2,18 @@
 
 ``imagenet/train/<class>/*.JPEG`` and ``imagenet/val/<class>/*.JPEG``, a class being its WordNet
 identifier. Names of the classes are those in ``imagenet/LOC_synset_mapping.txt`` or
-``imagenet/words.txt`` where there is one.
-Half of the published validation set is our test split.
+``imagenet/words.txt`` where there is one. Half of the published validation set is our test split.
+
+The shorter side of an image is resized to 256 pixels and a square of 224 is kept, as is usual for
+evaluation; training shifts and flips the same pixels (Appendix A). All images take 200 GB.
 """
 
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from dropkit._common.errors import UserError
-from dropkit.datasets import decode, image_folders
-from dropkit.datasets.image_folders import Listing
-
-if TYPE_CHECKING:
-    from PIL import Image
-from dropkit.datasets.data import Data, Images
+from dropkit.datasets import image_folders
+from dropkit.datasets.data import Data
 
 FOLDER = "imagenet"
 WORDS = ("LOC_synset_mapping.txt", "words.txt")
@@ -26,19 +23,12 @@ SIDE, SHORT = 224, 256  # pixels that are kept, of an image whose shorter side h
 
 def load(seed: int, root: str | None) -> Data:
     """Load the data set; its splits are the same for every seed."""
-    listing = read(root)
-    return Data(images(listing), listing.y, *listing.splits, listing.classes)
+    return read(root).data("imagenet", [SHORT], SIDE)
 
 
 @lru_cache(maxsize=2)
-def read(root: str | None) -> Listing:
-    """List the images in the folder ``imagenet`` of `root`.
-
-    Raises
-    ------
-    ValueError
-        If a folder is missing, if classes differ between its halves, or if images are missing.
-    """
+def read(root: str | None) -> image_folders.Listing:
+    """List the images in the folder ``imagenet`` of `root`, and check that they are all there."""
     folder = image_folders.published_folder(root, FOLDER, "imagenet")
     parts = [_part(folder, half) for half in ("train", "val")]
     keys, others = (set(part.values()) for part in parts)
@@ -68,23 +58,3 @@ def _part(folder: Path, half: str) -> dict[str, str]:
         for key in keys
         for name in image_folders.entries(folder / half / key, "images")
     }
-
-
-def images(listing: Listing) -> Images:
-    """Return the images, 224 x 224 pixels, decoded once as ``decode.decoded`` does.
-
-    The shorter side is resized to 256 pixels and the centre is kept, as is usual for evaluation;
-    training shifts and flips the same pixels (Appendix A). All images take 200 GB.
-
-    Raises
-    ------
-    ValueError
-        If an image cannot be decoded, or the cache cannot be written or does not fit on the disk.
-    """
-    name = f"imagenet-{listing.digest}"
-    return decode.decoded(name, listing.folder, listing.names, _fit, SIDE)
-
-
-def _fit(image: "Image.Image") -> "Image.Image":
-    width, height = (SHORT * side // min(image.size) for side in image.size)
-    return decode.centre(decode.resized(image, (width, height)), SIDE)

@@ -4,8 +4,7 @@ import os
 import re
 from collections.abc import Callable
 
-import numpy as np
-
+from dropkit._common.checks import check_whole
 from dropkit._common.errors import UserError, needed_by
 from dropkit._common.fingerprint import fingerprint
 from dropkit.datasets import cifar, digits, imagenet, tinyimagenet, waterbirds
@@ -25,10 +24,6 @@ def load(name: str, seed: int = 0, root: str | None = None) -> Data:
     root : str, optional
         Folder of data sets that do not come with a package; default: ``$DROPKIT_DATA``.
 
-    Returns
-    -------
-    Data
-
     Raises
     ------
     MissingExtra
@@ -39,8 +34,7 @@ def load(name: str, seed: int = 0, root: str | None = None) -> Data:
     """
     if name not in _LOADERS:
         raise UserError(f"unknown data set {name!r}; known are {', '.join(names())}")
-    if not isinstance(seed, int | np.integer) or seed < 0:
-        raise ValueError(f"seed is {seed!r}: it must be an integer and not negative")
+    check_whole(seed, "seed")
     with needed_by(f"the data set {name!r}"):
         return _LOADERS[name](seed, root or os.environ.get("DROPKIT_DATA"))
 
@@ -51,16 +45,7 @@ def version(name: str, root: str | None = None) -> str:
     Parameters
     ----------
     name, root : str
-        As in ``load``.
-
-    Returns
-    -------
-    str
-
-    Raises
-    ------
-    ValueError
-        As ``load`` does.
+        As in ``load``, which raises the same errors.
     """
     if name not in _VERSIONS:
         return ""

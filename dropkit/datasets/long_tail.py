@@ -13,24 +13,7 @@ from dropkit.datasets.loading import identity, load
 def tail_sizes(largest: int, num_classes: int, factor: float) -> np.ndarray:
     """Class sizes that fall exponentially: floor(largest · μ^k), k = 0 .. K-1, with μ^(1-K) = I.
 
-    Parameters
-    ----------
-    largest : int
-        Samples of the largest class.
-    num_classes : int
-        K.
-    factor : float
-        Imbalance factor I >= 1, the size ratio of the largest and the smallest class.
-
-    Returns
-    -------
-    (K,) array of int
-        Largest first.
-
-    Raises
-    ------
-    ValueError
-        If I is below 1 or so large that a class would be empty.
+    The imbalance factor I >= 1 is the size ratio of the largest and the smallest of K classes.
     """
     if not factor >= 1:
         raise ValueError(f"the imbalance factor must be at least 1, got {factor}")
@@ -76,10 +59,6 @@ def load_imbalanced(name: str, seed: int, factor: float) -> Data:
         As in ``load``; it orders the classes of the tail, too.
     factor : float
         Size ratio of the largest and the smallest training class, at least 1.
-
-    Returns
-    -------
-    Data
     """
     return _drawn(name, seed, factor, *identity(name))
 

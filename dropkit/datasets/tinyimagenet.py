@@ -7,15 +7,10 @@ and are not used: half of the published validation set is our test split.
 from collections import Counter
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from dropkit._common.errors import UserError
-from dropkit.datasets import decode, image_folders
-from dropkit.datasets.image_folders import Listing
-
-if TYPE_CHECKING:
-    from PIL import Image
-from dropkit.datasets.data import Data, Images
+from dropkit.datasets import image_folders
+from dropkit.datasets.data import Data
 
 FOLDER = "tiny-imagenet-200"
 CLASSES, TRAINING, VALIDATION = 200, 500, 50  # classes, and images of each
@@ -24,24 +19,15 @@ SIDE = 64
 
 def load(seed: int, root: str | None) -> Data:
     """Load the data set; its splits are the same for every seed."""
-    listing = read(root)
-    return Data(images(listing), listing.y, *listing.splits, listing.classes)
+    return read(root).data("tinyimagenet", None, SIDE)
 
 
 @lru_cache(maxsize=2)
-def read(root: str | None) -> Listing:
-    """List the images in the folder ``tiny-imagenet-200`` of `root`.
-
-    Raises
-    ------
-    ValueError
-        If a folder or a list is missing, a list names what is not there, or a class has not all of
-        its images.
-    """
+def read(root: str | None) -> image_folders.Listing:
+    """List the images in the folder ``tiny-imagenet-200`` of `root`; check them and its lists."""
     folder = image_folders.published_folder(root, FOLDER, "tinyimagenet")
-    identifiers = image_folders.entries(
-        folder / "train", "the classes of TinyImageNet", folders=True
-    )
+    classes = "the classes of TinyImageNet"
+    identifiers = image_folders.entries(folder / "train", classes, folders=True)
     listed = sorted(fields[0] for _, fields in _rows(folder / "wnids.txt", 1))
     if listed != identifiers:
         odd = min(set(listed) ^ set(identifiers), default=listed[-1])
@@ -100,19 +86,3 @@ def _check_complete(
                 f"{folder} has {counts[key]} {what} images of {key}, TinyImageNet has {expected}: "
                 "unpack the published archive anew"
             )
-
-
-def images(listing: Listing) -> Images:
-    """Return the images, 64 x 64 pixels, decoded once as ``decode.decoded`` does.
-
-    Raises
-    ------
-    ValueError
-        If an image cannot be decoded or has another size, or the cache cannot be written.
-    """
-    name = f"tinyimagenet-{listing.digest}"
-    return decode.decoded(name, listing.folder, listing.names, _as_it_is, SIDE)
-
-
-def _as_it_is(image: "Image.Image") -> "Image.Image":
-    return image

@@ -13,8 +13,9 @@ from math import isfinite
 from string import Template
 
 from dropkit._common.checks import check_density
+from dropkit._common.rounding import budget
 from dropkit.figures.tables import number
-from dropkit.quotas import budget, class_counts, drop_densities
+from dropkit.quotas import class_counts, drop_densities
 from dropkit.theory.mixture import GaussianMixture
 
 Classes = Sequence[tuple[int, float]]  # size and recall of each class

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from functools import partial
 from math import prod
 
 import torch
@@ -28,10 +29,6 @@ def build(name: str, num_classes: int, in_shape: Sequence[int]) -> nn.Sequential
     in_shape : sequence of int
         Shape of a sample; of images (channels, height, width).
 
-    Returns
-    -------
-    torch.nn.Sequential
-
     Raises
     ------
     ValueError
@@ -49,10 +46,10 @@ def names() -> list[str]:
 
 
 def initialise(model: nn.Module, seed: int) -> nn.Module:
-    """Draw all weights anew: Kaiming normal (Table 1), biases 0, batch norm as PyTorch does.
+    """Draw all weights of a network anew, and return it: Kaiming normal (Table 1), biases 0.
 
-    Of a pretrained network only the last layer is drawn. Weights are drawn in double precision,
-    where PyTorch has one code path for all processors.
+    Batch norm is left as PyTorch has it. Of a pretrained network only the last layer is drawn.
+    Weights are drawn in double precision, where PyTorch has one code path for all processors.
 
     Parameters
     ----------
@@ -60,11 +57,6 @@ def initialise(model: nn.Module, seed: int) -> nn.Module:
         Changed in place.
     seed : int
         Of the draws.
-
-    Returns
-    -------
-    torch.nn.Module
-        The same network.
     """
     generator = torch.Generator().manual_seed(seed)
     drawn = model[-1] if getattr(model, "pretrained", False) else model
@@ -90,9 +82,7 @@ def _mlp(num_classes: int, in_shape: tuple[int, ...]) -> nn.Sequential:
 
 def _cnn(num_classes: int, in_shape: tuple[int, ...]) -> nn.Sequential:
     """Three 3 x 3 convolutions with batch norm, 2 x 2 pooling after each while it fits."""
-    if len(in_shape) != 3:
-        raise ValueError(f"the cnn takes images (channels, height, width), got shape {in_shape}")
-    channels, height, width = in_shape
+    channels, side = _check_images("cnn", in_shape), min(in_shape[1:])
     layers: list[nn.Module] = []
     for wide in (16, 32, 64):
         layers += [
@@ -100,10 +90,9 @@ def _cnn(num_classes: int, in_shape: tuple[int, ...]) -> nn.Sequential:
             nn.BatchNorm2d(wide),
             nn.ReLU(),
         ]
-        if min(height, width) >= 4:
+        if side >= 4:
             layers.append(nn.MaxPool2d(2))
-            height, width = height // 2, width // 2
-        channels = wide
+        channels, side = wide, side // 2
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, num_classes))
 
 
@@ -122,21 +111,17 @@ def _mini(num_classes: int, in_shape: tuple[int, ...]) -> nn.Sequential:
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, num_classes))
 
 
-def _vgg(config: str) -> Callable[[int, tuple[int, ...]], nn.Sequential]:
+def _vgg(num_classes: int, in_shape: tuple[int, ...], *, config: str) -> nn.Sequential:
     """torchvision's VGG with batch norm for small images.
 
     As is usual for CIFAR, one linear layer of 512 features in place of three of 4,096.
     """
+    from torchvision.models import vgg
 
-    def builder(num_classes: int, in_shape: tuple[int, ...]) -> nn.Sequential:
-        from torchvision.models import vgg
-
-        _check_images("vgg", in_shape, channels=3, least=32)
-        layers = vgg.make_layers(vgg.cfgs[config], batch_norm=True)
-        head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, num_classes)]
-        return nn.Sequential(*layers, *head)
-
-    return builder
+    _check_images("vgg", in_shape, channels=3, least=32)
+    layers = vgg.make_layers(vgg.cfgs[config], batch_norm=True)
+    head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, num_classes)]
+    return nn.Sequential(*layers, *head)
 
 
 def _resnet18(num_classes: int, in_shape: tuple[int, ...]) -> nn.Sequential:
@@ -153,7 +138,7 @@ def _resnet18(num_classes: int, in_shape: tuple[int, ...]) -> nn.Sequential:
     return nn.Sequential(*stages.values(), nn.Flatten(), nn.Linear(512, num_classes))
 
 
-def _check_images(name: str, in_shape: tuple[int, ...], *, least: int, channels: int = 0) -> int:
+def _check_images(name: str, in_shape: tuple[int, ...], least: int = 1, channels: int = 0) -> int:
     """Channels of the images, where an architecture can take them."""
     fits = (
         len(in_shape) == 3
@@ -168,39 +153,29 @@ def _check_images(name: str, in_shape: tuple[int, ...], *, least: int, channels:
     return in_shape[0]
 
 
-def _resnet50(num_classes: int, in_shape: tuple[int, ...]) -> nn.Sequential:
-    return _with_head(_resnet50_stages(in_shape), num_classes)
-
-
-def _resnet50_imagenet(num_classes: int, in_shape: tuple[int, ...]) -> nn.Sequential:
-    stages = _resnet50_stages(in_shape)
-    stages.load_state_dict(resnet50_weights(stages.state_dict()), strict=False)
-    network = _with_head(stages, num_classes)
-    network.pretrained = True
-    return network
-
-
-def _resnet50_stages(in_shape: tuple[int, ...]) -> nn.Sequential:
-    """torchvision's ResNet-50 without its last layer, a sequence under torchvision's names."""
+def _resnet50(
+    num_classes: int, in_shape: tuple[int, ...], *, pretrained: bool = False
+) -> nn.Sequential:
+    """torchvision's ResNet-50, a sequence."""
     from torchvision.models import resnet50  # slow to import, and the digits do not need it
 
-    if len(in_shape) != 3 or in_shape[0] != 3:
-        raise ValueError(f"resnet50 takes images (3, height, width), got shape {in_shape}")
+    _check_images("resnet50", in_shape, channels=3)
     *stages, _ = resnet50().named_children()
-    return nn.Sequential(OrderedDict(stages))
-
-
-def _with_head(stages: nn.Sequential, num_classes: int) -> nn.Sequential:
-    return nn.Sequential(*stages, nn.Flatten(), nn.Linear(2048, num_classes))
+    body = nn.Sequential(OrderedDict(stages))
+    if pretrained:
+        body.load_state_dict(resnet50_weights(body.state_dict()), strict=False)
+    network = nn.Sequential(*body, nn.Flatten(), nn.Linear(2048, num_classes))
+    network.pretrained = pretrained
+    return network
 
 
 _BUILDERS: dict[str, Callable[[int, tuple[int, ...]], nn.Sequential]] = {
     "mlp": _mlp,
     "cnn": _cnn,
     "mini": _mini,
-    "vgg16": _vgg("D"),
-    "vgg19": _vgg("E"),
+    "vgg16": partial(_vgg, config="D"),
+    "vgg19": partial(_vgg, config="E"),
     "resnet18": _resnet18,
     "resnet50": _resnet50,
-    "resnet50-imagenet": _resnet50_imagenet,
+    "resnet50-imagenet": partial(_resnet50, pretrained=True),
 }

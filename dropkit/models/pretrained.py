@@ -15,17 +15,12 @@ PRETRAINED = {"resnet50-imagenet": "resnet50"}
 
 
 def version(name: str) -> str:
-    """Return what names the pretrained weights of ``build(name, ...)``.
+    """Return what names the pretrained weights of ``build(name, ...)``; "" where it has none.
 
     Parameters
     ----------
     name : str
         One of ``names()``.
-
-    Returns
-    -------
-    str
-        "" where it has none.
     """
     if name not in PRETRAINED:
         return ""
@@ -43,13 +38,7 @@ def _digest(file: str) -> str:
 
 
 def resnet50_weights(own: "dict[str, Tensor]") -> "dict[str, Tensor]":
-    """Return ResNet-50's weights but for the last layer's, as they fit those that it has.
-
-    Raises
-    ------
-    ValueError
-        If they cannot be had, or do not fit.
-    """
+    """Return ResNet-50's weights but for the last layer's; raise unless they fit its `own`."""
     file = os.environ.get("DROPKIT_RESNET50")
     state = _read(file) if file else _download()
     # The file's own last layer is not used, whatever its classes.

@@ -32,28 +32,7 @@ def measure_recalls(
 ) -> tuple[Floats, Ints]:
     """Return the recall of each of K classes, and the samples that it was measured on, (K,) both.
 
-    Parameters
-    ----------
-    estimator : classifier or None
-        None is a logistic regression on scaled features.
-    X, y : (n, ...) array-like and (n,) array
-        Samples to be pruned, and their labels.
-    codes, classes : (n,) and (K,) arrays
-        Indices into the labels of the classes or, where there are `groups`, of the groups.
-    groups : bool
-        Whether quotas go by groups.
-    validation : (X, y) or (X, y, groups), or None
-        What to measure on; None cross-validates on X by `cv`.
-    cv : int or cross-validation generator
-        As in ``DRoPSampler``.
-    seed : int
-        Shuffles the folds.
-
-    Raises
-    ------
-    ValueError
-        For features that the default cannot use, predictions of another shape or other classes, and
-        validation data of classes or groups that are not to be pruned.
+    `codes` (n,) are indices into `classes` (K,) or, where quotas go by `groups`, into these.
     """
     estimator = _default(X) if estimator is None else estimator
     known = np.unique(y)

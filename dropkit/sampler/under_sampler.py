@@ -200,9 +200,7 @@ class DRoPSampler(BaseSampler):
 
     def _fit_resample(self, X: Any, y: np.ndarray, groups: ArrayLike | None = None) -> tuple:
         check_consistent_length(X, y, groups)
-        classes, codes = encode(
-            y if groups is None else groups, "y" if groups is None else "groups"
-        )
+        classes, codes = encode(y, "y") if groups is None else encode(groups, "groups")
         sizes = np.bincount(codes)
         seed = self.random_state  # the same as `prune`'s where it is a number
         if not isinstance(seed, Integral):
@@ -225,9 +223,8 @@ class DRoPSampler(BaseSampler):
             raise ValueError("recalls and an estimator or validation data are given: pass one")
         else:
             recalls = _by_class(self.recalls, classes, "recalls")
-            val_sizes = sizes
-            if self.val_sizes is not None:
-                val_sizes = _by_class(self.val_sizes, classes, "val_sizes")
+            given = self.val_sizes
+            val_sizes = sizes if given is None else _by_class(given, classes, "val_sizes")
         table = class_table(
             classes,
             sizes,

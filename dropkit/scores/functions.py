@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from dropkit._common.checks import check_choice, check_each, check_labels
 from dropkit._common.errors import needed_by
 from dropkit.scores.registry import register
 
@@ -39,7 +40,7 @@ def el2n(probs: ArrayLike, labels: ArrayLike) -> np.ndarray:
     """
     probs = _finite(probs, "probs", (2, 3))
     probs = probs[None] if probs.ndim == 2 else probs
-    labels = _labels(labels, probs.shape[1], probs.shape[2])
+    labels = check_labels(labels, num_classes=probs.shape[2], n=probs.shape[1])
     if probs.min() < 0 or not np.allclose(probs.sum(axis=-1), 1, atol=1e-3):
         raise ValueError("probs are not probabilities: each row must be ≥ 0 and sum to 1 (softmax)")
     norms = np.zeros(len(labels))
@@ -71,14 +72,8 @@ def grand(
     chunk : int
         Samples in one pass; bounds the memory and does not change the result.
 
-    Returns
-    -------
-    (n,) ndarray
-
     Raises
     ------
-    MissingExtra
-        Without PyTorch.
     TypeError
         If a layer with trainable parameters is of another type.
     ValueError
@@ -88,7 +83,7 @@ def grand(
     with needed_by("dropkit.scores.grand"):
         from dropkit.scores.gradient_norms import gradient_norms
 
-    return gradient_norms(model, _tensor(x), _tensor(y), chunk=chunk)
+    return gradient_norms(model, _tensor(x), _tensor(y), chunk)
 
 
 def forgetting(
@@ -119,8 +114,7 @@ def forgetting(
         raise ValueError(
             f"correct is {correct.dtype} of shape {correct.shape}: it must be (E, n) booleans"
         )
-    if never_learned not in ("infinite", "zero"):
-        raise ValueError(f"never_learned is {never_learned!r}: it must be 'infinite' or 'zero'")
+    check_choice(never_learned, "never_learned", ("infinite", "zero"))
     events = (correct[:-1] & ~correct[1:]).sum(axis=0).astype(np.float64)
     if never_learned == "infinite":
         events[~correct.any(axis=0)] = np.inf
@@ -146,10 +140,6 @@ def dynamic_uncertainty(
     statistic : {"deviation", "variance"}
         "deviation", as implementations do, or "variance", as the paper's text says.
 
-    Returns
-    -------
-    (n,) ndarray
-
     Raises
     ------
     ValueError
@@ -161,8 +151,7 @@ def dynamic_uncertainty(
             f"window is {window} and the history has {len(probs)} epochs: "
             "a window must hold at least 2 epochs and no more than the history"
         )
-    if statistic not in ("deviation", "variance"):
-        raise ValueError(f"statistic is {statistic!r}: it must be 'deviation' or 'variance'")
+    check_choice(statistic, "statistic", ("deviation", "variance"))
     spread = np.std if statistic == "deviation" else np.var
     windows = len(probs) - window + 1
     total = np.zeros(probs.shape[1])
@@ -191,8 +180,6 @@ def k_center(features: "ArrayLike | torch.Tensor", budget: int) -> np.ndarray:
 
     Raises
     ------
-    MissingExtra
-        Without PyTorch.
     ValueError
         If the budget is not in 1..n or a feature is not finite.
     """
@@ -221,7 +208,8 @@ def k_center_scores(features: "ArrayLike | torch.Tensor") -> np.ndarray:
     (n,) array of int
         n for the first centre, 1 for the last.
     """
-    order = k_center(features, len(features))
+    points = _tensor(features)
+    order = k_center(points, len(points))
     scores = np.empty(len(order))
     scores[order] = np.arange(len(order), 0, -1)
     return scores
@@ -240,17 +228,13 @@ def ssp(features: ArrayLike, labels: ArrayLike) -> np.ndarray:
     labels : (n,) array_like of int
         Classes 0..K-1.
 
-    Returns
-    -------
-    (n,) ndarray
-
     Raises
     ------
     ValueError
         On features that are not finite, or labels of another length.
     """
     features = _finite(features, "features", (2,))
-    labels = _labels(labels, len(features))
+    labels = check_labels(labels, n=len(features))
     distances = np.empty(len(labels))
     for k in np.unique(labels):
         members = features[labels == k].astype(np.float64)
@@ -284,25 +268,8 @@ def _finite(values: ArrayLike, name: str, dimensions: tuple[int, ...]) -> np.nda
         raise ValueError(
             f"{name} have shape {array.shape}: expected {wanted} dimensions, not empty"
         )
-    if not np.isfinite(array).all():
-        where = tuple(map(int, np.argwhere(~np.isfinite(array))[0]))
-        raise ValueError(f"{name}{list(where)} is {array[where]}: {name} must be finite")
+    check_each(np.isfinite(array), array, name, "be finite")
     return array
-
-
-def _labels(labels: ArrayLike, n: int, num_classes: int | None = None) -> np.ndarray:
-    labels = np.asarray(labels)
-    if labels.shape != (n,):
-        raise ValueError(f"labels have shape {labels.shape}: expected ({n},), one a sample")
-    last = "K-1" if num_classes is None else num_classes - 1
-    if labels.dtype.kind not in "iufb":  # text has no smallest
-        raise ValueError(f"labels are {labels.dtype}: they must be integers 0..{last}")
-    if labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= (num_classes or np.inf):
-        raise ValueError(
-            f"labels go from {labels.min()} to {labels.max()} ({labels.dtype}): "
-            f"they must be integers 0..{last}"
-        )
-    return labels
 
 
 def _tensor(values: "ArrayLike | torch.Tensor") -> "torch.Tensor":

@@ -5,9 +5,10 @@ loss gradient at its output, so its norm needs neither the weight gradient nor a
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from dropkit._common.checks import check_each, check_labels, check_whole
 from dropkit.scores.layer_rules import RULES, Rule
 
 # Bytes of a convolution's patches held at once: what stays in the cache is read back fast.
@@ -22,15 +24,11 @@ BLOCK_BYTES = 2**21
 GPU_BLOCK_BYTES = 2**28
 
 
-def gradient_norms(model: nn.Module, x: Tensor, y: Tensor, *, chunk: int = 64) -> np.ndarray:
-    """Return the (n,) norms of the cross-entropy gradient in all trainable parameters.
-
-    See `dropkit.scores.grand`, the public name, for the definition and for what raises.
-    """
+def gradient_norms(model: nn.Module, x: Tensor, y: Tensor, chunk: int) -> np.ndarray:
+    """Return what `dropkit.scores.grand`, the public name, says."""
     if len(x) != len(y):
         raise ValueError(f"x has {len(x)} samples and y {len(y)} labels: they must be as many")
-    if chunk < 1:
-        raise ValueError(f"chunk is {chunk}: it must be at least 1")
+    check_whole(chunk, "chunk", least=1)
     device = next(model.parameters(), torch.empty(0)).device
     exact = torch.autocast(device.type, enabled=False)
     with _watched(model) as watch, torch.enable_grad(), exact:
@@ -40,11 +38,8 @@ def gradient_norms(model: nn.Module, x: Tensor, y: Tensor, *, chunk: int = 64) -
             watch.begin(squares[part])
             _loss(model, x[part].detach().to(device), y[part], watch).backward()
     norms = squares.sqrt().cpu().numpy()
-    if not np.isfinite(norms).all():
-        raise ValueError(
-            f"the gradient norm of sample {np.flatnonzero(~np.isfinite(norms))[0]} is not finite: "
-            "check the inputs and the weights for NaN and overflow"
-        )
+    wanted = "be finite, so look for NaN and overflow in the inputs and the weights"
+    check_each(np.isfinite(norms), norms, "norms", wanted)
     return norms
 
 
@@ -57,11 +52,7 @@ def _loss(model: nn.Module, x: Tensor, y: Tensor, watch: "_Watch") -> Tensor:
             f"the model returned shape {tuple(logits.shape)} for {len(y)} samples: "
             "it must return (n, K) logits"
         )
-    if y.is_floating_point() or y.min() < 0 or y.max() >= logits.shape[1]:
-        raise ValueError(
-            f"labels go from {y.min()} to {y.max()} ({y.dtype}): "
-            f"they must be integers 0..{logits.shape[1] - 1}"
-        )
+    check_labels(y.cpu().numpy(), logits.shape[1])
     if not logits.requires_grad:
         raise ValueError("the model runs no layer with parameters under autograd: none to measure")
     return F.cross_entropy(logits, y.long().to(logits.device), reduction="sum")
@@ -71,12 +62,12 @@ class _Root(torch.autograd.Function):
     """Starts the graph at a tensor: not a leaf, so that what follows may change it in place."""
 
     @staticmethod
-    def forward(ctx, tensor: Tensor, anchor: Tensor) -> Tensor:
+    def forward(ctx: Any, tensor: Tensor, anchor: Tensor) -> Tensor:
         ctx.mark_dirty(tensor)
         return tensor
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[None, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[None, None]:
         return None, None
 
 
@@ -93,10 +84,11 @@ class _Watch(TorchFunctionMode):
         self.squares = squares
         self.called.clear()
 
-    def enter(self, layer: nn.Module, *_) -> None:
+    def enter(self, layer: nn.Module, *_: Any) -> None:
         self.running.add(layer)
 
-    def leave(self, name: str, rule, names, layer: nn.Module, args, kwargs, output: Tensor):
+    def leave(self, name: str, rule: Rule, names: frozenset[str], *call: Any) -> Tensor | None:
+        layer, args, kwargs, output = call
         self.running.discard(layer)
         if layer in self.called:
             raise ValueError(f"layer '{name}' runs twice in one forward pass: GraNd covers one use")
@@ -122,14 +114,16 @@ class _Watch(TorchFunctionMode):
             if inputs._version != version:
                 raise ValueError(f"the input of layer '{name}' is changed in place after use")
             blocks = zip(*(t.split(rows) for t in (self.squares, inputs, grad)), strict=True)
-            for squares, *block in blocks:
-                squares += rule(layer, *block, names)
+            for squares, entered, back in blocks:
+                squares += rule(layer, entered, back, names)
             handle.remove()  # frees the inputs: pages are reused rather than asked for anew
 
         handle = output.register_hook(add)
         return output
 
-    def __torch_function__(self, func, types, args=(), kwargs=None):
+    def __torch_function__(
+        self, func: Callable, types: Any, args: tuple = (), kwargs: dict | None = None
+    ) -> Any:
         result = func(*args, **(kwargs or {}))
         if isinstance(result, Tensor):
             for tensor in _tensors([args, kwargs or {}]):
@@ -142,7 +136,7 @@ class _Watch(TorchFunctionMode):
         return result
 
 
-def _tensors(tree) -> Iterator[Tensor]:
+def _tensors(tree: object) -> Iterator[Tensor]:
     if isinstance(tree, Tensor):
         yield tree
     elif isinstance(tree, (list, tuple)):
@@ -164,26 +158,21 @@ def _watched(model: nn.Module) -> Iterator[_Watch]:
     }
     if not owners:
         raise ValueError("the model has no trainable parameters: GraNd needs some")
-    modes = [(module, module.training) for module in model.modules()]
-    flags = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
     watch = _Watch(owners)
     with ExitStack() as stack:
+        for module in model.modules():
+            stack.callback(setattr, module, "training", module.training)
+        for parameter in model.parameters():
+            stack.callback(parameter.requires_grad_, parameter.requires_grad)
         for name, (layer, rule, names) in layers.items():
+            leave = partial(watch.leave, name, rule, names)
             before = layer.register_forward_pre_hook(watch.enter)
-            after = layer.register_forward_hook(
-                partial(watch.leave, name, rule, names), with_kwargs=True, prepend=True
-            )
+            after = layer.register_forward_hook(leave, with_kwargs=True, prepend=True)
             stack.callback(before.remove)
             stack.callback(after.remove)
-        try:
-            model.eval()
-            model.requires_grad_(False)
-            yield watch
-        finally:
-            for module, training in modes:
-                module.training = training
-            for parameter, flag in flags:
-                parameter.requires_grad_(flag)
+        model.eval()
+        model.requires_grad_(False)
+        yield watch
 
 
 def _layers(model: nn.Module) -> Iterator[tuple[str, tuple[nn.Module, Rule, frozenset[str]]]]:
@@ -200,7 +189,8 @@ def _layers(model: nn.Module) -> Iterator[tuple[str, tuple[nn.Module, Rule, froz
                     "each parameter must belong to one layer"
                 )
             owner[parameter] = name
-        rule = next((r for t, r in RULES.items() if _computes_as(layer, t)), None)
+        kinds = (t for t in RULES if isinstance(layer, t) and type(layer).forward is t.forward)
+        rule = RULES.get(next(kinds, nn.Module))
         if rule is None or not own.keys() <= {"weight", "bias"}:
             raise TypeError(
                 f"GraNd does not cover the parameters {sorted(own)} of layer '{name}' "
@@ -212,7 +202,3 @@ def _layers(model: nn.Module) -> Iterator[tuple[str, tuple[nn.Module, Rule, froz
                 "other: it needs track_running_stats=True"
             )
         yield name, (layer, rule, frozenset(own))
-
-
-def _computes_as(layer: nn.Module, kind: type[nn.Module]) -> bool:
-    return isinstance(layer, kind) and type(layer).forward is kind.forward

@@ -7,12 +7,14 @@ the gradient in these parameters.
 
 import math
 from collections.abc import Callable
+from functools import reduce
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-Rule = Callable[[nn.Module, Tensor, Tensor, frozenset[str]], Tensor]
+Rule = Callable[[Any, Tensor, Tensor, frozenset[str]], Tensor]
 
 
 def _linear(layer: nn.Linear, x: Tensor, grad: Tensor, names: frozenset[str]) -> Tensor:
@@ -63,15 +65,15 @@ def _pixel_squares(layer: nn.Conv2d, x: Tensor, grad: Tensor) -> Tensor:
             layer.kernel_size, layer.dilation, layer.stride, (h, w), strict=True
         )
     )
-    gram = sum(gram[:, r, :, r] for r in rows)
-    gram = sum(gram[:, :, c, :, c] for c in columns)
+    gram = reduce(torch.add, (gram[:, r, :, r] for r in rows))
+    gram = reduce(torch.add, (gram[:, :, c, :, c] for c in columns))
     return (gram.reshape(n, h * w, h * w) * torch.bmm(grad.mT, grad)).sum((1, 2))
 
 
 def _padded(layer: nn.Conv2d, x: Tensor) -> Tensor:
     if layer.padding == "valid" or layer.padding == (0, 0):
         return x
-    if layer.padding == "same":  # the odd one goes to the right and below
+    if isinstance(layer.padding, str):  # "same": the odd one goes to the right and below
         spans = [d * (k - 1) for d, k in zip(layer.dilation, layer.kernel_size, strict=True)]
         sides = [(span // 2, span - span // 2) for span in spans]
     else:
@@ -96,7 +98,7 @@ def _bias_squares(grad: Tensor, names: frozenset[str]) -> Tensor:
     return grad.sum(2).square().sum(1)
 
 
-def _batch_norm(layer, x: Tensor, grad: Tensor, names: frozenset[str]) -> Tensor:
+def _batch_norm(layer: Any, x: Tensor, grad: Tensor, names: frozenset[str]) -> Tensor:
     normal = F.batch_norm(x, layer.running_mean, layer.running_var, eps=layer.eps)
     return _scale_squares(normal, grad, layer.num_features, names)
 

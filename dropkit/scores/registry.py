@@ -2,13 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
+from dropkit._common.checks import check_choice, check_scores
 from dropkit._common.fingerprint import fingerprint
 
 Schedule = Literal["short", "long"]
+_NOT_RECORDED: Any = None  # of any type, for a score reads only what it needs, which is there
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,12 +35,12 @@ class QueryRecord:
         Outputs of the layer before the last, after training.
     """
 
-    labels: np.ndarray | None = None
-    probs: np.ndarray | None = None
-    grad_norms: np.ndarray | None = None
-    target_probs: np.ndarray | None = None
-    correct: np.ndarray | None = None
-    features: np.ndarray | None = None
+    labels: np.ndarray = _NOT_RECORDED
+    probs: np.ndarray = _NOT_RECORDED
+    grad_norms: np.ndarray = _NOT_RECORDED
+    target_probs: np.ndarray = _NOT_RECORDED
+    correct: np.ndarray = _NOT_RECORDED
+    features: np.ndarray = _NOT_RECORDED
 
 
 Function = Callable[[QueryRecord], np.ndarray]
@@ -73,20 +75,11 @@ class Score:
         """Return the (n,) scores; ValueError if the record lacks an array or a score is NaN."""
         missing = [name for name in self.needs if getattr(query, name) is None]
         if missing:
-            raise ValueError(
-                f"the score {self.name!r} needs {', '.join(missing)}: its query did not record that"
-            )
-        scores = np.asarray(self.function(query), dtype=np.float64)
-        if scores.ndim != 1 or (query.labels is not None and len(scores) != len(query.labels)):
-            raise ValueError(
-                f"the score {self.name!r} has shape {scores.shape}: it must be one number a sample"
-            )
-        if np.isnan(scores).any():
-            raise ValueError(
-                f"the score {self.name!r} is NaN for sample {np.isnan(scores).argmax()}: "
-                "every sample needs a score to be ranked by"
-            )
-        return scores
+            needed = ", ".join(missing)
+            raise ValueError(f"the score {self.name!r} needs {needed}: its query did not record it")
+        scores = self.function(query)
+        n = len(scores if query.labels is None else query.labels)
+        return check_scores(scores, n, f"{self.name} scores")
 
 
 SCORES: dict[str, Score] = {}
@@ -145,8 +138,7 @@ def register(
         raise ValueError(
             f"needs is {needs!r}: it must be a tuple of names among {', '.join(known)}"
         )
-    if schedule not in ("short", "long"):
-        raise ValueError(f"schedule is {schedule!r}: it must be 'short' or 'long'")
+    check_choice(schedule, "schedule", ("short", "long"))
 
     def add(function: Function) -> Function:
         version = "" if name in _PAPERS else fingerprint(function)

@@ -17,6 +17,7 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -120,19 +121,19 @@ class Store:
             _used(self._records[name], fresh=True)
         if not self._unwritten:
             return
-        self.open()
+        file = self.open()
         rest = "".join(map(line, self._unwritten.values())).encode()
         try:
             while rest:  # a disk that is nearly full takes a part
-                rest = rest[os.write(self._writing, rest) :]
-            os.fsync(self._writing)
+                rest = rest[os.write(file, rest) :]
+            os.fsync(file)
         except OSError as error:
             self.close()  # the next record goes to a new file, away from a line cut short
             raise StoreError(f"cannot write to the store {self.path}: {error}") from error
         self._unwritten = {}
 
-    def open(self) -> None:
-        """Make the folder and this object's file in it, unless that is done.
+    def open(self) -> int:
+        """Make the folder and this object's file in it, unless that is done; return its descriptor.
 
         Raises
         ------
@@ -144,6 +145,7 @@ class Store:
                 self._writing, self._owner = _open_own_file(self.path), os.getpid()
             except OSError as error:
                 raise StoreError(f"cannot write to the store {self.path}: {error}") from error
+        return self._writing
 
     def export(self, file: str | Path, keys: Iterable[str] | None = None) -> None:
         """Write records, sorted by key, to one ``.jsonl`` file that replaces `file` at once.
@@ -165,8 +167,8 @@ class Store:
 
     def save_arrays(self, name: str, arrays: Mapping[str, np.ndarray]) -> None:
         """Keep named arrays (a query's scores) under a key, replacing the file at once."""
-        buffer = io.BytesIO()
-        np.savez(buffer, **arrays)
+        buffer, named = io.BytesIO(), dict[str, Any](arrays)
+        np.savez(buffer, **named)
         content = buffer.getvalue()
         # The checksum goes behind the archive, where np.load overlooks it.
         write_atomically(self._array_file(name), content + checksum(content))

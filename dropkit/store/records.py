@@ -118,11 +118,13 @@ def _read(file: Path) -> Iterator[Record]:
     damaged, foreign = [], []
     for number, text in enumerate(texts, start=1):
         expected, _, content = text.partition(b" ")
-        if text and checksum(content) != expected:
+        if not text:
+            continue
+        if checksum(content) != expected:
             damaged.append(number)
-        elif text and (record := _parsed(content)) is None:
+        elif (record := _parsed(content)) is None:
             foreign.append(number)
-        elif text:
+        else:
             yield record
     if damaged:
         what = f"{_numbered(damaged)} of {file}: damaged and left out; the trials will run again"

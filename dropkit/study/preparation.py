@@ -7,8 +7,8 @@ import numpy as np
 
 from dropkit import pruning
 from dropkit._common.errors import UserError
+from dropkit._common.rounding import budget
 from dropkit.datasets.loading import Data
-from dropkit.quotas import budget
 from dropkit.scores.registry import SCORES
 from dropkit.store.folder import Store
 from dropkit.study import executors, query_models

@@ -19,8 +19,9 @@ from tqdm import tqdm
 
 from dropkit import datasets
 from dropkit._common.checks import Floats, Ints
+from dropkit._common.rounding import budget
 from dropkit.metrics import class_recalls
-from dropkit.quotas import budget, class_counts, variance_densities
+from dropkit.quotas import class_counts, variance_densities
 from dropkit.sampler.under_sampler import DRoPSampler
 from dropkit.store.folder import Store
 from dropkit.store.records import Record

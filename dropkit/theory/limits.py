@@ -6,7 +6,7 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.stats import bootstrap, sem, spearmanr
 
-from dropkit._common.checks import Floats
+from dropkit._common.checks import Floats, check_choice
 from dropkit.theory.mixture import GaussianMixture
 from dropkit.theory.samples import PROCEDURES
 
@@ -29,11 +29,6 @@ def summarise(mixture: GaussianMixture, thresholds: Floats) -> Summary:
 
     The mean and its error are NaN where fewer than two thresholds are finite, the median where it
     would lie between -inf and inf.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer than two thresholds.
     """
     if len(thresholds) < 2:
         raise ValueError(f"a summary needs two data sets or more, got {len(thresholds)}")
@@ -56,15 +51,8 @@ def _mean_and_error(values: Floats) -> tuple[float, float]:
 
 
 def kept_densities(mixture: GaussianMixture, procedure: str, density: float) -> tuple[float, float]:
-    """Return the class densities of a procedure of `samples.PROCEDURES` in the limit.
-
-    Raises
-    ------
-    ValueError
-        If the procedure is unknown or the density is outside (0, 1].
-    """
-    if procedure not in PROCEDURES:
-        raise ValueError(f"procedure must be one of {sorted(PROCEDURES)}, got {procedure!r}")
+    """Return the class densities of a procedure of `samples.PROCEDURES` in the limit."""
+    check_choice(procedure, "procedure", PROCEDURES)
     if procedure == "optimal quotas":
         return mixture.optimal_densities(density)
     if procedure == "drop":
@@ -105,23 +93,10 @@ def tipping_density(mixture: GaussianMixture) -> float:
 def risk_ratios(separation: float, draws: int, *, seed: int = 0) -> tuple[Floats, Floats, Floats]:
     """Draw mixtures as Figure 4a does and compare DRoP's class ratios with the optimal ones.
 
-    Deviations sigma0 < sigma1 are uniform in [0.01, 100], phi0 is uniform in [0, 1].
-
-    Parameters
-    ----------
-    separation : float
-        mu1 - mu0, which the paper does not state.
-    draws : int
-        How many mixtures.
-
-    Returns
-    -------
-    risks : ndarray, shape (draws,)
-        log10 of R0(t*) / R1(t*), which is d0 / d1 under DRoP; NaN where t* is infinite.
-    optimal : ndarray, shape (draws,)
-        log10 of d0 / d1 under Eq. 5, phi1 sigma0 / (phi0 sigma1).
-    widths : ndarray, shape (draws,)
-        log10 of sigma1 / sigma0.
+    Deviations sigma0 < sigma1 are uniform in [0.01, 100], phi0 is uniform in [0, 1]; the paper does
+    not state the separation mu1 - mu0. Returned are decadic logarithms, (draws,) each: of the risks
+    R0(t*) / R1(t*), which is d0 / d1 under DRoP, NaN where t* is infinite; of the optimal d0 / d1
+    (Eq. 5), phi1 sigma0 / (phi0 sigma1); and of the widths sigma1 / sigma0.
     """
     rng = np.random.default_rng(seed)
     sigmas = np.sort(rng.uniform(1e-2, 1e2, (draws, 2)), axis=1)

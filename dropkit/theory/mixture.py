@@ -4,20 +4,21 @@ Class y has density N(mu_y, sigma_y^2) and prior phi_y, and a point is called cl
 Nothing here is sampled: ``dropkit.theory.samples`` draws data sets and fits thresholds to them.
 """
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from math import exp, inf, isfinite, isnan, log, nan, sqrt
 from numbers import Real
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 from scipy.special import erf, log_ndtr, ndtr, ndtri
 
-from dropkit._common.checks import check_density
+from dropkit._common.checks import Floats, check_density
 from dropkit.quotas import drop_densities, variance_densities
 
 Pair = tuple[float, float]
-Risks = tuple[NDArray[np.float64], NDArray[np.float64]]
+Risks = tuple[Floats, Floats]
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ class GaussianMixture:
         t = _thresholds(t)
         return log_ndtr((self.mu0 - t) / self.sigma0), log_ndtr((t - self.mu1) / self.sigma1)
 
-    def average_risk(self, t: ArrayLike) -> NDArray[np.float64]:
+    def average_risk(self, t: ArrayLike) -> Floats:
         """Return the risk averaged by the priors at thresholds ``t`` (Eq. 2), of its shape."""
         risk0, risk1 = self.risks(t)
         return self.phi0 * risk0 + self.phi1 * risk1
@@ -124,7 +125,7 @@ class GaussianMixture:
         return (self.mu0 * self.sigma1 + self.mu1 * self.sigma0) / (self.sigma0 + self.sigma1)
 
     @staticmethod
-    def _best(candidates: list[float], risk) -> float:
+    def _best(candidates: list[float], risk: Callable[[float], Floats]) -> float:
         """Return the first candidate of least risk, leaving out NaN."""
         return min((t for t in candidates if not isnan(t)), key=risk)
 
@@ -247,7 +248,7 @@ class GaussianMixture:
             _kept_above(self.mu1 - t, self.sigma1, _margin(margin)),
         )
 
-    def ssp_average_risk(self, t: ArrayLike, margin: float) -> NDArray[np.float64]:
+    def ssp_average_risk(self, t: ArrayLike, margin: float) -> Floats:
         """Return the average risk of what SSP keeps, at any ``t``, of its shape."""
         priors, risks = self.ssp_priors(margin), self.ssp_risks(t, margin)
         return priors[0] * risks[0] + priors[1] * risks[1]
@@ -263,7 +264,7 @@ class GaussianMixture:
         return self._best(candidates, lambda t: self.ssp_average_risk(t, margin))
 
 
-def _kept_above(distance: NDArray[np.float64], sigma: float, margin: float) -> NDArray[np.float64]:
+def _kept_above(distance: Floats, sigma: float, margin: float) -> Floats:
     """Return the share above ``distance`` of a centred Gaussian emptied within ``margin``."""
     tail = ndtr(-margin / sigma)
     if tail == 0:
@@ -280,13 +281,13 @@ def _margin(margin: float) -> float:
     return margin
 
 
-def _thresholds(t: ArrayLike) -> NDArray[np.float64]:
+def _thresholds(t: ArrayLike) -> Floats:
     t = np.asarray(t, dtype=float)
     if np.isnan(t).any():
         raise ValueError("a threshold must be a number or +-inf, got NaN")
     return t
 
 
-def _pair(values) -> Pair:
+def _pair(values: Iterable[float]) -> Pair:
     first, second = values
     return float(first), float(second)

@@ -11,26 +11,10 @@ from dropkit.theory.mixture import GaussianMixture
 def reduce_multivariate(
     mean0: ArrayLike, mean1: ArrayLike, sigma0: float, sigma1: float, phi0: float
 ) -> tuple[GaussianMixture, NDArray[np.float64]]:
-    """Return the univariate mixture, and the unit direction, that isotropic classes reduce to.
+    """Return the univariate mixture that classes N(mean_y, sigma_y^2 I) reduce to, and where it is.
 
-    Parameters
-    ----------
-    mean0, mean1 : array_like, shape (dims,)
-        Class means; the classes are N(mean_y, sigma_y^2 I).
-    sigma0, sigma1, phi0 : float
-        As in `GaussianMixture`.
-
-    Returns
-    -------
-    mixture : GaussianMixture
-        The law of ``w @ x``, whose minimisers are the thresholds of the best hyperplanes.
-    w : ndarray, shape (dims,)
-        The unit vector from ``mean0`` to ``mean1`` (Appendix B.4).
-
-    Raises
-    ------
-    ValueError
-        If the means are not finite vectors of one length, or coincide.
+    It is the law of ``w @ x``, whose minimisers are the thresholds of the best hyperplanes, with
+    ``w`` the unit vector from ``mean0`` to ``mean1``, (dims,) each.
     """
     mean0, mean1 = np.asarray(mean0, dtype=float), np.asarray(mean1, dtype=float)
     if mean0.ndim != 1 or mean0.shape != mean1.shape or not np.isfinite([mean0, mean1]).all():

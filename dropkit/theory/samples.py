@@ -4,9 +4,11 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import rankdata
 
-from dropkit._common.checks import Floats, check_density
-from dropkit.quotas import budget, class_counts
+from dropkit._common.checks import Floats, check_choice, check_density, check_whole
+from dropkit._common.rounding import budget
+from dropkit.quotas import class_counts
 from dropkit.theory.mixture import GaussianMixture
 
 Labels = NDArray[np.int8]
@@ -16,22 +18,12 @@ Mask = NDArray[np.bool_]
 def sample(
     mixture: GaussianMixture, n: int, datasets: int = 1, *, seed: int = 0
 ) -> tuple[Floats, Labels]:
-    """Return ``datasets`` independent samples of ``n`` labelled points from the mixture.
+    """Return points and classes, (datasets, n) both, of independent samples from the mixture.
 
-    Returns
-    -------
-    x : ndarray of float, shape (datasets, n)
-    y : ndarray of int8, shape (datasets, n)
-        Classes, drawn with the mixture's priors, so class sizes differ between data sets.
-
-    Raises
-    ------
-    ValueError
-        If ``n`` or ``datasets`` is not a positive whole number.
+    Classes are drawn with the mixture's priors, so class sizes differ between data sets.
     """
-    for name, value in (("n", n), ("datasets", datasets)):
-        if not (isinstance(value, int | np.integer) and value > 0):
-            raise ValueError(f"{name} must be a positive whole number, got {value!r}")
+    check_whole(n, "n", least=1)
+    check_whole(datasets, "datasets", least=1)
     rng = np.random.default_rng(seed)
     y = (rng.random((datasets, n)) >= mixture.phi0).astype(np.int8)
     mu, sigma = np.array([mixture.mu0, mixture.mu1]), np.array([mixture.sigma0, mixture.sigma1])
@@ -43,32 +35,13 @@ def empirical_minimizer(
 ) -> Floats:
     """Return the threshold of least 0-1 error for the rule ``x > t``, data set by data set.
 
-    Every threshold between two neighbouring points errs alike: the result is the midpoint of such
-    a gap, and -inf or +inf where only a gap beyond the outermost points will do.
-
-    Parameters
-    ----------
-    x : array_like, shape (..., n)
-        Points, finite.
-    y : array_like, shape (..., n)
-        Classes, 0 or 1.
-    kept : array_like of bool, shape (..., n), optional
-        The points to fit; all by default.
-    ties : {"widest", "lowest", "highest"}
-        Which of several gaps of least error to take. "widest" (the first of equally wide ones)
-        favours neither side; the other two bound what any rule could give.
-
-    Returns
-    -------
-    ndarray, shape (...)
-        One threshold for each data set, in O(n log n).
-
-    Raises
-    ------
-    ValueError
-        If shapes differ, a data set keeps no point, a point is not finite, a class is not 0 or 1,
-        or ``ties`` is unknown.
+    Points x, classes y of 0 and 1 and the mask of points to fit, all by default, are (..., n), the
+    thresholds (...). Every threshold between two neighbouring points errs alike: the result is the
+    midpoint of such a gap, and -inf or +inf where only a gap beyond the outermost points will do.
+    Of several gaps of least error the "widest" (the first of equally wide ones) favours neither
+    side; the "lowest" and the "highest" bound what any rule could give.
     """
+    check_choice(ties, "ties", ("widest", "lowest", "highest"))
     x, y, kept = _checked(x, y, kept)
     shape = (-1, x.shape[-1])
     # Points left out sort to +inf and weigh nothing, so that they only repeat the last gap.
@@ -99,8 +72,6 @@ def _choose(tied: Mask, lower: Floats, upper: Floats, ties: str) -> NDArray[np.i
         return np.argmax(tied, axis=1)
     if ties == "highest":
         return tied.shape[1] - 1 - np.argmax(tied[:, ::-1], axis=1)
-    if ties != "widest":
-        raise ValueError(f"ties must be 'widest', 'lowest' or 'highest', got {ties!r}")
     # An endless gap is the last resort among tied ones.
     ends = np.isinf(lower) | np.isinf(upper)
     width = np.subtract(upper, lower, out=np.zeros_like(lower), where=~ends)
@@ -136,7 +107,7 @@ def keep_all(mixture: GaussianMixture, x: Floats, y: Labels, density: float, see
 
 def keep_random(mixture: GaussianMixture, x: Floats, y: Labels, density: float, seed: int) -> Mask:
     """Keep random points, whatever their class."""
-    return _ranks(_chances(x.shape, seed)) < budget(x.shape[-1], density)
+    return _lowest(_chances(x.shape, seed), budget(x.shape[-1], density))
 
 
 def keep_optimal(mixture: GaussianMixture, x: Floats, y: Labels, density: float, seed: int) -> Mask:
@@ -147,7 +118,7 @@ def keep_optimal(mixture: GaussianMixture, x: Floats, y: Labels, density: float,
 def keep_ssp(mixture: GaussianMixture, x: Floats, y: Labels, density: float, seed: int) -> Mask:
     """Keep the points farthest from their own class's mean, whatever their class (Section 3)."""
     mu = np.array([mixture.mu0, mixture.mu1])
-    return _ranks(-np.abs(x - mu[y])) < budget(x.shape[-1], density)
+    return _lowest(-np.abs(x - mu[y]), budget(x.shape[-1], density))
 
 
 def keep_ssp_quotas(
@@ -183,35 +154,11 @@ def fitted_thresholds(
     seed: int,
     ties: str = "widest",
 ) -> Floats:
-    """Return the empirical minimisers of pruned data sets.
+    """Return the empirical minimisers (datasets,) of data sets of so many points, after pruning.
 
-    The same ``seed`` gives every procedure the same data sets.
-
-    Parameters
-    ----------
-    mixture : GaussianMixture
-    procedure : str
-        A key of `PROCEDURES`.
-    density : float
-        Fraction of the points to keep, in (0, 1].
-    points, datasets : int
-        How many points a data set has before it is pruned, and how many data sets.
-    seed : int
-    ties : {"widest", "lowest", "highest"}
-        As in `empirical_minimizer`.
-
-    Returns
-    -------
-    ndarray, shape (datasets,)
-
-    Raises
-    ------
-    ValueError
-        If the procedure is not a key of `PROCEDURES`, the density is outside (0, 1] or keeps no
-        point, or the numbers of points and data sets are not positive.
+    The procedure is one of `PROCEDURES`. One seed gives all of them the same data sets.
     """
-    if procedure not in PROCEDURES:
-        raise ValueError(f"procedure must be one of {sorted(PROCEDURES)}, got {procedure!r}")
+    check_choice(procedure, "procedure", PROCEDURES)
     check_density(density, zero=False)
     x, y = sample(mixture, points, datasets, seed=seed)
     kept = PROCEDURES[procedure](mixture, x, y, density, seed)
@@ -236,7 +183,7 @@ def _random_counts(y: Labels, counts: NDArray[np.int_], seed: int) -> Mask:
     order = _chances(y.shape, seed)
     kept = np.zeros(y.shape, dtype=bool)
     for k in (0, 1):
-        kept |= _ranks(np.where(y == k, order, np.inf)) < counts[..., k, None]
+        kept |= _lowest(np.where(y == k, order, np.inf), counts[..., k, None])
     return kept
 
 
@@ -244,9 +191,6 @@ def _chances(shape: tuple[int, ...], seed: int) -> Floats:
     return np.random.default_rng([seed, 1]).random(shape)  # not the stream of `sample`
 
 
-def _ranks(values: Floats) -> NDArray[np.intp]:
-    """Return each value's rank within its data set, 0 for the smallest, ties in order."""
-    order = np.argsort(values, axis=-1, kind="stable")
-    ranks = np.empty_like(order)
-    np.put_along_axis(ranks, order, np.arange(values.shape[-1])[None], axis=-1)
-    return ranks
+def _lowest(values: Floats, count: int | NDArray[np.int_]) -> Mask:
+    """Return which values are the `count` lowest of their data set, the first of equal ones."""
+    return rankdata(values, "ordinal", axis=-1) <= count

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -32,8 +33,8 @@ def rows() -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as folder:
         listing = _published(Path(folder))
         side = imagenet.SIDE
-        names = listing.folder, listing.names
-        decoded = decode.decoded("images", *names, imagenet._fit, side, Path(folder) / "cache")
+        with patch.dict(os.environ, DROPKIT_IMAGES=f"{folder}/cache"):
+            decoded = listing.data("images", [imagenet.SHORT], side).x
         source = batches.source_of(decoded, torch.float32, torch.device("cpu"))
         loader = _loader(listing.folder / "train")
         sides = {"dropkit": lambda: _ours(source), "loader": lambda: [x for x, _ in loader]}

@@ -6,6 +6,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 from PIL import Image
@@ -76,8 +77,11 @@ def _published(root: Path) -> waterbirds.Table:
 
 
 def _ours(table: waterbirds.Table, root: Path) -> np.ndarray:
-    with tempfile.TemporaryDirectory(dir=root) as cache:
-        found = waterbirds.images(table, cache)[:]
+    with (
+        tempfile.TemporaryDirectory(dir=root) as cache,
+        patch.dict(os.environ, DROPKIT_IMAGES=cache),
+    ):
+        found = waterbirds.images(table)[:]
         # In the order of ImageFolder: by class, then by name.
         return np.concatenate([found[table.y == y] for y in (0, 1)])
 

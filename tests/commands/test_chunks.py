@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, strategies as st
 
+from dropkit._common.rounding import budget
 from dropkit.commands import _chunks
 from dropkit.metrics import class_recalls
 from dropkit.pruning import prune
-from dropkit.quotas import budget, class_counts, drop_densities
+from dropkit.quotas import class_counts, drop_densities
 
 
 @pytest.fixture(scope="module", autouse=True)

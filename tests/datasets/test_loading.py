@@ -157,7 +157,7 @@ class TestErrors:
 
     @pytest.mark.parametrize("seed", [-1, 0.5, None, "0"])
     def test_seed(self, seed):
-        with pytest.raises(ValueError, match=f"seed is {seed!r}: it must be an integer"):
+        with pytest.raises(ValueError, match=f"seed is {seed!r}: it must be a whole number"):
             load("digits", seed)
 
     def test_without_scikit_learn(self, monkeypatch):

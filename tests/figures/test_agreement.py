@@ -143,7 +143,7 @@ def test_fewer_than_two_scores_make_no_pair():
         ([[1, 2, 3]], [[0, 1]], 0.5, r"'el2n' have shape \(1, 3\) and labels \(1, 2\)"),
         ([[1, np.nan]], [[0, 1]], 0.5, r"scores\[1\] is nan"),
         ([[1, 2]], [0, 1], 0.5, r"labels have shape \(2,\): they must be \(S, n\)"),
-        ([[1, 2]], [[0, -1]], 0.5, "label -1 is negative"),
+        ([[1, 2]], [[0, -1]], 0.5, "label -1 is no class"),
         ([[1, 2]], [[0, 1]], 1.5, "density is 1.5"),
         ([[1, 2]], [[0, 1]], 0.1, "keeps none"),
     ],

@@ -7,8 +7,9 @@ from importlib.resources import files
 import numpy as np
 import pytest
 
+from dropkit._common.rounding import budget
 from dropkit.figures import explorers
-from dropkit.quotas import budget, class_counts, drop_densities
+from dropkit.quotas import class_counts, drop_densities
 from tests.figures.test_explorers import browser, move, open_page  # noqa: F401
 
 EXAMPLES = {

@@ -125,7 +125,7 @@ class TestBuild:
             models.build("vgg", 10, (1, 2, 4))
 
     def test_cnn_wants_images(self):
-        with pytest.raises(ValueError, match=r"\(channels, height, width\), got shape \(8,\)"):
+        with pytest.raises(ValueError, match=r"\(channels, height, width\) .*, got shape \(8,\)"):
             models.build("cnn", 10, (8,))
 
 
@@ -269,5 +269,5 @@ class TestResNet50:
 
     @pytest.mark.parametrize("in_shape", [(1, 64, 64), (8,)])
     def test_wants_colour_images(self, in_shape):
-        with pytest.raises(ValueError, match=r"images \(3, height, width\), got shape"):
+        with pytest.raises(ValueError, match=r"images \(3, height, width\) .*, got shape"):
             models.build("resnet50", 2, in_shape)

@@ -51,9 +51,9 @@ def test_el2n_of_confident_samples_does_not_cancel():
         ([[2.0, -1.0]], [0], "not probabilities"),
         ([[0.7, 0.7]], [0], "not probabilities"),
         ([[0.5, 0.5]], [0, 1], r"labels have shape \(2,\): expected \(1,\)"),
-        ([[0.5, 0.5]], [2], r"from 2 to 2 .* integers 0..1"),
-        ([[0.5, 0.5]], [-1], "from -1"),
-        ([[0.5, 0.5]], [0.0], "float64"),
+        ([[0.5, 0.5]], [2], r"label 2 is no class: .* integers 0..1"),
+        ([[0.5, 0.5]], [-1], "label -1 is no class"),
+        ([[0.5, 0.5]], [0.0], "labels are float64"),
         ([0.5, 0.5], [0], r"probs have shape \(2,\)"),
     ],
 )
@@ -234,9 +234,9 @@ def test_an_own_score_joins(registry):
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        (lambda query: np.where(query.labels == 1, np.nan, 0), "'own' is NaN for sample 1"),
-        (lambda query: query.probs, r"'own' has shape \(5, 30, 3\)"),
-        (lambda query: query.labels[:7], r"'own' has shape \(7,\)"),
+        (lambda query: np.where(query.labels == 1, np.nan, 0), r"own scores\[1\] is nan"),
+        (lambda query: query.probs, r"own scores have shape \(5, 30, 3\): expected \(30,\)"),
+        (lambda query: query.labels[:7], r"own scores have shape \(7,\): expected \(30,\)"),
     ],
 )
 def test_unfit_scores_are_refused(registry, value, message):

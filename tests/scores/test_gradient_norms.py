@@ -214,7 +214,7 @@ def test_leaves_the_model_as_it_was(fails):
 
     before, values = state(), {k: v.clone() for k, v in model.state_dict().items()}
     if fails:
-        with pytest.raises(ValueError, match="labels go from"):
+        with pytest.raises(ValueError, match=r"label \d is no class"):
             grand(model, x, y + 5)
     else:
         with torch.no_grad():
@@ -287,7 +287,7 @@ def mixed():
         (nn.Flatten(), (4, 6), ValueError, "no trainable parameters"),
         (nn.Linear(6, 5).requires_grad_(False), (4, 6), ValueError, "no trainable parameters"),
         (nn.Conv2d(3, 5, 1), (4, 3, 2, 2), ValueError, r"must return \(n, K\) logits"),
-        (nn.Linear(6, 3), (4, 6), ValueError, r"labels go from \d to \d .* integers 0..2"),
+        (nn.Linear(6, 3), (4, 6), ValueError, r"label 4 is no class: .* integers 0..2"),
     ],
 )
 def test_refuses_what_it_cannot_do_exactly(model, shape, error, message):
@@ -304,8 +304,8 @@ def test_refuses_unfit_arguments():
         grand(model, x, y[:5])
     with pytest.raises(ValueError, match="chunk is 0"):
         grand(model, x, y, chunk=0)
-    with pytest.raises(ValueError, match="labels go from .*float"):
+    with pytest.raises(ValueError, match="labels are float64"):
         grand(model, x, y.double())
     x[4, 2] = torch.nan
-    with pytest.raises(ValueError, match="sample 4 is not finite"):
+    with pytest.raises(ValueError, match=r"norms\[4\] is nan: it must be finite"):
         grand(model, x, y)

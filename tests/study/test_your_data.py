@@ -9,8 +9,8 @@ from torch.utils.data import DataLoader, Subset, TensorDataset
 
 import dropkit
 from dropkit import study
+from dropkit._common.rounding import budget
 from dropkit.figures import your_data as practice_figures
-from dropkit.quotas import budget
 from dropkit.store import Store
 from dropkit.study import your_data
 

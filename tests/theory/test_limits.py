@@ -134,5 +134,5 @@ def test_equal_deviations_and_priors_have_equal_ratios():
 def test_bad_arguments_are_refused_in_one_sentence():
     with pytest.raises(ValueError, match="two data sets or more, got 1"):
         summarise(PAPER, np.array([0.0]))
-    with pytest.raises(ValueError, match="procedure must be one of .*got 'droop'"):
+    with pytest.raises(ValueError, match="procedure is .droop.: it must be one of full, random"):
         kept_densities(PAPER, "droop", 0.5)

@@ -155,17 +155,20 @@ def test_thresholds_of_large_samples_approach_the_minimisers():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: sample(PAPER, 0), "n must be a positive whole number, got 0"),
-        (lambda: sample(PAPER, 10, 2.5), "datasets must be a positive whole number, got 2.5"),
+        (lambda: sample(PAPER, 0), "n is 0: it must be a whole number, 1 or more"),
+        (lambda: sample(PAPER, 10, 2.5), "datasets is 2.5: it must be a whole number"),
         (lambda: empirical_minimizer([0, 1], [1]), r"one shape .*got shapes \(2,\), \(1,\)"),
         (lambda: empirical_minimizer([0, np.nan], [0, 1]), "x must be finite"),
         (lambda: empirical_minimizer([0, 1], [0, 2]), r"classes 0 and 1, got \[0, 2\]"),
         (lambda: empirical_minimizer([0], [0], kept=[False]), "keep at least one point"),
         (lambda: empirical_minimizer([0], [0], kept=[1]), "kept must be a boolean mask, got dtype"),
-        (lambda: empirical_minimizer([0], [0], ties="first"), "'lowest' or 'highest', got 'first'"),
+        (
+            lambda: empirical_minimizer([0], [0], ties="first"),
+            "ties is .first.: it must be one of",
+        ),
         (
             lambda: fitted_thresholds(PAPER, "droop", 0.5, points=9, datasets=1, seed=0),
-            "procedure must be one of .*got 'droop'",
+            "procedure is .droop.: it must be one of full, random",
         ),
         (
             lambda: fitted_thresholds(PAPER, "drop", 2, points=9, datasets=1, seed=0),
