@@ -35,6 +35,7 @@ book/status.md:
 	@printf '# Status of the pages\n\nThese pages were executed elsewhere; `make book` executes them here.\n' > $@
 
 test: html
+	@$(BIN)/ruff check --quiet && $(BIN)/ruff format --check --quiet && $(BIN)/mypy
 	@$(BIN)/python -m pytest tests book -n 2 --dist loadfile --nbval
 
 # In this order what fails first is what takes least.
