@@ -118,6 +118,7 @@ class FakeGPU(TorchDispatchMode):
         self.waits: dict[str, int] = {}
         self.graphs: list[_Graph] = []
         self.recording: tuple[_Graph, _Stream] | None = None
+        self.forked: set[_Stream] = set()  # streams that wait for the recorded one, and it not them
         self.streams = {number: _Stream(number) for number in range(count)}
 
     def check_idle(self) -> None:
@@ -172,7 +173,7 @@ class FakeGPU(TorchDispatchMode):
         if not self.recording:
             return None
         graph, stream = self.recording
-        if self.streams[where.index] is not stream:
+        if self.streams[where.index] not in (stream, *self.forked):
             raise RuntimeError(f"a kernel on {where} is not on the stream that is recorded")
         return graph
 
@@ -211,7 +212,12 @@ class _Stream:
         return torch.device("cuda", self.number)
 
     def wait_stream(self, other: "_Stream") -> None:
-        pass
+        """Join what is recorded, or come back to it."""
+        mode = _state.modes[-1]
+        if mode.recording and self is mode.recording[1]:
+            mode.forked.discard(other)
+        elif mode.recording and other in (mode.recording[1], *mode.forked):
+            mode.forked.add(self)
 
 
 class _Recorder:
@@ -232,10 +238,13 @@ class _Recorder:
         mode.recording = self.graph, self.stream
         mode.graphs.append(self.graph)
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, kind, *_) -> None:
         self.mode.recording = None
         self.mode.current, self.mode.streams[self.stream.number] = self.before
         self.graph.end()
+        unjoined, self.mode.forked = self.mode.forked, set()
+        if unjoined and kind is None:
+            raise RuntimeError("capture was invalidated: forked streams were not joined")
 
 
 @contextmanager

@@ -150,7 +150,7 @@ def throughput(model: str, found: Size, recipe: Recipe, device: torch.device) ->
         x = Images(pixels, *IMAGENET)
     else:
         x = rng.random((count, *found.shape))
-    seeds = range(training.stack_size(model))
+    seeds = range(training.stack_size(model, device.type))
     clock = _Stopwatch(every=1 if device.type == "cpu" else steps)
     with suppress(_Enough):
         training.train(

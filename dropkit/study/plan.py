@@ -12,7 +12,8 @@ A plan is a TOML file::
 
 Each stage may have densities of its own, and `smoothing`, `rule` and `imbalance` as in
 ``study.grid``; ``[recipe]`` changes fields of the model's recipe. One seed of every stage comes
-before the next seed.
+before the next seed, or with ``order = "stages"`` all seeds of a stage before the next stage, as a
+GPU likes that trains several networks side by side.
 """
 
 import time
@@ -37,7 +38,8 @@ FOLDER = Path(__file__).parent / "plans"
 MARGIN = 1.15  # how much longer than estimated a network may take
 
 _PLAN = {"dataset": str, "model": str, "densities": list, "seeds": int, "stage": list}
-_OPTIONAL = {"recipe": dict}
+_OPTIONAL = {"recipe": dict, "order": str}
+_ORDERS = ("seeds", "stages")
 _RECIPE = {**get_type_hints(Recipe), "drops": list}
 _STAGE = {"densities": list, "smoothing": float, "rule": str, "imbalance": float}
 
@@ -51,12 +53,14 @@ class Plan:
     recipe: Recipe
     seeds: int
     stages: tuple[dict, ...]
+    order: str = "seeds"
 
     def steps(self, seeds: Iterable[int] | None = None) -> list[list[Trial]]:
-        """The trials of one stage at one seed each, in the order in which they run."""
-        wanted = range(self.seeds) if seeds is None else seeds
+        """The trials of one stage, at one seed or at all, in the order in which they run."""
+        wanted = list(range(self.seeds) if seeds is None else seeds)
         common = {"dataset": self.dataset, "model": self.model, "recipe": self.recipe}
-        return [grid(**common, **stage, seeds=[seed]) for seed in wanted for stage in self.stages]
+        at_once = [wanted] if self.order == "stages" else [[seed] for seed in wanted]
+        return [grid(**common, **stage, seeds=some) for some in at_once for stage in self.stages]
 
 
 def names() -> list[str]:
@@ -91,13 +95,15 @@ def _plan(content: dict) -> Plan:
             raise ValueError(f"unknown {kind} {name!r}; known are {', '.join(known)}")
     if seeds < 1:
         raise ValueError(f"seeds says how many and must be at least 1, got {seeds}")
+    if (order := content.get("order", "seeds")) not in _ORDERS:
+        raise ValueError(f"order must be one of {', '.join(_ORDERS)}, got {order!r}")
     changes = content.get("recipe", {})
     _check(changes, {}, _RECIPE, "a recipe")
     recipe = replace(recipes.defaults(dataset, model)[1], **changes)
     for stage in content["stage"]:
         _check(stage, {"protocols": list}, _STAGE, "a stage")
     stages = [{"densities": content["densities"], **stage} for stage in content["stage"]]
-    return Plan(dataset, model, recipe, seeds, tuple(stages))
+    return Plan(dataset, model, recipe, seeds, tuple(stages), order)
 
 
 def _check(table: dict, needed: dict, optional: dict, what: str) -> None:

@@ -72,11 +72,16 @@ def _asked(
     for query, strategy in _rankings(trials):
         wanted[query].add(strategy)
     measured, ranked = {}, {}
-    for query, recorded in query_models.run(wanted, store, workers):
+    for query, recorded in query_models.run(wanted, store, workers, need_norms(trials)):
         for strategy in wanted[query]:
             ranked[query, strategy] = SCORES[strategy](recorded)
         measured[query] = Recorded(recalls=recorded.recalls, val_sizes=recorded.val_sizes)
     return measured, ranked
+
+
+def need_norms(trials: Sequence[Trial]) -> bool:
+    """Whether a trial ranks by gradient norms, which take longer than the networks' training."""
+    return any("grad_norms" in SCORES[strategy].needs for _, strategy in _rankings(trials))
 
 
 def scores_of(trials: Sequence[Trial], store: Store, device: str = "cpu") -> dict[str, np.ndarray]:

@@ -40,39 +40,47 @@ class Recorded(QueryRecord):
 
 
 def run(
-    queries: Iterable[Query], store: Store, workers: Workers
+    queries: Iterable[Query], store: Store, workers: Workers, norms: bool = True
 ) -> Iterator[tuple[Query, Recorded]]:
     """Yield each query with what it recorded: those in the store, then others as they are trained.
 
-    A short query records ``probs`` and ``grad_norms``, a long one ``target_probs`` and
-    ``correct``, both from training-mode outputs as they occur, and ``features``. Where a watch
-    stops the training, the finished networks of a query are in the store.
+    A short query records ``probs``, and ``grad_norms`` if `norms` are wanted; a long one
+    ``target_probs`` and ``correct``, both from training-mode outputs as they occur, and
+    ``features``. Where a watch stops the training, the finished networks of a query are in the
+    store.
     """
     asked = dict.fromkeys(queries)
     missing = []
     with tqdm(total=len(asked), desc="queries", unit="query", disable=not asked or None) as bar:
         for query in asked:
             arrays = store.load_arrays(query.key)
-            if arrays is None:
+            if not _enough(query, arrays, norms):
                 missing.append(query)
             else:
                 bar.update()
                 yield query, _record(query, arrays)
-        for query, arrays in _trained(missing, store, workers):
+        for query, arrays in _trained(missing, store, workers, norms):
             bar.update()
             yield query, _record(query, arrays)
 
 
+def _enough(trained: Query | Network, arrays: Arrays | None, norms: bool) -> bool:
+    """Whether arrays are all that is wanted: those of another study may lack the norms."""
+    query = trained.query if isinstance(trained, Network) else trained
+    without = arrays is not None and query.schedule == "short" and "grad_norms" not in arrays
+    return arrays is not None and not (norms and without)
+
+
 def _trained(
-    queries: Sequence[Query], store: Store, workers: Workers
+    queries: Sequence[Query], store: Store, workers: Workers, norms: bool
 ) -> Iterator[tuple[Query, Arrays]]:
     """Yield the arrays of each query as soon as its networks are trained, and in the store."""
     networks = [network for query in queries for network in query.networks]
     stored = {network: store.load_arrays(network.name) for network in networks}
-    parts = {network: arrays for network, arrays in stored.items() if arrays is not None}
-    todo = _alike([network for network in networks if network not in parts], workers.count)
+    parts = {n: arrays for n, arrays in stored.items() if _enough(n, arrays, norms)}
+    todo = _alike([network for network in networks if network not in parts], workers)
     yield from _whole(queries, parts, store)
-    with closing(workers.do(partial(_train, device=workers.device), todo)) as answers:
+    with closing(workers.do(partial(_train, device=workers.device, norms=norms), todo)) as answers:
         for trained, found in answers:
             parts |= zip(trained, found, strict=True)
             whole = _whole(dict.fromkeys(network.query for network in trained), parts, store)
@@ -97,10 +105,10 @@ def lacking(queries: Iterable[Query], store: Store) -> list[Network]:
     return [each for query in missing for each in query.networks if each.name not in there]
 
 
-def train(networks: Iterable[Network], store: Store, device: str) -> None:
+def train(networks: Iterable[Network], store: Store, device: str, norms: bool) -> None:
     """Train networks of queries, and keep each in the store for `run` to find it there."""
     for network in networks:
-        _, (arrays,) = _train([network], device)
+        _, (arrays,) = _train([network], device, norms)
         store.save_arrays(network.name, arrays)
 
 
@@ -125,25 +133,28 @@ def _record(query: Query, arrays: Arrays) -> Recorded:
     return Recorded(labels=data.y[data.train], **chosen)
 
 
-def _alike(networks: Sequence[Network], workers: int) -> list[list[Network]]:
+def _alike(networks: Sequence[Network], workers: Workers) -> list[list[Network]]:
     """Groups that differ in the seed alone and fit a stack, those that take longest first.
 
     Networks of a query stay together if a stack holds them.
     """
     kinds: dict[Query, dict[tuple, list[Network]]] = {}
     for network in networks:
-        query, size = network.query, training.stack_size(network.query.model)
+        query = network.query
+        size = training.stack_size(query.model, workers.device)
         unit = query.seed, size < query.initialisations and network.number
         kinds.setdefault(replace(query, seed=0), {}).setdefault(unit, []).append(network)
     groups = []
     for common, units in kinds.items():
-        most = max(1, training.stack_size(common.model) // common.initialisations)
-        shares = executors.shares(list(units.values()), most, workers)
+        most = max(1, training.stack_size(common.model, workers.device) // common.initialisations)
+        shares = executors.shares(list(units.values()), most, workers.count)
         groups += [sum(share, []) for share in shares]
     return sorted(groups, key=lambda group: -group[0].query.recipe.epochs * len(group))
 
 
-def _train(networks: Sequence[Network], device: str) -> tuple[Sequence[Network], list[Arrays]]:
+def _train(
+    networks: Sequence[Network], device: str, norms: bool = True
+) -> tuple[Sequence[Network], list[Arrays]]:
     """Train one stack; what each network recorded, beside the networks."""
     common = networks[0].query
     sets = {network.query: network.query.data for network in networks}
@@ -169,7 +180,8 @@ def _train(networks: Sequence[Network], device: str) -> tuple[Sequence[Network],
     if history is None:
         logits = training.predict(stack, x, kept)
         recorded["probs"] = softmax(logits, axis=-1).astype(np.float32)
-        recorded["grad_norms"] = _gradient_norms(stack, x, y, kept)
+        if norms:
+            recorded["grad_norms"] = _gradient_norms(stack, x, y, kept)
     else:
         recorded["target_probs"] = history.target_probs.cpu().numpy().swapaxes(0, 1)
         recorded["correct"] = history.correct.cpu().numpy().swapaxes(0, 1)

@@ -95,7 +95,7 @@ def run(
         with EXECUTORS[executor](device) as workers:
             if watch:
                 workers = executors.watched(workers, watch)
-            _run(_jobs(prepare(todo, store, workers), workers.count), len(todo), store, workers)
+            _run(_jobs(prepare(todo, store, workers), workers), len(todo), store, workers)
     return [store[trial.key] for trial in trials if not watch or trial.key in store]
 
 
@@ -110,7 +110,7 @@ def _run(jobs: Iterable[list[Prepared]], total: int, store: Store, workers: Work
             bar.update(len(records))
 
 
-def _jobs(prepared: Sequence[Prepared], workers: int) -> list[list[Prepared]]:
+def _jobs(prepared: Sequence[Prepared], workers: Workers) -> list[list[Prepared]]:
     """Trials of one shape, as many as one stack trains, in the order they were asked for.
 
     The longest first where there are several workers, so that these finish together.
@@ -122,9 +122,10 @@ def _jobs(prepared: Sequence[Prepared], workers: int) -> list[list[Prepared]]:
         shape = (trial.dataset, trial.imbalance, trial.model, recipe, len(one.kept))
         groups.setdefault(shape, []).append(one)
     shapes = list(groups)
-    if workers > 1:
+    if workers.count > 1:
         shapes.sort(key=lambda shape: -shape[-2].epochs * shape[-1])
-    cut = [executors.shares(groups[shape], stack_size(shape[2]), workers) for shape in shapes]
+    most = {shape: stack_size(shape[2], workers.device) for shape in shapes}
+    cut = [executors.shares(groups[shape], most[shape], workers.count) for shape in shapes]
     return sum(cut, [])
 
 

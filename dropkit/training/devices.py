@@ -1,7 +1,7 @@
 """What trains: a device by its name, one sentence where it is not there, and a GPU's graphs."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from functools import cache
 
@@ -109,9 +109,28 @@ def graphed(step: Callable[..., Tensor], device: torch.device) -> Callable[..., 
 
 
 @cache
-def _stream(device: torch.device) -> torch.cuda.Stream:
-    """One for all recordings on a GPU: cuBLAS keeps memory for every stream that it has seen."""
+def _stream(device: torch.device, number: int = 0) -> torch.cuda.Stream:
+    """The first is of all recordings: cuBLAS keeps memory for every stream that it has seen."""
     return torch.cuda.Stream(device)  # of this GPU, which need not be the current one
+
+
+def side_by_side(functions: Sequence[Callable[[Tensor], Tensor]], x: Tensor) -> list[Tensor]:
+    """What each function makes of its part of x, at the same time on a GPU, else in turn.
+
+    The functions' backward passes run beside each other too, for each stays on its stream.
+    """
+    if x.device.type != "cuda" or len(x) == 1:
+        return [function(part) for function, part in zip(functions, x, strict=True)]
+    here = torch.cuda.current_stream(x.device)
+    streams = [_stream(x.device, 1 + number) for number in range(len(x))]
+    answers = []
+    for function, part, stream in zip(functions, x, streams, strict=True):
+        stream.wait_stream(here)
+        with torch.cuda.stream(stream):
+            answers.append(function(part))
+    for stream in streams:
+        here.wait_stream(stream)
+    return answers
 
 
 class _Graph:

@@ -31,6 +31,7 @@ from dropkit.training.stacks import SELECTORS, Stack
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.float32}
 
 STACK = 60  # perceptrons trained together; more no longer fit a processor's cache
+SIDE_BY_SIDE = 6  # networks for small images on one GPU
 
 Observer = Callable[[int, Tensor, Tensor], None]
 EpochObserver = Callable[[int, Stack], None]
@@ -137,20 +138,25 @@ def train(
     return stack.eval()
 
 
-def stack_size(model: str) -> int:
-    """Return how many networks are trained together: perceptrons gain by it.
+def stack_size(model: str, device: str = "cpu") -> int:
+    """Return how many networks are trained together where that is faster.
 
     Parameters
     ----------
     model : str
         A name that `dropkit.models.build` takes.
+    device : str
+        What they are trained on.
 
     Returns
     -------
     int
         1 where networks are trained one by one.
     """
-    return STACK if model == "mlp" else 1
+    if model == "mlp":
+        return STACK
+    small = not model.startswith("resnet50")  # which fills a GPU's cores and memory alone
+    return SIDE_BY_SIDE if small and device.startswith("cuda") else 1
 
 
 class _Step:

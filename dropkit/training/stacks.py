@@ -1,6 +1,6 @@
 """Many networks of one architecture as one, and the weights with which their training ends.
 
-Multilayer perceptrons are trained by batched products.
+Multilayer perceptrons are trained by batched products, others on a GPU side by side.
 """
 
 from collections.abc import Callable, Sequence
@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from dropkit.training.devices import side_by_side
 
 
 class StackedLinear(nn.Module):
@@ -65,7 +67,8 @@ class Stack(nn.Module):
     """S networks of one architecture: (S, B, ...) samples to (S, B, K) logits.
 
     Multilayer perceptrons run as batched matrix products, many times faster than one after the
-    other; other architectures run one after the other behind the same interface.
+    other; other architectures run one after the other, or side by side on a GPU, which one small
+    network leaves half empty.
 
     Parameters
     ----------
@@ -105,8 +108,8 @@ class Stack(nn.Module):
 
     def _answers(self, x: Tensor, layers: slice) -> Tensor:
         if self.layers is None:
-            pairs = zip(self.networks, x, strict=True)
-            return torch.stack([network[layers](part) for network, part in pairs])
+            parts = [network[layers] for network in self.networks]
+            return torch.stack(side_by_side(parts, x))
         # Samples last: batch norm and softmax then run along contiguous memory.
         return self.layers[layers](x.flatten(2).transpose(1, 2)).transpose(1, 2)
 

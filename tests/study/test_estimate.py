@@ -14,7 +14,7 @@ from dropkit.commands import main
 from dropkit.datasets import load_imbalanced
 from dropkit.study import estimate, plan
 from dropkit.study.estimate import Size
-from dropkit.training import recipes
+from dropkit.training import engine, recipes
 from dropkit.training.recipes import DIGITS
 from tests.fake_gpu import pretended
 
@@ -129,7 +129,7 @@ class TestThroughput:
             device = torch.device("cuda")
             found = estimate.throughput("cnn", Size(9, 1, 3, (1, 4, 4)), recipe, device)
         # Three epochs of 8 steps, the first to warm up; three steps were not from a graph.
-        assert found == pytest.approx(8 * 512 / 0.1)
+        assert found == pytest.approx(engine.SIDE_BY_SIDE * 8 * 512 / 0.1)
         assert [graph.replays for graph in gpu.graphs] == [3 * 8 - 3]
         assert gpu.waits["_local_scalar_dense"] <= 3 + 1  # and for the number of classes
 

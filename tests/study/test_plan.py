@@ -1,6 +1,7 @@
 """Plans: what a file says is what runs, in its order, as far as time allows."""
 
 import time
+from dataclasses import replace
 
 import pytest
 from tqdm import tqdm
@@ -77,6 +78,13 @@ class TestRead:
             (2, (0.5,), DIGITS.lr)
         }
 
+    def test_stages_may_come_before_seeds(self, tmp_path):
+        file = tmp_path / "plan.toml"
+        file.write_text(SMALL.replace("seeds = 2", 'seeds = 2\norder = "stages"'))
+        seen = [[(t.seed, t.density) for t in step] for step in plan.read(file).steps()]
+        first = [(seed, density) for seed in (0, 1) for density in (1, 0.5, 0.3)]
+        assert seen == [first, [(0, 0.2), (1, 0.2)]]
+
     def test_chosen_seeds(self, small):
         assert [step[0].seed for step in plan.read(small).steps([7, 3])] == [7, 7, 3, 3]
 
@@ -84,7 +92,8 @@ class TestRead:
     def test_plans_of_the_package(self, name, monkeypatch):
         monkeypatch.setattr("dropkit.datasets.loading.version", lambda name: "")
         found = plan.read(name)
-        assert found.recipe == recipes.defaults(found.dataset, found.model)[1]
+        usual = recipes.defaults(found.dataset, found.model)[1]
+        assert replace(found.recipe, epochs=usual.epochs) == usual
         assert len(found.steps([0])[0]) > 1
 
     @pytest.mark.parametrize(
@@ -120,6 +129,11 @@ class TestRead:
             ("seeds = 2", "seeds = 0", "seeds says how many and must be at least 1, got 0"),
             ("seeds = 2", "seeds = true", "seeds must be a int, got True"),
             ("seeds = 2", "seeds = 2\nseed = 1", "a plan has no 'seed'; it has dataset, model"),
+            (
+                "seeds = 2",
+                'seeds = 2\norder = "size"',
+                "order must be one of seeds, stages, got 'size'",
+            ),
             ('"mlp"', '"vgg"', "unknown model 'vgg'; known are"),
             ('"digits-2x4"', '"mnist"', "unknown data set 'mnist'; known are"),
             ("epochs = 2", "epoch = 2", "a recipe has no 'epoch'; it has epochs, batch"),

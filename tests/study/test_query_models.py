@@ -14,7 +14,8 @@ from torch.nn import functional as F
 from dropkit import scores
 from dropkit.datasets import Data, load
 from dropkit.store import DamagedRecord, Store
-from dropkit.study import query_models
+from dropkit.study import executors, query_models
+from dropkit.study.executors import Workers
 from dropkit.study.queries import Network, Query
 from dropkit.training import engine
 from tests.networks import alone, network_seeds, outputs, plain_recalls, recorded_by
@@ -290,7 +291,7 @@ class TestGroups:
     def test_workers_finish_together(self, monkeypatch, stack, count, workers, expected):
         monkeypatch.setattr(engine, "STACK", stack)
         asked = [Network(query(s), r) for s in range(count) for r in range(2)]
-        groups = query_models._alike(asked, workers)
+        groups = query_models._alike(asked, Workers(workers, "cpu", None))
         assert [len(group) for group in groups] == expected
         assert sorted(sum(groups, []), key=asked.index) == asked
 
@@ -298,7 +299,17 @@ class TestGroups:
         monkeypatch.setattr(engine, "STACK", 4)
         long = query(0, recipe=replace(TINY, epochs=90), **LONG)
         asked = [*(Network(query(s), r) for s in range(4) for r in range(2)), Network(long, 0)]
-        assert query_models._alike(asked, 2)[0] == [Network(long, 0)]
+        assert query_models._alike(asked, Workers(2, "cpu", None))[0] == [Network(long, 0)]
+
+    def test_norms_are_taken_where_they_are_wanted(self, tmp_path):
+        asked, store = query(0, recipe=replace(TINY, epochs=1)), Store(tmp_path)
+        with executors.local() as workers:
+            ((_, without),) = query_models.run([asked], store, workers, norms=False)
+            ((_, whole),) = query_models.run([asked], store, workers, norms=True)
+            ((_, again),) = query_models.run([asked], store, workers, norms=False)
+        assert without.grad_norms is None
+        assert whole.grad_norms.shape == again.grad_norms.shape == whole.probs.shape[:2]
+        np.testing.assert_array_equal(without.probs, whole.probs)
 
     def test_finished_networks_of_a_query_survive_an_interruption(
         self, tmp_path, calls, monkeypatch

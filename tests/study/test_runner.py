@@ -13,6 +13,7 @@ import pytest
 from dropkit.datasets import load
 from dropkit.store import Store, StoreError
 from dropkit.study import runner
+from dropkit.study.executors import Workers
 from dropkit.study.preparation import Prepared
 from dropkit.training import engine
 from tests.study.test_trials import SHORT, grid
@@ -78,7 +79,14 @@ class TestRun:
             Prepared(grid(["random"], [density])[0], np.arange(int(1000 * density)), None)
             for density in (0.3, 0.6, 0.2)
         ]
-        assert runner._jobs(prepared, workers)[0][0].trial.density == first
+        assert runner._jobs(prepared, Workers(workers, "cpu", None))[0][0].trial.density == first
+
+    def test_a_gpu_trains_networks_side_by_side(self):
+        kept = np.arange(100)
+        trials = [replace(trial, model="cnn") for trial in grid(["random"], [0.1], 8)]
+        for device, sizes in (("cpu", [1] * 8), ("cuda:0", [4, 4])):
+            jobs = runner._jobs([Prepared(t, kept, None) for t in trials], Workers(1, device, None))
+            assert [len(job) for job in jobs] == sizes
 
     def test_interrupted_run_keeps_finished_groups(self, tmp_path, monkeypatch):
         trials, train, done = grid(["random"], [0.2, 0.4, 0.6], 2), engine.train, []

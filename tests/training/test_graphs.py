@@ -4,6 +4,7 @@ What a graph must not do is known from CUDA's rules of capture, which `tests.fak
 """
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -107,6 +108,22 @@ class TestThePretence:
         assert host(total).tolist() == [12, 12]
         assert host(out).tolist() == [120, 120]
         assert len(calls) == 1
+
+    def test_forked_streams_are_joined(self, gpu):
+        x, side = torch.ones(3, device="cuda"), torch.cuda.Stream()
+        with (
+            pytest.raises(RuntimeError, match="not joined"),
+            torch.cuda.graph(torch.cuda.CUDAGraph()),
+        ):
+            side.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(side):
+                x + 1
+        with (
+            pytest.raises(RuntimeError, match="not on the stream that is recorded"),
+            torch.cuda.graph(torch.cuda.CUDAGraph()),
+            torch.cuda.stream(side),
+        ):
+            x + 1
 
 
 @no_gpu
@@ -220,6 +237,17 @@ class TestOnAGPU:
         recipe = replace(RECIPE, precision="bfloat16")
         first, second = (train("cuda", recipe, model="resnet18", side=32) for _ in range(2))
         assert all(torch.equal(first[name], second[name]) for name in first)
+
+    @pytest.mark.parametrize("model", ["mini", "vgg19", "resnet18"])
+    def test_side_by_side_as_alone(self, model):
+        recipe = replace(RECIPE, precision="bfloat16")
+        train = partial(training.train, model, *noise(50, 32), recipe=recipe, num_classes=4)
+        kept = np.stack([np.roll(np.arange(50), s)[:40] for s in range(3)])
+        together = train(kept=kept, seeds=range(3), device="cuda")
+        for s in range(3):
+            (alone,) = train(kept=kept[s : s + 1], seeds=[s], device="cuda").networks
+            for name, value in together.network(s).state_dict().items():
+                assert torch.equal(value, alone.state_dict()[name]), name
 
     def test_near_the_processor(self):
         # One epoch: rounding of other kernels grows with every step.
