@@ -6,7 +6,6 @@ Whatever compares or draws records takes them from here. Shapes: S seeds, K clas
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +13,7 @@ import numpy as np
 from dropkit.pruning import SMOOTHED
 from dropkit.store.records import Record
 from dropkit.study.queries import short_recipe
-from dropkit.training.recipes import DEFAULTS, Recipe, defaults
+from dropkit.training.recipes import DEFAULTS, Recipe, as_recorded, defaults
 
 Curves = Mapping[str, Mapping[float, np.ndarray]]  # label -> density -> recalls (S, K)
 Cells = dict[str, dict[float, dict[int, Record]]]  # label -> density -> seed -> record
@@ -52,7 +51,7 @@ def _usual(dataset: str, model: str) -> dict:
     """The recipe that trials of a data set have unless another is given, as records hold it."""
     if dataset not in DEFAULTS:
         return {}
-    return json.loads(json.dumps(asdict(defaults(dataset, model)[1])))
+    return json.loads(json.dumps(as_recorded(defaults(dataset, model)[1])))
 
 
 def arrange(records: Iterable[Record]) -> dict[Setting, Cells]:

@@ -11,7 +11,8 @@ A plan is a TOML file::
     protocols = ["full", "random", "random+drop"]
 
 Each stage may have densities of its own, and `smoothing`, `rule` and `imbalance` as in
-``study.grid``; ``[recipe]`` changes fields of the model's recipe. One seed of every stage comes
+``study.grid``; ``[recipe]`` changes fields of the model's recipe, and ``[query]``, of the plan or
+of a stage, those of the short queries' recipe. One seed of every stage comes
 before the next seed, or with ``order = "stages"`` all seeds of a stage before the next stage, as a
 GPU likes that trains several networks side by side.
 """
@@ -27,7 +28,7 @@ from tqdm import tqdm
 
 from dropkit import datasets, models
 from dropkit.store.folder import Store
-from dropkit.study import estimate, query_models, runner
+from dropkit.study import estimate, queries, query_models, runner
 from dropkit.study.preparation import Prepared
 from dropkit.study.queries import Network
 from dropkit.study.trials import Trial, grid
@@ -38,10 +39,18 @@ FOLDER = Path(__file__).parent / "plans"
 MARGIN = 1.15  # how much longer than estimated a network may take
 
 _PLAN = {"dataset": str, "model": str, "densities": list, "seeds": int, "stage": list}
-_OPTIONAL = {"recipe": dict, "order": str}
+_OPTIONAL = {"recipe": dict, "query": dict, "order": str}
 _ORDERS = ("seeds", "stages")
 _RECIPE = {**get_type_hints(Recipe), "drops": list}
-_STAGE = {"densities": list, "smoothing": float, "rule": str, "imbalance": float}
+_STAGE = {
+    "densities": list,
+    "smoothing": float,
+    "rule": str,
+    "imbalance": float,
+    "val_share": float,
+    "initialisations": int,
+    "query": dict,
+}
 
 
 @dataclass(frozen=True)
@@ -97,13 +106,20 @@ def _plan(content: dict) -> Plan:
         raise ValueError(f"seeds says how many and must be at least 1, got {seeds}")
     if (order := content.get("order", "seeds")) not in _ORDERS:
         raise ValueError(f"order must be one of {', '.join(_ORDERS)}, got {order!r}")
-    changes = content.get("recipe", {})
-    _check(changes, {}, _RECIPE, "a recipe")
-    recipe = replace(recipes.defaults(dataset, model)[1], **changes)
+    recipe = _changed(recipes.defaults(dataset, model)[1], content, "recipe")
+    common = {"densities": content["densities"], "query": content.get("query", {})}
+    stages = []
     for stage in content["stage"]:
         _check(stage, {"protocols": list}, _STAGE, "a stage")
-    stages = [{"densities": content["densities"], **stage} for stage in content["stage"]]
+        stage = common | stage
+        stages.append(stage | {"query": _changed(queries.short_recipe(recipe), stage, "query")})
     return Plan(dataset, model, recipe, seeds, tuple(stages), order)
+
+
+def _changed(recipe: Recipe, table: dict, name: str) -> Recipe:
+    changes = table.get(name, {})
+    _check(changes, {}, _RECIPE, f"a {name}")
+    return replace(recipe, **changes)
 
 
 def _check(table: dict, needed: dict, optional: dict, what: str) -> None:

@@ -1,13 +1,13 @@
 """What a query is: which query models one seed trains, and what tells them from others."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from dropkit.datasets.data import Data
 from dropkit.datasets.long_tail import load_imbalanced
 from dropkit.scores.registry import Schedule
 from dropkit.store.records import key
-from dropkit.training.recipes import ENGINE, Recipe
+from dropkit.training.recipes import ENGINE, Recipe, as_recorded
 
 LEAST_EPOCHS = 10  # what Paul et al. (2021) recommend for EL2N and GraNd
 
@@ -53,7 +53,7 @@ class Query:
     @property
     def key(self) -> str:
         """What its networks recorded is stored under."""
-        return key({"engine": ENGINE, "query": asdict(self)})
+        return key({"engine": ENGINE, "query": as_recorded(self)})
 
     @property
     def networks(self) -> list["Network"]:
@@ -87,7 +87,11 @@ def plain(recipe: Recipe) -> Recipe:
 def short_recipe(recipe: Recipe) -> Recipe:
     """Return the first tenth of a recipe, at its initial learning rate; at least 10 epochs.
 
-    Of a recipe so short that 10 epochs are more than a third of it, that third.
+    Of a recipe so short that 10 epochs are more than a third of it, that third. A recipe whose rate
+    makes a triangle is compressed to its tenth, at least 2 epochs, triangle and all.
     """
+    tenth = round(0.1 * recipe.epochs)
+    if recipe.anneal == "triangle":
+        return replace(plain(recipe), epochs=max(tenth, 2))
     least = min(LEAST_EPOCHS, max(1, round(recipe.epochs / 3)))
-    return replace(plain(recipe), epochs=max(round(0.1 * recipe.epochs), least), drops=())
+    return replace(plain(recipe), epochs=max(tenth, least), drops=())

@@ -3,7 +3,7 @@
 import functools
 import operator
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
@@ -19,7 +19,7 @@ from dropkit.store.records import key
 from dropkit.study import queries
 from dropkit.study.queries import Query
 from dropkit.training import recipes
-from dropkit.training.recipes import ENGINE, Recipe
+from dropkit.training.recipes import ENGINE, Recipe, as_recorded
 
 # Data set and model of each scale of the notebooks; "paper" is the one whose numbers it states.
 _OF_SCALE = {
@@ -81,7 +81,7 @@ class Trial:
     @functools.cached_property
     def config(self) -> dict:
         """All fields, as a record holds them."""
-        return asdict(self)
+        return as_recorded(self)
 
     @functools.cached_property
     def key(self) -> str:

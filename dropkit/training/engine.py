@@ -177,11 +177,13 @@ class _Step:
         self.momenta: list[Tensor | None] = [None] * len(self.parameters)
         # A recorded step reads its rate from the GPU.
         self.rate = torch.zeros((), device=y.device) if y.device.type == "cuda" else 0.0
+        self.set = 0.0  # the rate, as a number
 
-    def begin(self, epoch: int) -> None:
-        """Set the learning rate of an epoch."""
-        rate = self.recipe.learning_rate(epoch)
-        self.rate = self.rate.fill_(rate) if isinstance(self.rate, Tensor) else rate
+    def begin(self, epoch: int, share: float) -> None:
+        """Set the learning rate, where a share of the epoch's steps is done."""
+        if (rate := self.recipe.learning_rate(epoch, share)) != self.set:
+            self.rate = self.rate.fill_(rate) if isinstance(self.rate, Tensor) else rate
+            self.set = rate
 
     def __call__(self, rows: Tensor, moves: Tensor | None, read: Tensor | None) -> Tensor:
         """Train on the pool's rows (S, b), moved by (S, b, 3); their logits (S, b, K)."""
@@ -189,14 +191,14 @@ class _Step:
         weights = None if self.weights is None else self.weights.gather(1, self.strata[rows])
         for parameter in self.parameters:
             parameter.grad = None
-        _loss(logits, self.y[rows], weights).backward()
+        _loss(logits, self.y[rows], weights, self.recipe.label_smoothing).backward()
         recipe, gradients = self.recipe, [parameter.grad for parameter in self.parameters]
         with torch.no_grad():
             # The function behind torch.optim.SGD, whose class imports a compiler at its first step.
             sgd(
                 self.parameters, gradients, self.momenta, fused=True, lr=self.rate,
                 momentum=recipe.momentum, weight_decay=recipe.weight_decay,
-                dampening=0.0, nesterov=False, maximize=False,
+                dampening=0.0, nesterov=recipe.nesterov, maximize=False,
             )  # fmt: skip
         return logits.detach()
 
@@ -221,7 +223,6 @@ def _fit(
     sizes = np.diff(np.linspace(0, size, batches + 1).astype(int)).tolist()
     step.stack.train()
     for epoch in range(recipe.epochs):
-        step.begin(epoch)
         order = torch.stack([torch.randperm(size, generator=g) for g in orders])
         rows, moves = kept.gather(1, order), [None] * batches
         if recipe.augment:
@@ -229,14 +230,17 @@ def _fit(
             moves = drawn.to(device).split(sizes, 1)
         with closing(read_ahead(step.source, rows.split(sizes, 1))) as found:
             order, rows = (each.to(device).split(sizes, 1) for each in (order, rows))
-            for positions, *batch in zip(order, rows, moves, found, strict=True):
+            for number, (positions, *batch) in enumerate(
+                zip(order, rows, moves, found, strict=True)
+            ):
+                step.begin(epoch, (number + 0.5) / batches)
                 logits = run(*batch)
                 if observe is not None:
                     observe(epoch, positions, logits)
         end_epoch(epoch)
 
 
-def _loss(logits: Tensor, labels: Tensor, weights: Tensor | None) -> Tensor:
+def _loss(logits: Tensor, labels: Tensor, weights: Tensor | None, smoothing: float) -> Tensor:
     """Sum over networks of their mean losses: each gradient is as if trained alone.
 
     With sample weights (S, B) a network's mean is weighted, so that their scale cancels (the
@@ -245,10 +249,12 @@ def _loss(logits: Tensor, labels: Tensor, weights: Tensor | None) -> Tensor:
     """
     logits = logits.transpose(1, 2)
     if weights is None:
-        return F.cross_entropy(logits, labels, reduction="sum") / labels.shape[1]
+        total = F.cross_entropy(logits, labels, reduction="sum", label_smoothing=smoothing)
+        return total / labels.shape[1]
     total = weights.sum(dim=1, keepdim=True)
     share = weights / torch.where(total > 0, total, 1)
-    return (F.cross_entropy(logits, labels, reduction="none") * share).sum()
+    losses = F.cross_entropy(logits, labels, reduction="none", label_smoothing=smoothing)
+    return (losses * share).sum()
 
 
 def _recalls(

@@ -132,19 +132,19 @@ def train(
     y, strata = (torch.as_tensor(values, device=device) for values in (y, strata))
     weights = torch.ones(int(strata.max()) + 1, dtype=dtype, device=device)
     optimizer = torch.optim.SGD(
-        stack.parameters(), lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay
-    )
+        stack.parameters(), lr=recipe.lr, momentum=recipe.momentum,
+        weight_decay=recipe.weight_decay, nesterov=recipe.nesterov,
+    )  # fmt: skip
     # The streams of random numbers that one process draws.
     streams = [torch.Generator().manual_seed(number * 2**32 + int(seed)) for number in (1, 2)]
     state = {"stack": stack, "optimizer": optimizer, "streams": streams, "weights": weights}
     what = {"engine": ENGINE, "model": model, "recipe": repr(recipe), "seed": int(seed)}
     name = key(what | {"kept": checksum(np.ascontiguousarray(kept).tobytes()).decode()})
-    run = _epoch(stack, source, y, strata, weights, optimizer, batches)
+    run = _epoch(stack, source, y, strata, weights, optimizer, batches, recipe)
     for epoch in range(_restore(file, name, **state), recipe.epochs):
-        optimizer.param_groups[0]["lr"] = recipe.learning_rate(epoch)
         order = torch.as_tensor(kept)[torch.randperm(size, generator=streams[0])]
         moves = draw_moves(size, streams[1]).to(device) if recipe.augment else None
-        run(order, moves)
+        run(epoch, order, moves)
         if recipe.loss == "cdbw":
             found = recalls(stack, source, val, y, strata)
             weights.copy_(1 - found.nan_to_num(0))  # 1 for a class the split has no samples of
@@ -160,24 +160,31 @@ def _epoch(
     weights: Tensor,
     optimizer: torch.optim.SGD,
     batches: int,
-) -> Callable[[Tensor, Tensor | None], None]:
+    recipe: Recipe,
+) -> Callable[[int, Tensor, Tensor | None], None]:
     """A function that trains on the pool's rows (n,) in this order, moved by (n, 3)."""
     rank, world = dist.get_rank(), dist.get_world_size()
     parallel = DistributedDataParallel(stack)
 
-    def run(order: Tensor, moves: Tensor | None) -> None:
+    def run(epoch: int, order: Tensor, moves: Tensor | None) -> None:
         stack.train()
         bounds = list(pairwise(np.linspace(0, len(order), batches + 1).astype(int)))
         mine = [slice(start + rank, stop, world) for start, stop in bounds]
         with closing(read_ahead(source, [order[None, part] for part in mine])) as found:
             order = order.to(y.device)
-            for (start, stop), part, read in zip(bounds, mine, found, strict=True):
+            for number, ((start, stop), part, read) in enumerate(
+                zip(bounds, mine, found, strict=True)
+            ):
+                share = (number + 0.5) / batches
+                optimizer.param_groups[0]["lr"] = recipe.learning_rate(epoch, share)
                 rows, moved = order[part], None if moves is None else moves[part][None]
                 logits = parallel(source(rows[None], moved, read))[0]
                 # Every process knows the whole batch: no word of the others is needed for its sum.
                 total = weights[strata[order[start:stop]]].sum()
                 shares = weights[strata[rows]] / torch.where(total > 0, total, 1)
-                losses = F.cross_entropy(logits, y[rows], reduction="none")
+                losses = F.cross_entropy(
+                    logits, y[rows], reduction="none", label_smoothing=recipe.label_smoothing
+                )
                 optimizer.zero_grad()
                 (world * (losses * shares).sum()).backward()  # gradients are averaged
                 optimizer.step()

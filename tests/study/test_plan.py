@@ -85,6 +85,16 @@ class TestRead:
         first = [(seed, density) for seed in (0, 1) for density in (1, 0.5, 0.3)]
         assert seen == [first, [(0, 0.2), (1, 0.2)]]
 
+    def test_queries_of_a_plan_and_of_a_stage(self, tmp_path):
+        file = tmp_path / "plan.toml"
+        drop = 'protocols = ["random+drop"]'
+        text = SMALL.replace(drop, drop + "\nquery = { epochs = 7 }")
+        text = text.replace('["full", "random"]', '["random+drop"]')
+        for table, epochs in (("", 1), ("[query]\nepochs = 5\n\n", 5)):  # 1: a third of 2
+            file.write_text(text.replace("[recipe]", table + "[recipe]"))
+            steps = plan.read(file).steps([0])
+            assert [step[0].recall_query.recipe.epochs for step in steps] == [epochs, 7]
+
     def test_chosen_seeds(self, small):
         assert [step[0].seed for step in plan.read(small).steps([7, 3])] == [7, 7, 3, 3]
 
@@ -94,7 +104,7 @@ class TestRead:
         found = plan.read(name)
         usual = recipes.defaults(found.dataset, found.model)[1]
         assert replace(found.recipe, epochs=usual.epochs) == usual
-        assert len(found.steps([0])[0]) > 1
+        assert len(sum(found.steps([0]), [])) > 1
 
     @pytest.mark.parametrize(
         ("name", "model", "figures"),

@@ -122,6 +122,9 @@ class TestGrid:
             "precision": "float32",
             "select": "averaged",
             "augment": True,
+            "anneal": "triangle",
+            "label_smoothing": 0.1,
+            "nesterov": True,
         }
         assert other.keys() == asdict(SHORT).keys() - {"loss"}  # which the protocol names
         keys = {
