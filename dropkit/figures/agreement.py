@@ -49,25 +49,10 @@ class _Ranked(NamedTuple):
 
 
 def pairs(scores: Mapping[str, ArrayLike], labels: ArrayLike, density: float) -> list[Pair]:
-    """Return how far every two scores agree; none of fewer than two scores.
+    """Return how far every two scores (S, n), by registered name, agree on labels (S, n).
 
-    Equal scores share their mean rank, and infinite ones are the highest. A correlation is NaN
-    where a score is the same for all samples, or has nothing left within classes.
-
-    Parameters
-    ----------
-    scores : mapping of str to array-like, shape (S, n)
-        By registered name, rows by seed; higher is kept.
-    labels : array-like of int, shape (S, n)
-        0..K-1, those of each seed's training samples.
-    density : float
-        In (0, 1], at which `pruning.prune` says what each keeps.
-
-    Raises
-    ------
-    ValueError, TypeError
-        On scores that are NaN or of another shape than the labels, a name that is no score's,
-        labels that are no class indices, or a density that keeps no sample.
+    Equal scores share their mean rank. A correlation is NaN where a score is the same for all
+    samples, or has nothing left within classes; `common` is of what `pruning.prune` keeps.
     """
     labels = np.asarray(labels)
     if labels.ndim != 2:
@@ -126,20 +111,15 @@ def table(found: Sequence[Pair], density: float) -> Table:
         for pair in ordered
     ]
     headers = ["scores", "all samples", "of that between classes", "within classes"]
-    title = "Rank correlations, means and 95 % intervals over seeds; "
-    title += f"kept by both at d = {density:g}"
-    return Table(rows, [*headers, "kept by both (%)"], title)
+    title = "Rank correlations, means and 95 % intervals over seeds; kept by both at d = "
+    return Table(rows, [*headers, "kept by both (%)"], f"{title}{density:g}")
 
 
 def score_correlations(pairs: Sequence[Pair]) -> Figure:
-    """Draw Spearman's rank correlations between scores, over all samples and within classes.
-
-    Means over seeds of what ``agreement.pairs`` found; a dash where there is none.
-    """
+    """Draw mean rank correlations between scores over seeds, of all samples and within classes."""
     if not pairs:
         return words("rank correlations need two scores among the protocols")
     scores = list(dict.fromkeys(key for pair in pairs for key in (pair.first, pair.second)))
-    labels = [name(score) for score in scores]
     # One above the other: side by side a phone would show half of the second.
     figure, axes = canvas(2, width=4.6, height=4.0)
     for ax, part in zip(axes[:, 0], ("overall", "within"), strict=True):
@@ -147,7 +127,7 @@ def score_correlations(pairs: Sequence[Pair]) -> Figure:
         for pair in pairs:
             first, second = scores.index(pair.first), scores.index(pair.second)
             table[first, second] = table[second, first] = getattr(pair, part).mean()
-        _matrix(ax, table, labels)
+        _matrix(ax, table, list(map(name, scores)))
         ax.set_title({"overall": "all samples", "within": "within classes"}[part])
     return figure
 

@@ -4,6 +4,7 @@ Shapes: S seeds, K classes, n training samples.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from textwrap import fill
 
 import matplotlib
@@ -13,10 +14,11 @@ from matplotlib.figure import Figure
 
 from dropkit import datasets
 from dropkit.datasets.loading import Data
-from dropkit.figures.curves import interval_line
 from dropkit.figures.names import name
-from dropkit.figures.style import canvas, half_width, legend, look, width, words
+from dropkit.figures.style import canvas, curve, legend, look, width, words
 from dropkit.figures.tables import Table, number
+from dropkit.metrics import student
+from dropkit.study.curves import ByDensity, Curves
 
 UNPRUNED = "no protocol here prunes"
 TITLE = 24  # letters above a panel of three
@@ -30,16 +32,17 @@ def views(names: Sequence[str]) -> Figure:
     figure, axes = canvas(len(sets), height=0.8)
     for ax, data in zip(axes[:, 0], sets, strict=True):
         first = [np.flatnonzero(data.y == k)[0] for k in range(data.num_classes)]
-        _side_by_side(ax, [np.moveaxis(data.x[i], 0, -1) for i in first], cmap="gray_r")
+        _side_by_side(ax, list(data.x[first]), cmap="gray_r")
     return figure
 
 
 def class_recalls(recalls: np.ndarray, classes: Sequence[str]) -> Figure:
     """Draw the recall of each class, (S, K): mean over seeds with its 95 % interval."""
     figure, axes = canvas(height=2.4)
-    half = [half_width(100 * column) for column in recalls.T] if len(recalls) > 1 else None
     ax = axes[0, 0]
-    ax.bar(classes, 100 * recalls.mean(axis=0), yerr=half, capsize=2, color="#56B4E9")
+    means, low, high = np.transpose([student(100 * column) for column in recalls.T])
+    ax.bar(classes, means, color="#56B4E9")
+    ax.vlines(range(len(classes)), low, high, color="#000000", lw=1.4)
     ax.axhline(100 * recalls.mean(), color="#000000", lw=1, ls=":", label="average")
     ax.set(xlabel="class", ylabel="recall (%)")
     if len(classes) > 40:  # no room for names
@@ -60,8 +63,8 @@ def recalls_from_largest(panels: Mapping[str, Mapping[str, np.ndarray]]) -> Figu
     figure, axes = canvas(1, len(panels), width=min(width(len(panels)), 7.2), height=3.0)
     for ax, (title, of_each) in zip(axes[0], panels.items(), strict=True):
         for protocol, values in of_each.items():
-            places = range(1, values.shape[1] + 1)
-            interval_line(ax, places, 100 * values.T, look(protocol))
+            found = [student(100 * column) for column in values.T]
+            curve(ax, range(1, len(found) + 1), found, look(protocol))
         # An interval of two seeds may reach far beyond what a recall can be.
         ax.set(xlabel="class, from the largest", title=fill(title, TITLE), ylim=(0, 100))
     for ax in axes[0, 1:]:
@@ -71,9 +74,7 @@ def recalls_from_largest(panels: Mapping[str, Mapping[str, np.ndarray]]) -> Figu
     return figure
 
 
-def class_densities(
-    kept: Mapping[float, np.ndarray], class_sizes: np.ndarray, full_recalls: np.ndarray
-) -> Figure:
+def class_densities(kept: ByDensity, class_sizes: np.ndarray, full_recalls: np.ndarray) -> Figure:
     """Draw Figures 2 and 6 for one protocol: how unevenly it prunes, and which classes.
 
     The title of the left panel is the minimum of samples per class (SPC) at the lowest density,
@@ -95,39 +96,29 @@ def class_densities(
     _scatter_panel(axes[0, 1], kept, class_sizes, full_recalls)
     axes[0, 0].set(xlabel="classes, by density", ylabel="density of the class")
     axes[0, 1].set(xlabel="density of the class", ylabel="accuracy on full data (%)")
-    _density_legend(figure, axes[0, 0])
+    legend(figure, axes[0, :1], columns=6, title="density")
     return figure
 
 
-def sorted_densities(
-    kept: Mapping[str, Mapping[float, np.ndarray]], class_sizes: np.ndarray
-) -> Figure:
+def sorted_densities(kept: Curves, class_sizes: np.ndarray) -> Figure:
     """Draw Figure 14: sorted class densities, a panel a protocol, as in ``class_densities``."""
-    return _panels(
-        kept,
-        lambda ax, by_density: _sorted_panel(ax, by_density, class_sizes),
-        "classes, by density",
-        "density of the class",
-    )
+    draw = partial(_sorted_panel, class_sizes=class_sizes)
+    return _panels(kept, draw, "classes, by density", "density of the class")
 
 
 def accuracy_against_density(
-    kept: Mapping[str, Mapping[float, np.ndarray]],
+    kept: Curves,
     class_sizes: np.ndarray,
     full_recalls: np.ndarray,
 ) -> Figure:
     """Draw Figure 13: full-data accuracy against class density, a panel a protocol."""
-    return _panels(
-        kept,
-        lambda ax, by_density: _scatter_panel(ax, by_density, class_sizes, full_recalls),
-        "density of the class",
-        "accuracy (%)",
-    )
+    draw = partial(_scatter_panel, class_sizes=class_sizes, full_recalls=full_recalls)
+    return _panels(kept, draw, "density of the class", "accuracy (%)")
 
 
 def _panels(
-    kept: Mapping[str, Mapping[float, np.ndarray]],
-    draw: Callable[[Axes, Mapping[float, np.ndarray]], None],
+    kept: Curves,
+    draw: Callable[..., None],
     xlabel: str,
     ylabel: str,
 ) -> Figure:
@@ -147,17 +138,17 @@ def _panels(
             ax.set_ylabel(ylabel)
         if index + 4 >= len(kept):
             ax.set_xlabel(xlabel)
-    _density_legend(figure, panels[0])
+    legend(figure, panels[:1], columns=6, title="density")
     return figure
 
 
-def _shades(kept: Mapping[float, np.ndarray]) -> list[tuple[float, tuple]]:
+def _shades(kept: ByDensity) -> list[tuple[float, tuple]]:
     """Each density with its colour, dark for low ones."""
     shades = matplotlib.colormaps["viridis"](np.linspace(0.0, 0.85, len(kept)))
     return list(zip(sorted(kept), map(tuple, shades), strict=True))
 
 
-def _sorted_panel(ax: Axes, kept: Mapping[float, np.ndarray], class_sizes: np.ndarray) -> None:
+def _sorted_panel(ax: Axes, kept: ByDensity, class_sizes: np.ndarray) -> None:
     """Class densities in falling order, mean and range over seeds."""
     for density, shade in _shades(kept):
         ranked = -np.sort(-kept[density] / class_sizes, axis=1)
@@ -171,7 +162,7 @@ def _sorted_panel(ax: Axes, kept: Mapping[float, np.ndarray], class_sizes: np.nd
 
 def _scatter_panel(
     ax: Axes,
-    kept: Mapping[float, np.ndarray],
+    kept: ByDensity,
     class_sizes: np.ndarray,
     full_recalls: np.ndarray,
 ) -> None:
@@ -184,20 +175,12 @@ def _scatter_panel(
     ax.set_title(f"correlation {correlation:.2f}", fontsize=9)
 
 
-def _density_legend(figure: Figure, ax: Axes) -> None:
-    handles, labels = ax.get_legend_handles_labels()
-    figure.legend(handles, labels, title="density", loc="outside lower center", ncols=6, fontsize=8)
-
-
 def density_correlation(
-    kept: Mapping[float, np.ndarray], class_sizes: np.ndarray, full_recalls: np.ndarray
+    kept: ByDensity, class_sizes: np.ndarray, full_recalls: np.ndarray
 ) -> float:
     """Return the correlation over classes of full-data accuracy and class density.
 
-    Averaged over densities.
-
-    Shapes as in ``class_densities``; densities at which all classes keep the same share are left
-    out, NaN if that is so at each.
+    A mean over densities without those at which all classes keep the same share; NaN without any.
     """
     recalls = np.atleast_2d(full_recalls).mean(axis=0)
     shares = [(counts / class_sizes).mean(axis=0) for counts in kept.values()]
@@ -208,7 +191,7 @@ def density_correlation(
 
 
 def correlations(
-    kept: Mapping[str, Mapping[float, np.ndarray]],
+    kept: Curves,
     class_sizes: np.ndarray,
     full_recalls: np.ndarray,
 ) -> Table:
@@ -234,9 +217,8 @@ def lowest_and_highest(images: np.ndarray, scores: Mapping[str, np.ndarray]) -> 
     figure, axes = canvas(len(scores), height=0.5)
     for ax, (strategy, values) in zip(axes[:, 0], scores.items(), strict=True):
         order = np.argsort(values, kind="stable")
-        shown = [*order[:EXTREMES], None, *order[::-1][:EXTREMES]]
-        tiles = [None if i is None else np.moveaxis(images[i], 0, -1) for i in shown]
-        _side_by_side(ax, tiles, cmap="gray_r")
+        first, last = images[order[:EXTREMES]], images[order[::-1][:EXTREMES]]
+        _side_by_side(ax, [*first, None, *last], cmap="gray_r")
         ax.set_title(name(strategy), loc="left", fontsize=8, pad=2)
     return figure
 
@@ -252,8 +234,9 @@ def group_examples(data: Data) -> Figure:
         members = data.train[strata == g]
         # Spread over the group: neighbours are often of one species.
         shown = members[:: max(1, len(members) // EXAMPLES)][:EXAMPLES]
-        tiles = [_picture(data.x[index]) for index in shown]
-        tiles += [None] * (EXAMPLES - len(tiles))
+        images = data.x[shown]
+        images = images / 255 if images.dtype == np.uint8 else (images + 1) / 2
+        tiles = [*images, *[None] * (EXAMPLES - len(images))]
         _side_by_side(ax, tiles, cmap="gray", vmin=0, vmax=1)
         title = f"{data.strata_names[g]}, {len(members):,} in training"
         ax.set_title(title, loc="left", fontsize=8, pad=2)
@@ -261,7 +244,7 @@ def group_examples(data: Data) -> Figure:
 
 
 def _side_by_side(ax: Axes, tiles: Sequence[np.ndarray | None], **style) -> None:
-    """Draw images as squares in one row; None leaves a gap.
+    """Draw images (C, H, W) as squares in one row; None leaves a gap.
 
     An axes for each image would take longer to lay out than all else on its page.
     """
@@ -269,13 +252,7 @@ def _side_by_side(ax: Axes, tiles: Sequence[np.ndarray | None], **style) -> None
         if tile is not None:
             extent = (1.1 * place, 1.1 * place + 1, 0, 1)
             # The pixels themselves, where that is not more than their copies at the page's size.
-            drawn = "none" if len(tile) <= 32 else "auto"
-            ax.imshow(tile, extent=extent, interpolation=drawn, **style)
+            drawn = "none" if tile.shape[1] <= 32 else "auto"
+            ax.imshow(np.moveaxis(tile, 0, -1), extent=extent, interpolation=drawn, **style)
     ax.set(xlim=(0, 1.1 * len(tiles) - 0.1), ylim=(0, 1))
     ax.axis("off")
-
-
-def _picture(image: np.ndarray) -> np.ndarray:
-    """An image (C, H, W) as (H, W, C) in [0, 1]."""
-    shades = image / 255 if image.dtype == np.uint8 else (image + 1) / 2
-    return np.moveaxis(shades, 0, -1)

@@ -3,7 +3,7 @@
 The functions take recalls by label and density, ``study.Curves``, and return a Figure.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import cycle
 
 import matplotlib
@@ -12,18 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dropkit.figures.names import name
-from dropkit.figures.style import (
-    COLOURS,
-    FULL_LINES,
-    canvas,
-    half_width,
-    legend,
-    look,
-    shade,
-    width,
-    words,
-)
-from dropkit.study.curves import Curves
+from dropkit.figures.style import canvas, curve, legend, level, look, width, words
+from dropkit.study.curves import ByDensity, Curves
 from dropkit.study.measures import MEASURES, difference
 
 
@@ -75,34 +65,29 @@ def tradeoffs(rows: Mapping[str, Curves], against: Sequence[str]) -> Figure:
 def _average_against(ax: Axes, curves: Curves, measure: str) -> None:
     for protocol, by_density in curves.items():
         if measure == "density":
-            band(ax, protocol, by_density, "average")
+            _against_density(ax, by_density, "average", look(protocol))
         else:
-            _parametric(ax, protocol, by_density, measure)
+            ax.plot(*_means(by_density, measure), **_points(protocol))
 
 
-def _parametric(
-    ax: Axes, protocol: str, by_density: Mapping[float, np.ndarray], measure: str
-) -> None:
-    x, y = _means(by_density, measure)
-    if protocol.startswith("full"):
-        marker = "*" if protocol == "full" else "D"
-        ax.plot(x, y, marker, ms=8, color=COLOURS["full"], ls="", label=name(protocol))
-    else:
-        ax.plot(x, y, ms=4, lw=1.4, **look(protocol))
-
-
-def _means(by_density: Mapping[float, np.ndarray], measure: str) -> tuple[list, list]:
+def _means(by_density: ByDensity, measure: str) -> tuple[list, list]:
     """Means over seeds of a measure, or the densities themselves, and of the average accuracy."""
     densities = sorted(by_density)
-    y = [_percent(by_density[d], "average").mean() for d in densities]
-    if measure == "density":
-        return densities, y
-    return [_percent(by_density[d], measure).mean() for d in densities], y
+    x, y = (
+        [100 * MEASURES[each].of(by_density[d]).mean() for d in densities]
+        if each != "density"
+        else densities
+        for each in (measure, "average")
+    )
+    return x, y
 
 
-def _percent(recalls: np.ndarray, measure: str) -> np.ndarray:
-    """A measure of each run, (S, K) to (S,)."""
-    return 100 * MEASURES[measure].of(recalls)
+def _points(protocol: str) -> dict:
+    """The look of a line whose points are densities, which full data have one of."""
+    sizes = {"markersize": 4, "linewidth": 1.4}
+    if protocol.startswith("full"):
+        sizes = {"markersize": 8, "linestyle": ""}
+    return look(protocol) | sizes
 
 
 def _label_averages(axes: np.ndarray, against: Sequence[str]) -> None:
@@ -129,24 +114,22 @@ def tail_tradeoff(by_factor: Mapping[float, Curves], against: Sequence[str]) -> 
     depths = np.linspace(0.45, 0.95, len(by_factor))
     maps = {"random+drop": "Oranges", "el2n": "Blues", "full": "Greys", "full+cdbw": "Greys"}
     for protocol, shades in maps.items():
-        for (factor, curves), depth, marker in zip(
-            by_factor.items(), depths, cycle("os^vD"), strict=False
-        ):
+        tails = zip(by_factor.items(), depths, cycle("os^vD"), strict=False)
+        for (factor, curves), depth, marker in tails:
             if protocol not in curves:
                 continue
-            style = {"color": matplotlib.colormaps[shades](depth), "marker": marker}
-            style["label"] = f"{name(protocol)}, I = {factor:g}"
-            if protocol.startswith("full"):
-                style |= {"linestyle": "", "marker": "*" if protocol == "full" else "D"}
+            style = _points(protocol) | {"color": matplotlib.colormaps[shades](depth)}
+            style |= {"label": f"{name(protocol)}, I = {factor:g}"}
+            style |= {} if protocol.startswith("full") else {"marker": marker}
             for ax, measure in zip(axes.flat, against, strict=True):
-                ax.plot(*_means(curves[protocol], measure), ms=4, lw=1.4, **style)
+                ax.plot(*_means(curves[protocol], measure), **style)
     _label_averages(axes, against)
     legend(figure, axes[:1, 0], columns=3)
     return figure
 
 
 def against_density(curves: Curves, chosen: Sequence[str] = ("worst", "gap", "std")) -> Figure:
-    """Draw each measure against density, with 95 % intervals of the mean over seeds.
+    """Draw each measure against density: means over seeds with their 95 % intervals.
 
     Parameters
     ----------
@@ -156,10 +139,22 @@ def against_density(curves: Curves, chosen: Sequence[str] = ("worst", "gap", "st
         Keys of ``study.MEASURES``, a panel each.
     """
     figure, axes = canvas(1, len(chosen), width=width(len(chosen)), height=3.0)
-    _bands(axes[0], curves, chosen)
-    for ax in axes[0]:
-        ax.set_xlabel("density")
-    legend(figure, axes[:1, 0])
+    rows_against_density(figure, axes, [curves], chosen)
+    return figure
+
+
+def pooled(curves: Curves) -> Figure:
+    """Draw worst-class accuracy against density by two estimates: per seed, and pooled over seeds.
+
+    Parameters
+    ----------
+    curves : Curves
+        Recalls by label and density, from ``study.by_protocol``.
+    """
+    figure = against_density(curves, ("worst", "pooled"))
+    per_seed, both = figure.axes
+    per_seed.set_ylabel("mean of per-seed worst class (%)")
+    both.sharey(per_seed)
     return figure
 
 
@@ -177,79 +172,40 @@ def tails_against_density(
     protocols : sequence of str
         Labels; those without curves are left out.
     """
-    shown = {
-        factor: {label: curves[label] for label in protocols if label in curves}
-        for factor, curves in by_factor.items()
-    }
-    if not shown:
+    if not by_factor:
         return words("no such protocols")
-    figure, axes = canvas(len(shown), len(chosen), width=3.4 * len(chosen), height=2.3)
-    for row, (factor, curves) in zip(axes, shown.items(), strict=True):
-        _bands(row, curves, chosen)
+    figure, axes = canvas(len(by_factor), len(chosen), width=3.4 * len(chosen), height=2.3)
+    rows = [{p: curves[p] for p in protocols if p in curves} for curves in by_factor.values()]
+    rows_against_density(figure, axes, rows, chosen)
+    for row, factor in zip(axes, by_factor, strict=True):
         for ax in row:
             ax.set_title(f"I = {factor:g}")
+    return figure
+
+
+def rows_against_density(
+    figure: Figure,
+    axes: np.ndarray,
+    rows: Sequence[Curves],
+    chosen: Sequence[str],
+    looks: Callable[[str], dict] = look,
+) -> None:
+    """Draw a column a measure, each label in its ``look``; what prunes nothing is level."""
+    for row, curves in zip(axes, rows, strict=True):
+        for ax, measure in zip(row, chosen, strict=True):
+            for label, by_density in curves.items():
+                _against_density(ax, by_density, measure, looks(label))
+            ax.set_ylabel(MEASURES[measure].axis)
     for ax in axes[-1]:
         ax.set_xlabel("density")
     legend(figure, axes[:1, 0])
-    return figure
 
 
-def _bands(axes: Sequence[Axes], curves: Curves, chosen: Sequence[str]) -> None:
-    for ax, measure in zip(axes, chosen, strict=True):
-        for protocol, by_density in curves.items():
-            band(ax, protocol, by_density, measure)
-        ax.set_ylabel(MEASURES[measure].axis)
-
-
-def pooled(curves: Curves) -> Figure:
-    """Draw worst-class accuracy against density by two estimates: per seed, and pooled over seeds.
-
-    Bars of the pooled estimate are 95 % intervals by ``metrics.over_seeds``; one seed has none.
-
-    Parameters
-    ----------
-    curves : Curves
-        Recalls by label and density, from ``study.by_protocol``.
-    """
-    figure, axes = canvas(1, 2, height=3.0)
-    for protocol, by_density in curves.items():
-        band(axes[0, 0], protocol, by_density, "worst")
-        densities = sorted(by_density)
-        found = np.array([difference([by_density[d]], [], "pooled") for d in densities])
-        style = look(protocol)
-        if protocol == "full":
-            axes[0, 1].axhspan(*found[0, 1:], color=style["color"], alpha=0.1, lw=0)
-            axes[0, 1].axhline(found[0, 0], color=style["color"], lw=1, ls=":")
-            continue
-        bars = np.abs(found[:, 1:].T - found[:, 0])
-        axes[0, 1].errorbar(densities, found[:, 0], bars, ms=4, capsize=2, **style)
-    axes[0, 0].set(xlabel="density", ylabel="mean of per-seed worst class (%)")
-    axes[0, 1].set(xlabel="density", ylabel=MEASURES["pooled"].axis)
-    axes[0, 1].sharey(axes[0, 0])
-    legend(figure, axes[:1, 0])
-    return figure
-
-
-def band(ax: Axes, protocol: str, by_density: Mapping[float, np.ndarray], measure: str) -> None:
-    """Draw the mean over seeds of a measure against density with its 95 % interval.
-
-    Full data are a line.
-    """
-    style = look(protocol)
-    densities = sorted(by_density)
-    values = [_percent(by_density[d], measure) for d in densities]
-    if protocol.startswith("full"):
-        mean = values[0].mean()
-        ax.axhline(mean, color=style["color"], lw=1, ls=FULL_LINES[protocol], label=style["label"])
+def _against_density(ax: Axes, by_density: ByDensity, measure: str, style: dict) -> None:
+    found = {d: difference([by_density[d]], [], measure) for d in sorted(by_density)}
+    if list(found) == [1.0]:
+        level(ax, found[1.0], style)
         return
-    interval_line(ax, densities, values, style)
-    if len(densities) == 1:  # no range to choose ticks from
+    curve(ax, list(found), list(found.values()), style)
+    if len(found) == 1:  # no range to choose ticks from
         ax.set_xlim(0, 1)
-
-
-def interval_line(ax: Axes, x: Sequence[float], values: Sequence[np.ndarray], style: dict) -> None:
-    """Draw the means over seeds of values, (S,) at each x, with 95 % intervals, in a ``look``."""
-    means = np.array([column.mean() for column in values])
-    half = np.array([half_width(column) for column in values])
-    ax.plot(x, means, ms=4, lw=1.4, **style)
-    shade(ax, x, means - half, means + half, style["color"])

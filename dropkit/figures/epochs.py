@@ -4,6 +4,7 @@ Shapes: S seeds, E epochs, K classes.
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -24,16 +25,14 @@ FIRST = 4  # seeds whose own curves are drawn
 def recall_curves(
     dataset: str, model: str, recipe: Recipe, seeds: Sequence[int]
 ) -> dict[str, np.ndarray]:
-    """Train on the full data and return the recalls of "val" and "test", (S, E, K) each.
+    """Train the networks of "full" or "full+cdbw"; return recalls of "val" and "test", (S, E, K).
 
-    The networks are those of the protocols "full" and "full+cdbw" for the same seeds; recalls are
-    measured before ``recipe.select`` touches the weights.
+    They are measured before ``recipe.select`` touches the weights.
     """
     sets = [load(dataset, seed) for seed in seeds]
     x, y, num_classes = sets[0].x, sets[0].y, sets[0].num_classes
     splits = {
-        split: np.stack([getattr(data, split) for data in sets])
-        for split in ("train", "val", "test")
+        each: np.stack([getattr(data, each) for data in sets]) for each in ("train", "val", "test")
     }
     seen: dict[str, list[np.ndarray]] = {"val": [], "test": []}
 
@@ -42,22 +41,16 @@ def recall_curves(
             predictions = training.predict(stack, x, splits[split]).argmax(-1)
             history.append(metrics.class_recalls(y[splits[split]], predictions, num_classes))
 
-    # fmt: off
-    training.train(
-        model, x, y, splits["train"], recipe,
-        seeds=seeds, num_classes=num_classes, val=splits["val"], after_epoch=look,
-    )
-    # fmt: on
+    options = {"seeds": seeds, "num_classes": num_classes, "val": splits["val"]}
+    training.train(model, x, y, splits["train"], recipe, after_epoch=look, **options)
     return {split: np.stack(history, axis=1) for split, history in seen.items()}
 
 
 def phases(recipe: Recipe) -> list[slice]:
     """Return the epochs of equal learning rate, one slice a phase."""
     rates = [recipe.learning_rate(epoch) for epoch in range(recipe.epochs)]
-    starts = [
-        epoch for epoch in range(recipe.epochs) if epoch == 0 or rates[epoch] != rates[epoch - 1]
-    ]
-    return [slice(*ends) for ends in zip(starts, [*starts[1:], recipe.epochs], strict=True)]
+    drops = np.flatnonzero(np.diff(rates)) + 1
+    return [slice(*ends) for ends in pairwise([0, *map(int, drops), recipe.epochs])]
 
 
 def steadiness(curves: Mapping[str, np.ndarray], recipe: Recipe) -> Table:
@@ -70,16 +63,10 @@ def steadiness(curves: Mapping[str, np.ndarray], recipe: Recipe) -> Table:
         for phase in phases(recipe):
             part = 100 * recalls[:, phase]
             worst = part.min(axis=-1)
-            rows.append(
-                [
-                    loss,
-                    f"{phase.start + 1} to {phase.stop}",
-                    f"{recipe.learning_rate(phase.start):g}",
-                    f"{worst.mean():.1f}",
-                    f"{np.ptp(worst, axis=1).mean():.1f}",
-                    f"{_change(part):.1f}",
-                ]
-            )
+            found = worst.mean(), np.ptp(worst, axis=1).mean(), _change(part)
+            epochs = f"{phase.start + 1} to {phase.stop}"
+            rate = f"{recipe.learning_rate(phase.start):g}"
+            rows.append([loss, epochs, rate, *(f"{value:.1f}" for value in found)])
     headers = ["loss", "epochs", "learning rate", "worst class (%)", "its range within a seed"]
     return Table(rows, [*headers, "change of a class's recall from epoch to epoch"])
 
@@ -89,8 +76,10 @@ def changes(curves: Mapping[str, np.ndarray], recipe: Recipe) -> np.ndarray:
 
     With a last phase of NaN, for a learning rate may never drop.
     """
-    parts = [[100 * recalls[:, phase] for phase in phases(recipe)] for recalls in curves.values()]
-    found = [[_change(part) for part in of_loss] for of_loss in parts]
+    found = [
+        [_change(100 * recalls[:, phase]) for phase in phases(recipe)]
+        for recalls in curves.values()
+    ]
     return np.pad(found, ((0, 0), (0, 1)), constant_values=np.nan)
 
 
@@ -149,11 +138,7 @@ def worst_at(recalls: np.ndarray, epochs: np.ndarray) -> np.ndarray:
 
 
 def worst_class_curves(curves: Mapping[str, np.ndarray], recipe: Recipe) -> Figure:
-    """Draw worst-class accuracy after every epoch: the first seeds, and the mean of all.
-
-    `curves` has test recalls (S, E, K) by the name of the loss, a panel each; dotted lines are
-    drops of the learning rate.
-    """
+    """Draw worst classes by epoch: the first seeds, the mean of all, drops of the learning rate."""
     figure, axes = canvas(1, len(curves), width=8.4, height=3.0)
     for ax, (loss, recalls) in zip(axes[0], curves.items(), strict=True):
         if ax is not axes[0, 0]:

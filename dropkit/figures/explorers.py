@@ -38,23 +38,11 @@ ROWS = {
 QUOTA_HEADERS = ("class", "size", "recall", "density", "kept")
 
 
-def mixture(start: GaussianMixture, density: float = 0.5, *, name: str = "mixture-explorer") -> str:
+def mixture(start: GaussianMixture, density: float = 0.5) -> str:
     """Return the mixture explorer as HTML: sliders, class densities, thresholds, risks, quotas.
 
-    Parameters
-    ----------
-    start : GaussianMixture
-        Where the sliders begin; its numbers are rounded to the sliders' steps. The means move
-        apart symmetrically about their midpoint.
-    density : float
-        Overall density at the beginning, in (0, 1].
-    name : str
-        The id of the element, one for each explorer on a page.
-
-    Raises
-    ------
-    ValueError
-        If the density is outside (0, 1].
+    The sliders begin at `start`, rounded to their steps, and at an overall density in (0, 1]. The
+    means move apart symmetrically about their midpoint.
     """
     check_density(density, zero=False)
     centre = (start.mu0 + start.mu1) / 2
@@ -75,13 +63,11 @@ def mixture(start: GaussianMixture, density: float = 0.5, *, name: str = "mixtur
     ]
     at = {key: value for key, _, value, *_ in sliders}
     reach = top_gap / 2 + 1.5 * top_sigma
-    mark = escape(name, quote=True)
     return _page(
         "mixture",
-        name=mark,
         centre=repr(centre),
         reach=f"{centre - reach!r} {centre + reach!r}",
-        sliders="".join(slider(mark, *each) for each in sliders),
+        sliders="".join(_slider("mixture", *each) for each in sliders),
         table=_mixture_table(_mixture_columns(centre, at)),
     )
 
@@ -110,14 +96,14 @@ def _on_grid(value: float, step: float = 0.05) -> float:
     return max(step, round(round(value / step) * step, 2))
 
 
-def slider(
-    name: str, key: str, label: str, value: float, low: float, high: float, step: float
+def _slider(
+    explorer: str, key: str, label: str, value: float, low: float, high: float, step: float
 ) -> str:
-    """Return a labelled slider of the explorer called `name`, with its value beside it."""
+    name = f"{explorer}-explorer-{key}"
     return (
-        f'<div class="dk-slider"><label for="{name}-{key}">{label}</label>'
-        f'<input type="range" id="{name}-{key}" name="{key}" min="{low}" max="{high:.2f}" '
-        f'step="{step}" value="{value}"><output for="{name}-{key}">{value:.2f}</output></div>\n'
+        f'<div class="dk-slider"><label for="{name}">{label}</label>'
+        f'<input type="range" id="{name}" name="{key}" min="{low}" max="{high:.2f}" '
+        f'step="{step}" value="{value}"><output for="{name}">{value:.2f}</output></div>\n'
     )
 
 
@@ -162,68 +148,43 @@ def _page(explorer: str, **parts: str) -> str:
     return Template(html).substitute(style=style, script=script, **parts)
 
 
-def quotas(
-    examples: Mapping[str, Classes], density: float = 0.3, *, name: str = "quota-explorer"
-) -> str:
+def quotas(examples: Mapping[str, Classes], density: float = 0.3) -> str:
     """Return the quota explorer as HTML: class sizes and recalls in, densities and counts out.
 
-    Parameters
-    ----------
-    examples : mapping of str to sequence of (int, float)
-        Names to choose from, each with size and recall of every class; the first is the start.
-    density : float
-        Overall density at the beginning, in (0, 1], rounded to the slider's hundredths.
-    name : str
-        The id of the element, one for each explorer on a page.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If the density is outside (0, 1], an example's sizes or recalls are none, or there is none.
+    It begins with the first of the examples, which are named to choose from, and at an overall
+    density in (0, 1], rounded to the slider's hundredths.
     """
     check_density(density, zero=False)
     if not examples:
         raise ValueError("examples are none: the explorer must start with one")
     density = max(0.01, round(float(density), 2))
     rows = [_quota_rows(classes, density) for classes in examples.values()][0]
-    texts = {label: _lines(classes) for label, classes in examples.items()}
-    mark = escape(name, quote=True)
-    return _quota_page(mark, texts, rows, density)
+    texts = ["\n".join(f"{size} {r:g}" for size, r in classes) for classes in examples.values()]
+    options = [
+        f'<option value="{escape(text)}">{escape(label)}</option>'.replace("\n", "&#10;")
+        for label, text in zip(examples, texts, strict=True)
+    ]
+    sliders = _slider("quota", "density", "density d", density, 0.01, 1.0, 0.01)
+    sliders += _slider("quota", "smoothing", "smoothing α", 0.0, 0.0, 5.0, 0.05)
+    return _page(
+        "quotas",
+        start=escape(texts[0]),
+        options="".join(options).replace("<option ", "<option selected ", 1),
+        sliders=sliders,
+        head="".join(f'<th scope="col">{header}</th>' for header in QUOTA_HEADERS),
+        body="\n".join(rows),
+    )
 
 
-def _quota_rows(classes: Classes, density: float) -> list[tuple[str, ...]]:
-    """Return the table that the script computes, from `dropkit.quotas`."""
+def _quota_rows(classes: Classes, density: float) -> list[str]:
+    """The rows that the script computes, from `dropkit.quotas`."""
     sizes, recalls = zip(*classes, strict=True)
     densities = drop_densities(sizes, recalls, density)
     counts = class_counts(sizes, densities, budget(sum(sizes), density))
-    return [
-        (str(k), str(size), f"{recall:g}", str(_rounded(kept, "0.001")), str(count))
-        for k, (size, recall, kept, count) in enumerate(
-            zip(sizes, recalls, densities, counts, strict=True)
-        )
-    ]
-
-
-def _lines(classes: Classes) -> str:
-    return "\n".join(f"{size} {recall:g}" for size, recall in classes)
-
-
-def _quota_page(
-    name: str, texts: Mapping[str, str], rows: Sequence[Sequence[str]], density: float
-) -> str:
-    options = "".join(
-        f'<option value="{escape(text, quote=True)}">{escape(label)}</option>'
-        for label, text in texts.items()
-    ).replace("\n", "&#10;")
-    options = options.replace("<option ", "<option selected ", 1)
-    sliders = slider(name, "density", "density d", density, 0.01, 1.0, 0.01)
-    sliders += slider(name, "smoothing", "smoothing α", 0.0, 0.0, 5.0, 0.05)
-    head = "".join(f'<th scope="col">{header}</th>' for header in QUOTA_HEADERS)
-    body = "\n".join(
-        f'<tr><th scope="row">{first}</th>' + "".join(f"<td>{cell}</td>" for cell in rest) + "</tr>"
-        for first, *rest in rows
-    )
-    start = escape(next(iter(texts.values())))
-    return _page(
-        "quotas", name=name, start=start, options=options, sliders=sliders, head=head, body=body
-    )
+    rows = []
+    for k, (size, recall, kept, count) in enumerate(
+        zip(sizes, recalls, densities, counts, strict=True)
+    ):
+        cells = size, f"{recall:g}", _rounded(kept, "0.001"), count
+        rows.append(f'<tr><th scope="row">{k}</th>{"".join(f"<td>{c}</td>" for c in cells)}</tr>')
+    return rows

@@ -7,10 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import matplotlib
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dropkit.figures.style import canvas, shade
+from dropkit.figures.style import canvas, curve, legend
 from dropkit.figures.tables import POINTS, SUMMARY, Table, measure_names, number, points
 from dropkit.metrics import Difference
 from dropkit.store.records import Record
@@ -27,14 +26,10 @@ def query_recalls(records: Iterable[Record]) -> np.ndarray:
 
 
 def correlation(measured: np.ndarray, final: np.ndarray) -> float:
-    """Return the correlation over classes of two recalls (S, K), averaged over seeds.
-
-    A seed whose classes all have one recall counts as 0: it says nothing about classes.
-    """
-    pairs = zip(measured, final, strict=True)
-    return float(
-        np.mean([np.corrcoef(a, b)[0, 1] if np.ptp(a) and np.ptp(b) else 0.0 for a, b in pairs])
-    )
+    """Return the mean over seeds of the correlation of recalls (S, K); equal ones count as 0."""
+    pairs = list(zip(measured, final, strict=True))
+    found = [np.corrcoef(a, b)[0, 1] if np.ptp(a) and np.ptp(b) else 0.0 for a, b in pairs]
+    return float(np.mean(found))
 
 
 def quality(measured: Line, final: np.ndarray) -> Table:
@@ -98,20 +93,9 @@ def shares(
     images: Mapping[float, float],
     measure: str,
 ) -> Table:
-    """Return what DRoP gains with parts of the validation set.
+    """Return what DRoP, literal and smoothed, gains over Random with parts of the validation set.
 
-    Parameters
-    ----------
-    lines : mapping of str to Line
-        Recalls of final networks by the two rules, literal and smoothed, and by part.
-    baseline : ndarray, shape (S, K)
-        Recalls after random pruning.
-    measured : Line
-        The validation recalls that quotas came from, by part.
-    images : mapping of float to float
-        Validation images a class, by part.
-    measure : str
-        A key of ``measures.MEASURES``.
+    `measured` are the recalls that quotas came from, `images` the validation images a class.
     """
     rows = []
     for part in sorted(images):
@@ -125,14 +109,7 @@ def shares(
 
 
 def noise(line: Line, baseline: np.ndarray, measured: Line) -> tuple[Table, Table]:
-    """Return what DRoP gains with wrong validation labels, over random pruning and over fewest.
-
-    Parameters
-    ----------
-    line : Line
-        Recalls of final networks by the share of wrong labels.
-    baseline, measured : see `shares`
-    """
+    """Return what DRoP gains over random pruning, and over the fewest, with wrong labels."""
     fewest = min(line)
     rows, changes = [], []
     for share, recalls in sorted(line.items()):
@@ -156,10 +133,8 @@ def against_setting(
     *,
     log: bool = False,
 ) -> Figure:
-    """Draw Figure 15: final performance against a setting of the recalls' measurement.
+    """Draw Figure 15: five measures of final networks against a setting of their queries.
 
-    Five measures with bands of 95 % intervals: of the mean over seeds, of the pooled worst class by
-    ``metrics.over_seeds``.
     Baselines, (S, K) each, are dotted: one for each line in its colour, or a grey one for all.
     """
     figure, axes = canvas(2, 3, width=9.0, height=2.7)
@@ -167,30 +142,20 @@ def against_setting(
     greys = colours if len(baselines) == len(lines) > 1 else ["#707070"] * len(baselines)
     for ax, measure in zip(axes.flat, SUMMARY, strict=False):
         for (label, line), colour in zip(lines.items(), colours, strict=True):
-            _line(ax, line, measure, colour, label)
+            found = [difference([line[value]], [], measure) for value in sorted(line)]
+            curve(ax, sorted(line), found, {"color": colour, "marker": "o", "label": label})
         for (label, recalls), colour in zip(baselines.items(), greys, strict=True):
             value = difference([recalls], [], measure).value
             ax.axhline(value, color=colour, lw=1.2, ls=":", label=label)
-        if log:
-            _log_ticks(ax, {value for line in lines.values() for value in line})
         ax.set(xlabel=xlabel, ylabel=MEASURES[measure].axis)
+        if log:
+            values = sorted({value for line in lines.values() for value in line})
+            ax.set_xscale("log")
+            ax.set_xticks(values, [f"{value:g}" for value in values])
+            ax.minorticks_off()
     axes[1, 2].axis("off")
     axes[1, 2].legend(*axes[0, 0].get_legend_handles_labels(), loc="center", fontsize=9)
     return figure
-
-
-def _line(ax: Axes, line: Line, measure: str, colour, label: str) -> None:
-    values = sorted(line)
-    found = [difference([line[value]], [], measure) for value in values]
-    middle, low, high = np.array(found).T
-    ax.plot(values, middle, "o-", ms=4, lw=1.4, color=colour, label=label)
-    shade(ax, values, low, high, colour)
-
-
-def _log_ticks(ax: Axes, values: Iterable[float]) -> None:
-    ax.set_xscale("log")
-    ax.set_xticks(sorted(values), [f"{value:g}" for value in sorted(values)])
-    ax.minorticks_off()
 
 
 Point = tuple[float, Mapping[str, Difference]]  # a correlation and a gain by measure
@@ -203,14 +168,12 @@ def gain_against_quality(series: Mapping[str, Sequence[Point]], xlabel: str) -> 
     figure, axes = canvas(1, 2, width=8.4, height=3.2)
     for ax, estimate in zip(axes[0], ("worst", "pooled"), strict=True):
         for (label, runs), (marker, colour) in zip(series.items(), _MARKERS.items(), strict=False):
-            found = np.array([gain[estimate] for _, gain in runs])
-            bars = np.abs(found[:, 1:].T - found[:, 0])
             x = [correlation for correlation, _ in runs]
-            ax.errorbar(x, found[:, 0], bars, fmt=marker, ms=5, lw=0.8, color=colour, label=label)
+            middle, low, high = np.transpose([gain[estimate] for _, gain in runs])
+            ax.plot(x, middle, marker, ms=5, color=colour, label=label)
+            ax.vlines(x, low, high, color=colour, lw=0.8)
         ax.axhline(0, color="#707070", lw=1, ls=":")
         ax.set(xlabel=xlabel, title="per seed" if estimate == "worst" else "pooled")
     axes[0, 0].set_ylabel("gain in worst class (points)")
-    figure.legend(
-        *axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8
-    )
+    legend(figure, axes[0, :1])
     return figure

@@ -1,4 +1,4 @@
-"""One house style: colours and lines of protocols, canvases, legends."""
+"""One house style: colours and lines of protocols, canvases, estimates with intervals, legends."""
 
 from collections.abc import Sequence
 from itertools import cycle
@@ -8,8 +8,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dropkit import metrics, pruning
+from dropkit import pruning
 from dropkit.figures.names import BY_COUNTS, name
+from dropkit.metrics import Difference
 from dropkit.pruning import SMOOTHED
 
 # Okabe and Ito's palette (https://jfly.uni-koeln.de/color/), safe for colour-blind readers. A
@@ -26,7 +27,6 @@ COLOURS = {
     "ssp": "#8C6D31",
     "cdbw+el2n": "#882255",  # else it looks like EL2N+CDB-W
 }
-FULL_LINES = {"full": ":", "full+cdbw": (0, (5, 1, 1, 1))}
 QUOTA_LOOKS = {"global": ("-", "o"), "drop": ("--", "s"), "balance": ("-.", "v")}
 
 STYLE = {
@@ -96,9 +96,11 @@ def look(protocol: str) -> dict[str, str]:
     strategy = parsed.strategy or parsed.ranking
     colour = COLOURS.get(base) or COLOURS.get(strategy) or _spare_colour(strategy)
     line, marker = QUOTA_LOOKS.get(parsed.quota, (":", "^"))
-    if base == "random+drop":
+    if base == "full":
+        line, marker = ":", "*"
+    elif base == "random+drop":
         line = "-." if plain != base else "-"
-    if "cdbw" in base:
+    elif "cdbw" in base:
         line, marker = (0, (5, 1, 1, 1)), "D"
     return {"color": colour, "linestyle": line, "marker": marker, "label": name(protocol)}
 
@@ -109,21 +111,24 @@ def _spare_colour(strategy: str) -> str:
     return dict(zip(own, cycle(("#7B3294", "#018571", "#B2182B")), strict=False))[strategy]
 
 
-def shade(ax: Axes, x: Sequence[float], low: np.ndarray, high: np.ndarray, colour: str) -> None:
-    """Shade what lies between low and high, by a bar where a single x would leave no width."""
+def curve(ax: Axes, x: Sequence[float], found: Sequence[Difference], style: dict) -> None:
+    """Draw estimates at x in a ``look``, their intervals as a band; as a bar at a lone x."""
+    middle, low, high = np.array(found).T
+    ax.plot(x, middle, ms=4, lw=1.4, **style)
+    low, high = (np.where(np.isnan(end), middle, end) for end in (low, high))  # of a single seed
     if len(x) > 1:
-        ax.fill_between(x, low, high, color=colour, alpha=0.15, lw=0)
+        ax.fill_between(x, low, high, color=style["color"], alpha=0.15, lw=0)
     else:
-        ax.vlines(x, low, high, color=colour, alpha=0.5, lw=1.4)
+        ax.vlines(x, low, high, color=style["color"], alpha=0.5, lw=1.4)
 
 
-def half_width(values: np.ndarray) -> float:
-    """Return half the 95 % t interval of a mean; 0 for a single value."""
-    found = metrics.student(values)
-    return found.high - found.value if len(values) > 1 else 0.0
+def level(ax: Axes, found: Difference, style: dict) -> None:
+    """Draw an estimate that holds at every x in a ``look``, its interval as a band."""
+    ax.axhspan(found.low, found.high, color=style["color"], alpha=0.1, lw=0)
+    ax.axhline(found.value, lw=1, **style | {"marker": ""})
 
 
-def legend(figure: Figure, axes: Sequence[Axes], columns: int = 4) -> None:
+def legend(figure: Figure, axes: Sequence[Axes], columns: int = 4, title: str = "") -> None:
     """Draw one legend below for what the axes show, each label once.
 
     Parameters
@@ -134,10 +139,12 @@ def legend(figure: Figure, axes: Sequence[Axes], columns: int = 4) -> None:
         Whose labels are shown.
     columns : int
         At most.
+    title : str
+        What the labels are values of.
     """
     shown = {}
     for ax in axes:
         handles, labels = ax.get_legend_handles_labels()
         shown |= {k: h for k, h in zip(labels, handles, strict=True) if k not in shown}
-    columns = min(len(shown), columns)
-    figure.legend(shown.values(), shown, loc="outside lower center", ncols=columns, fontsize=8)
+    style = {"loc": "outside lower center", "ncols": min(len(shown), columns), "fontsize": 8}
+    figure.legend(shown.values(), shown, title=title or None, **style)

@@ -1,8 +1,9 @@
 """Numbers, differences and readings of them as a reader sees them, and tables of these."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -67,16 +68,15 @@ def marks(curves: Curves, first: str, second: str, measures: Iterable[str] = COM
 
     A single seed has no interval to read: –.
     """
+
+    def mark(found: Difference) -> str:
+        return "–" if math.isnan(found.low) else _MARKS[direction(found)]
+
     found = compare(curves, first, second).values()
     # No-break spaces: a row of marks is read against the row of densities.
     return [
-        "\N{NO-BREAK SPACE}".join(_mark(by_measure[measure]) for by_measure in found)
-        for measure in measures
+        "\N{NO-BREAK SPACE}".join(mark(each[measure]) for each in found) for measure in measures
     ]
-
-
-def _mark(found: Difference) -> str:
-    return "–" if math.isnan(found.low) else _MARKS[direction(found)]
 
 
 def measure_names(measures: Iterable[str] = COMPARED) -> list[str]:
@@ -86,10 +86,8 @@ def measure_names(measures: Iterable[str] = COMPARED) -> list[str]:
 
 def differences(curves: Curves, first: str, second: str, title: str = "") -> Table:
     """Return ``study.compare`` as a table, a density a row, under the names of both labels."""
-    rows = [
-        [density, *map(points, found.values())]
-        for density, found in compare(curves, first, second).items()
-    ]
+    found = compare(curves, first, second)
+    rows = [[density, *map(points, found[density].values())] for density in found]
     title = title or f"{name(first)} minus {name(second)}"
     return Table(rows, ["density", *measure_names()], title)
 
@@ -112,7 +110,7 @@ def ranked(curves: Curves, density: float) -> Table:
 
 def of_groups(
     curves: Curves,
-    kept: Mapping[str, Mapping[float, np.ndarray]],
+    kept: Curves,
     group_sizes: np.ndarray,
     density: float,
 ) -> Table:
@@ -154,12 +152,11 @@ def mixed_marks(curves: Curves, scores: Sequence[str]) -> Table:
     """Return for each score S the marks of S+DRoP and Random+SQ against S and Random+DRoP."""
     rows = []
     for score in scores:
-        own, chance = f"{score}+drop", f"random+{score}q"
-        row = [name(score)]
-        for first, second in ((own, score), (chance, score)):
-            row += marks(curves, first, second, ("worst", "pooled"))
+        own, chance = (marks(curves, each, score, ("worst", "pooled"))
+                       for each in (f"{score}+drop", f"random+{score}q"))  # fmt: skip
         has = "random+drop" in curves
-        rows.append(row + (marks(curves, own, "random+drop", ["worst"]) if has else [""]))
+        beside = marks(curves, f"{score}+drop", "random+drop", ["worst"]) if has else [""]
+        rows.append([name(score), *own, *chance, *beside])
     headers = ["score S", "S+DRoP above S, per seed", "pooled"]
     headers += ["random+SQ above S, per seed", "pooled", "S+DRoP above Random+DRoP, per seed"]
     return Table(rows, headers)
@@ -170,8 +167,8 @@ def mixed_levels(curves: Curves, scores: Sequence[str], density: float) -> Table
     rows = []
     for score in scores:
         uses = score, f"{score}+drop", f"random+{score}q"
-        levels = [summary(curves[use][density], ("average", "worst")) for use in uses]
-        rows.append([name(score), *(level for both in levels for level in both)])
+        levels = (summary(curves[use][density], ("average", "worst")) for use in uses)
+        rows.append([name(score), *chain.from_iterable(levels)])
     headers = ["score S", "S: average", "worst", "S+DRoP: average", "worst"]
     headers += ["random+SQ: average", "worst"]
     return Table(rows, headers, f"Density {density:g}, in %, worst class per seed")
@@ -183,16 +180,8 @@ def seeds_each(cells: Cells) -> str | int:
     return f"{min(counts)} to {max(counts)}" if len(counts) > 1 else min(counts)
 
 
-def classes_lost(
-    kept: Mapping[str, Mapping[float, np.ndarray]], densities: Sequence[float]
-) -> Table:
-    """Return in how many seeds some class keeps no sample, by protocol and density.
-
-    Parameters
-    ----------
-    kept : mapping of str to mapping of float to ndarray, shape (S, K)
-        Samples that each class keeps.
-    """
+def classes_lost(kept: Curves, densities: Sequence[float]) -> Table:
+    """Return in how many seeds some class keeps none of its samples (S, K)."""
     rows = [
         [name(protocol), *(f"{(n == 0).any(axis=1).mean():.0%}" for n in by_density.values())]
         for protocol, by_density in kept.items()
@@ -202,9 +191,7 @@ def classes_lost(
     return Table(rows, headers, "Share of seeds in which some class lost all its samples")
 
 
-def deletions(
-    curves: Curves, kept: Mapping[str, Mapping[float, np.ndarray]], protocols: Sequence[str]
-) -> Table:
+def deletions(curves: Curves, kept: Curves, protocols: Sequence[str]) -> Table:
     """Return for each protocol and density how many seeds lose a class, and what is left."""
     rows = []
     for protocol in protocols:

@@ -8,8 +8,9 @@ from matplotlib.figure import Figure
 from scipy.stats import norm, spearmanr
 
 from dropkit._common.checks import Floats
-from dropkit.figures.style import COLOURS, canvas
+from dropkit.figures.style import COLOURS, canvas, curve, legend
 from dropkit.figures.tables import Table, percent, place, threshold
+from dropkit.metrics import Difference
 from dropkit.theory.limits import RatioSummary, Summary, kept_densities, summarise
 from dropkit.theory.mixture import GaussianMixture
 
@@ -23,32 +24,36 @@ LINES = {
 LABELS = {"t*": "$t^*$, average risk", "t-hat": r"$\hat{t}$, worst class", "mean ERM": "mean ERM"}
 
 
-def figure_3(mixture: GaussianMixture, density: float, fits: Mapping[str, Floats]) -> Figure:
-    """Draw Figure 3: optimal quotas, SSP, and SSP's quotas with random points inside.
+def thresholds(mixture: GaussianMixture, panels: Mapping[str, tuple[str, float, Floats]]) -> Figure:
+    """Draw Figures 3 and 4b: class densities after pruning, and below them the fitted thresholds.
 
-    Parameters
-    ----------
-    mixture : GaussianMixture
-        The mixture that the data sets come from.
-    density : float
-        Overall density after pruning.
-    fits : mapping of str to ndarray, shape (datasets,)
-        Fitted thresholds for "optimal quotas", "ssp" and "ssp quotas".
+    `panels` are columns by their titles: a procedure, its density and what was fitted after it.
     """
-    titles = {
-        "optimal quotas": "Optimal quotas, random",
-        "ssp": "SSP",
-        "ssp quotas": "SSP's quotas, random",
-    }
-    panels = [(title, name, density, fits[name]) for name, title in titles.items()]
-    return _threshold_panels(mixture, panels)
-
-
-def figure_4b(mixture: GaussianMixture, fits: Mapping[float, Floats]) -> Figure:
-    """Draw Figure 4b: random pruning with DRoP's quotas; ``fits`` maps densities to thresholds."""
-    panels = [(f"DRoP, $d = {density:.0%}$", "drop", density, t) for density, t in fits.items()]
-    panels = [(title.replace("%", r"\%"), *rest) for title, *rest in panels]
-    return _threshold_panels(mixture, panels)
+    figure, axes = canvas(2, len(panels), height=1.9)
+    axes[0, 0].get_gridspec().set_height_ratios([1.6, 1])
+    means, reach = (mixture.mu0, mixture.mu1), 3 * np.array([mixture.sigma0, mixture.sigma1])
+    limits = min(means - reach), max(means + reach)
+    for (above, below), (title, panel) in zip(axes.T, panels.items(), strict=True):
+        procedure, density, fits = panel
+        _densities(above, mixture, procedure, density, limits)
+        _fits(below, fits)
+        lines = {
+            "t-hat": mixture.worst_class_minimizer(),
+            "t*": mixture.average_minimizer(),
+            "mean ERM": summarise(mixture, fits).mean,
+        }
+        for ax in (above, below):
+            for name, t in lines.items():
+                if np.isfinite(t):
+                    ax.axvline(t, label=LABELS[name], zorder=1.5, **LINES[name])
+            ax.set(xlim=limits, yticks=[])
+        above.set_title(title)
+        above.tick_params(labelbottom=False)
+        below.set_xlabel("$x$ and threshold")
+    axes[0, 0].set_ylabel("class densities\nafter pruning")
+    axes[1, 0].set_ylabel("fitted\nthresholds")
+    legend(figure, axes[0, :1], columns=5)
+    return figure
 
 
 def figure_4a(ratios: Mapping[float, tuple[Floats, Floats, Floats]]) -> Figure:
@@ -64,16 +69,8 @@ def figure_4a(ratios: Mapping[float, tuple[Floats, Floats, Floats]]) -> Figure:
         ax.remove()
     for ax, (separation, (risks, optimal, widths)) in zip(axes.flat, ratios.items(), strict=False):
         finite = np.isfinite(risks)
-        dots = ax.scatter(
-            optimal[finite],
-            risks[finite],
-            c=widths[finite],
-            s=3,
-            cmap="viridis",
-            vmin=0,
-            vmax=2,
-            rasterized=True,
-        )
+        style = {"s": 3, "cmap": "viridis", "vmin": 0, "vmax": 2, "rasterized": True}
+        dots = ax.scatter(optimal[finite], risks[finite], c=widths[finite], **style)
         ax.axline((0, 0), slope=1, color=COLOURS["full"], linewidth=0.8)
         rank = spearmanr(optimal[finite], risks[finite]).statistic
         ax.set_title(f"separation {separation:g}\nrank corr. {rank:.2f}", size=9)
@@ -88,16 +85,9 @@ def figure_4a(ratios: Mapping[float, tuple[Floats, Floats, Floats]]) -> Figure:
 def figure_ssp(
     mixture: GaussianMixture, densities: list[float], fits: Mapping[int, Floats]
 ) -> Figure:
-    """Draw the average risk after SSP over all thresholds, and where data sets of n points land.
+    """Draw the average risk after SSP over all thresholds, a curve a density, and where fits land.
 
-    Parameters
-    ----------
-    mixture : GaussianMixture
-        The mixture before pruning.
-    densities : list of float
-        Overall densities, one curve each.
-    fits : mapping of int to ndarray, shape (datasets,)
-        Thresholds fitted after SSP, by the number of points a data set had before pruning.
+    `fits` are thresholds fitted after SSP, by the number of points a data set had before pruning.
     """
     figure, axes = canvas(1, 2, height=2.8)
     curves, landing = axes[0]
@@ -119,55 +109,13 @@ def figure_ssp(
 
     sizes = list(fits)
     summaries = [summarise(mixture, fits[n]) for n in sizes]
-    means, medians = [s.mean for s in summaries], [s.median for s in summaries]
-    landing.errorbar(
-        sizes,
-        means,
-        [2 * s.mean_se for s in summaries],
-        fmt="o-",
-        capsize=3,
-        label="mean",
-        color="#D55E00",
-    )
-    landing.plot(sizes, medians, "s--", label="median", color="#0072B2")
+    means = [Difference(s.mean, s.mean - 2 * s.mean_se, s.mean + 2 * s.mean_se) for s in summaries]
+    curve(landing, sizes, means, {"marker": "o", "label": "mean", "color": "#D55E00"})
+    landing.plot(sizes, [s.median for s in summaries], "s--", label="median", color="#0072B2")
     landing.set(xscale="log", xlabel="points before pruning", ylabel="fitted threshold")
     landing.set_xticks(sizes, [str(n) for n in sizes])
     landing.minorticks_off()
     landing.legend(fontsize=8)
-    return figure
-
-
-def _threshold_panels(
-    mixture: GaussianMixture, panels: list[tuple[str, str, float, Floats]]
-) -> Figure:
-    """Draw one column a panel (title, procedure, density, fits): densities above, fits below."""
-    figure, axes = canvas(2, len(panels), height=1.9)
-    axes[0, 0].get_gridspec().set_height_ratios([1.6, 1])
-    reach = [
-        (mixture.mu0 - 3 * mixture.sigma0, mixture.mu0 + 3 * mixture.sigma0),
-        (mixture.mu1 - 3 * mixture.sigma1, mixture.mu1 + 3 * mixture.sigma1),
-    ]
-    limits = (min(low for low, _ in reach), max(high for _, high in reach))
-    for (above, below), (title, procedure, density, fits) in zip(axes.T, panels, strict=True):
-        _densities(above, mixture, procedure, density, limits)
-        _fits(below, fits)
-        lines = {
-            "t-hat": mixture.worst_class_minimizer(),
-            "t*": mixture.average_minimizer(),
-            "mean ERM": summarise(mixture, fits).mean,
-        }
-        for ax in (above, below):
-            for name, t in lines.items():
-                if np.isfinite(t):
-                    ax.axvline(t, label=LABELS[name], zorder=1.5, **LINES[name])
-            ax.set(xlim=limits, yticks=[])
-        above.set_title(title)
-        above.tick_params(labelbottom=False)
-        below.set_xlabel("$x$ and threshold")
-    axes[0, 0].set_ylabel("class densities\nafter pruning")
-    axes[1, 0].set_ylabel("fitted\nthresholds")
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=5, fontsize=8)
     return figure
 
 
@@ -197,16 +145,9 @@ def _fits(ax: Axes, fits: Floats) -> None:
     style = {"histtype": "stepfilled", "color": COLOURS["random"], "alpha": 0.6, "zorder": 1}
     counts, *_ = ax.hist(finite, bins=80, **style)
     height = 0.75 * counts.max()
-    ax.plot(
-        finite[:10],
-        np.linspace(0.2, 1, len(finite[:10])) * height,
-        "o",
-        color=COLOURS["random+drop"],
-        markersize=3.5,
-        markeredgecolor="white",
-        markeredgewidth=0.5,
-        label="ten data sets",
-    )
+    first = finite[:10]
+    style = {"color": COLOURS["random+drop"], "ms": 3.5, "mec": "white", "mew": 0.5}
+    ax.plot(first, np.linspace(0.2, 1, len(first)) * height, "o", label="ten data sets", **style)
 
 
 Runs = Mapping[str, tuple[str, float]]  # name -> procedure and density

@@ -5,15 +5,15 @@ from itertools import product
 
 import matplotlib
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy import stats
 
 from dropkit._common.checks import Floats, Ints
-from dropkit.figures.style import canvas, half_width
+from dropkit.figures.curves import rows_against_density
+from dropkit.figures.style import canvas, curve, legend, level
 from dropkit.figures.tables import Table, direction, points, summary
 from dropkit.study.curves import Curves, at
-from dropkit.study.measures import MEASURES, compare
+from dropkit.study.measures import compare
 from dropkit.study.your_data import (
     BALANCED,
     CROSS,
@@ -28,35 +28,26 @@ from dropkit.study.your_data import (
 )
 
 LOOKS = {
-    RANDOM: ("#707070", "o", "-"),
-    BALANCED: ("#009E73", "v", "-."),
-    NEAR_MISS: ("#CC79A7", "^", ":"),
-    HARDNESS: ("#0072B2", "s", "--"),
-    DROP: ("#D55E00", "o", "-"),
-    DROP_10: ("#E69F00", "D", (0, (5, 1, 1, 1))),
+    method: {"color": colour, "marker": marker, "linestyle": line, "label": method}
+    for method, colour, marker, line in (
+        (RANDOM, "#707070", "o", "-"),
+        (BALANCED, "#009E73", "v", "-."),
+        (NEAR_MISS, "#CC79A7", "^", ":"),
+        (HARDNESS, "#0072B2", "s", "--"),
+        (DROP, "#D55E00", "o", "-"),
+        (DROP_10, "#E69F00", "D", (0, (5, 1, 1, 1))),
+        (FULL, "#000000", "", ":"),
+    )
 }
 
 
 def tradeoffs(cases: Mapping[str, Curves], methods: Sequence[str]) -> Figure:
     """Draw average and worst-class accuracy against density, a row a case, with 95 % intervals."""
     figure, axes = canvas(len(cases), 2, width=7.2, height=2.1)
-    for row, (title, curves) in zip(axes, cases.items(), strict=True):
-        for ax, measure in zip(row, ("average", "worst"), strict=True):
-            of = MEASURES[measure].of
-            for method in methods:
-                colour, marker, line = LOOKS[method]
-                x = sorted(curves[method])
-                per_seed = [100 * of(curves[method][d]) for d in x]
-                style = {"color": colour, "marker": marker, "ls": line, "ms": 4, "lw": 1.4}
-                _with_intervals(ax, x, per_seed, label=method, **style)
-            full = 100 * of(curves[FULL][1.0]).mean()
-            ax.axhline(full, color="black", ls=":", lw=1.2, label=FULL)
-            ax.set_ylabel(MEASURES[measure].axis)
-        row[0].set_title(title, loc="left")
-    for ax in axes[-1]:
-        ax.set_xlabel("density")
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3)
+    rows = [{each: curves[each] for each in (*methods, FULL)} for curves in cases.values()]
+    rows_against_density(figure, axes, rows, ("average", "worst"), LOOKS.__getitem__)
+    for ax, title in zip(axes[:, 0], cases, strict=True):
+        ax.set_title(title, loc="left")
     return figure
 
 
@@ -77,17 +68,16 @@ def uncertain_recalls(
     places = np.arange(len(classes))
     for i, (label, (recalls, sizes, densities)) in enumerate(measured.items()):
         shifted = places + 0.24 * (i - (len(measured) - 1) / 2)
-        bounds = [
+        ends = [
             stats.binomtest(round(recall * size), size).proportion_ci()
             for recall, size in zip(recalls, map(int, sizes), strict=True)
         ]
-        bars = np.abs(np.array(bounds).T - recalls)
-        style = {"fmt": "o", "ms": 3, "lw": 1, "color": colours[i], "label": label}
-        axes[0, 0].errorbar(shifted, 100 * recalls, 100 * bars, **style)
+        axes[0, 0].plot(shifted, 100 * recalls, "o", ms=3, color=colours[i], label=label)
+        axes[0, 0].vlines(shifted, *(100 * np.transpose(ends)), color=colours[i], lw=1)
         axes[0, 1].bar(shifted, densities, width=0.22, color=colours[i])
     for ax, ylabel in zip(axes[0], ("recall (%)", "density by DRoP"), strict=True):
         ax.set(xticks=places, xticklabels=classes, xlabel="class", ylabel=ylabel)
-    figure.legend(loc="outside lower center", ncols=len(measured))
+    legend(figure, axes[0, :1])
     return figure
 
 
@@ -99,21 +89,17 @@ def trusted(recalls: Curves) -> Figure:
     for ax, measure in zip(axes[0], ("average", "worst"), strict=True):
         for label, colour in zip(labels, colours, strict=True):
             found = compare(recalls, label, RANDOM)
-            x = np.array(sorted(found))
-            values = np.array([found[count][measure] for count in x])
-            bars = np.abs(values[:, 1:] - values[:, :1]).T
-            style = {"marker": "o", "ms": 4, "lw": 1.2, "color": colour, "label": label}
-            ax.errorbar(x, values[:, 0], bars, **style)
+            style = {"marker": "o", "color": colour, "label": label}
+            curve(ax, list(found), [each[measure] for each in found.values()], style)
         crossed = next(iter(compare(recalls, CROSS, RANDOM).values()))[measure]
-        ax.axhspan(crossed.low, crossed.high, color="black", alpha=0.12, lw=0)
-        ax.axhline(crossed.value, color="black", ls="--", lw=1.2, label=CROSS)
+        level(ax, crossed, {"color": "black", "linestyle": "--", "label": CROSS})
         ax.axhline(0, color="#707070", lw=1.2)
+        x = sorted(recalls[RANDOM])
         ax.set(xscale="log", xticks=x, xticklabels=x, xlabel="validation samples a class")
         ax.minorticks_off()
     axes[0, 0].set_ylabel("average − Random's (points)")
     axes[0, 1].set_ylabel("worst class − Random's (points)")
-    handles, names = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=5)
+    legend(figure, axes[0, :1], columns=5)
     return figure
 
 
@@ -188,10 +174,3 @@ def _where(
         if direction(compare(recalls, first, second)[density][measure]) == way
     ]
     return "; ".join(found) or "none of the five"
-
-
-def _with_intervals(ax: Axes, x: Sequence[float], per_seed: Sequence[Floats], **style) -> None:
-    """Draw means over seeds with 95 % t intervals."""
-    means = [values.mean() for values in per_seed]
-    halves = [half_width(values) for values in per_seed]
-    ax.errorbar(x, means, halves, elinewidth=0.9, **style)

@@ -15,7 +15,8 @@ from dropkit.store.records import Record
 from dropkit.study.queries import short_recipe
 from dropkit.training.recipes import DEFAULTS, Recipe, as_recorded, defaults
 
-Curves = Mapping[str, Mapping[float, np.ndarray]]  # label -> density -> recalls (S, K)
+ByDensity = Mapping[float, np.ndarray]  # density -> recalls, or samples kept, (S, K)
+Curves = Mapping[str, ByDensity]  # by label
 Cells = dict[str, dict[float, dict[int, Record]]]  # label -> density -> seed -> record
 Place = tuple[str, float]  # label and density
 
@@ -155,7 +156,7 @@ def by_protocol(records: Iterable[Record], field: str = "recalls") -> dict[str, 
     return stacked(next(iter(found.values()), {}), field)
 
 
-def at(by_density: Mapping[float, np.ndarray], density: float) -> np.ndarray | None:
+def at(by_density: ByDensity, density: float) -> np.ndarray | None:
     """Return what there is at a density, else at 1: what prunes nothing is the same at each."""
     return by_density.get(density, by_density.get(1.0))
 

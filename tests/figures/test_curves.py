@@ -124,41 +124,38 @@ def test_densities_may_have_other_numbers_of_seeds():
 def test_pooled_averages_before_the_minimum():
     per_seed, pooled = figures.pooled(RECALLS).axes[:2]
     assert lines(per_seed)["Random"][0, 1] == pytest.approx(30)
-    drawn = {box.get_label(): box[0].get_ydata() for box in pooled.containers}
-    assert drawn["Random"][0] == pytest.approx(35)
-    assert drawn["Random+DRoP"][0] == pytest.approx(50)
+    assert lines(pooled)["Random"][0, 1] == pytest.approx(35)
+    assert lines(pooled)["Random+DRoP"][0, 1] == pytest.approx(50)
 
 
-def drawn_intervals(ax) -> dict:
-    """Ends of the bars that are drawn, by label, and of the full data's band."""
-    found = {box.get_label(): box[2][0].get_segments() for box in ax.containers}
-    found["full"] = [patch.get_corners()[[0, 2]] for patch in ax.patches]
-    return {
-        label: [tuple(ends[:, 1]) for ends in both if np.isfinite(ends).all() and len(ends)]
-        for label, both in found.items()
-    }
+def drawn_intervals(ax) -> list:
+    """Ends of what is drawn at a density: bands of curves at 0.3, bars, and level bands."""
+    found = []
+    for shape in ax.collections:
+        ends = np.concatenate([path.vertices for path in shape.get_paths()])
+        found.append(np.unique(ends[ends[:, 0] == 0.3, 1].round(9)))
+    return [*found, *(patch.get_corners()[[0, 2], 1] for patch in ax.patches)]
 
 
-def test_pooled_bars_of_two_seeds_are_a_jackknifes():
-    drawn = drawn_intervals(figures.pooled(RECALLS).axes[1])
+def test_pooled_bands_of_two_seeds_are_a_jackknifes():
+    random, drop, full = drawn_intervals(figures.pooled(RECALLS).axes[1])
     # Of two seeds a pseudo-value is twice the worst class of both less that of the other.
-    for label, both, alone in (("Random", 35, (20, 40)), ("full", 65, (70, 60))):
+    for ends, both, alone in ((random, 35, (20, 40)), (full, 65, (70, 60))):
         low, high = stats.t.interval(0.95, 1, both, stats.sem([2 * both - one for one in alone]))
-        assert drawn[label][0] == pytest.approx((low, high))
-    assert drawn["Random+DRoP"] == [pytest.approx((50, 50))]
+        assert ends == pytest.approx([low, high])
+    assert drop == pytest.approx([50])
 
 
 @pytest.mark.filterwarnings("error")
-def test_pooled_of_a_single_seed_has_no_bars():
+def test_pooled_of_a_single_seed_has_no_bands():
     single = {p: {d: r[:1] for d, r in by.items()} for p, by in RECALLS.items()}
     figure = figures.pooled(single)
     figure.draw_without_rendering()
     ax = figure.axes[1]
-    assert {box.get_label(): box[0].get_ydata()[0] for box in ax.containers} == {
-        "Random": pytest.approx(40),
-        "Random+DRoP": pytest.approx(50),
-    }
-    assert drawn_intervals(ax) == {"Random": [], "Random+DRoP": [], "full": []}
+    drawn = {label: points[0, 1] for label, points in lines(ax).items()}
+    assert drawn == {"Full data": 60, "Random": 40, "Random+DRoP": 50}
+    random, drop, full = drawn_intervals(ax)
+    assert (random.tolist(), drop.tolist()) == ([40], [50]) and np.isnan(full).all()
     assert np.isfinite(ax.get_ylim()).all()
 
 
@@ -179,7 +176,12 @@ def test_names_of_classes_do_not_run_into_each_other(classes, seeds):
     assert [bar.get_height() for bar in ax.patches] == pytest.approx(100 * recalls.mean(axis=0))
     spans = [label.get_window_extent() for label in ax.get_xticklabels()]
     assert all(one.x1 <= other.x0 for one, other in zip(spans, spans[1:], strict=False))
-    assert len(ax.containers) == 1 + (seeds > 1)  # bars and, of several seeds, their intervals
+    drawn = [ends[:, 1] for ends in ax.collections[0].get_segments() if len(ends)]
+    if seeds == 1:
+        assert drawn == []
+    else:
+        oracle = stats.t.interval(0.95, 2, recalls.mean(axis=0), stats.sem(recalls))
+        np.testing.assert_allclose(drawn, 100 * np.transpose(oracle))
 
 
 def test_density_correlation_is_averaged_over_densities():

@@ -199,15 +199,6 @@ def test_colours_follow_the_page_theme(open_page):
     assert ink(dark) == ink(light)
 
 
-def test_two_explorers_on_a_page_move_apart(open_page):
-    page = open_page(explorers.mixture(START, name="one") + explorers.mixture(START, name="two"))
-    move_one = page.locator('#one input[name="density"]')
-    move_one.focus()
-    page.keyboard.press("ArrowLeft")
-    assert page.locator("#one output").last.inner_text() == "0.49"
-    assert page.locator("#two output").last.inner_text() == "0.50"
-
-
 def test_page_needs_nothing_from_outside_and_is_reproducible():
     class Links(HTMLParser):
         outside: list = []

@@ -135,8 +135,8 @@ class TestFigures:
         series = {"epochs": [(0.4, gains), (0.7, gains)], "noise": [(0.5, gains)]}
         figure = query_length.gain_against_quality(series, "correlation")
         for ax, value, ends in zip(figure.axes, (3, -2), ([1, 6], [-3, 0]), strict=True):
-            points, noise = ax.containers
-            np.testing.assert_allclose(points[0].get_xydata(), [[0.4, value], [0.7, value]])
-            np.testing.assert_allclose(noise[0].get_xydata(), [[0.5, value]])
-            segment = noise[2][0].get_segments()[0]
+            points, noise, _ = ax.lines
+            np.testing.assert_allclose(points.get_xydata(), [[0.4, value], [0.7, value]])
+            np.testing.assert_allclose(noise.get_xydata(), [[0.5, value]])
+            (segment,) = ax.collections[1].get_segments()
             np.testing.assert_allclose(segment[:, 1], ends)

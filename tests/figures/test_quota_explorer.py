@@ -161,15 +161,6 @@ def test_explorer_fits_a_phone_and_a_thousand_classes(open_page) -> None:  # noq
     assert page.locator("svg").bounding_box()["width"] > 300
 
 
-def test_two_explorers_on_a_page_move_apart(open_page) -> None:  # noqa: F811
-    html = [explorers.quotas(EXAMPLES, name=name) for name in ("one", "two")]
-    page = open_page("".join(html))
-    page.locator('#one input[name="density"]').focus()
-    page.keyboard.press("ArrowLeft")
-    outputs = [page.locator(f"#{name} output").first.inner_text() for name in ("one", "two")]
-    assert outputs == ["0.29", "0.30"]
-
-
 def test_page_is_reproducible_and_bad_starts_are_refused() -> None:
     html = explorers.quotas(EXAMPLES)
     assert html == explorers.quotas(EXAMPLES)

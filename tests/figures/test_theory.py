@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dropkit.figures.theory import LABELS, figure_3, figure_4a, figure_4b, figure_ssp
+from dropkit.figures.theory import LABELS, figure_4a, figure_ssp, thresholds
 from dropkit.theory import GaussianMixture
 
 PAPER = GaussianMixture(mu0=-1, mu1=1, sigma0=0.5, sigma1=1, phi0=0.5)  # Figure 3
@@ -23,7 +23,9 @@ def filled_area(ax, k):
 
 def test_figure_3_has_the_papers_panels_lines_and_masses():
     fits = {"optimal quotas": FITS, "ssp": FITS - 1, "ssp quotas": FITS}
-    axes = np.reshape(figure_3(PAPER, 0.5, fits).axes, (2, 3))
+    panels = {f"by {name}": (name, 0.5, found) for name, found in fits.items()}
+    axes = np.reshape(thresholds(PAPER, panels).axes, (2, 3))
+    assert [ax.get_title() for ax in axes[0]] == list(panels)
     for column, ((above, below), values) in enumerate(zip(axes.T, fits.values(), strict=True)):
         for ax in (above, below):
             drawn = verticals(ax)
@@ -37,7 +39,7 @@ def test_figure_3_has_the_papers_panels_lines_and_masses():
 
 
 def test_figure_4b_has_one_panel_a_density():
-    figure = figure_4b(PAPER, {0.75: FITS, 0.5: FITS - 0.1})
+    figure = thresholds(PAPER, {"a": ("drop", 0.75, FITS), "b": ("drop", 0.5, FITS - 0.1)})
     axes = np.reshape(figure.axes, (2, 2))
     for above, density in zip(axes[0], (0.75, 0.5), strict=True):
         total = filled_area(above, 0) + filled_area(above, 1)

@@ -147,7 +147,7 @@ def test_figures_show_every_method_and_every_smoothing(wine, trust):
     figure = practice_figures.tradeoffs({"wine": wine.recalls}, methods)
     texts = [text.get_text() for text in figure.legends[0].get_texts()]
     assert sorted(texts) == sorted([*methods, your_data.FULL])
-    drawn = figure.axes[1].containers[0].lines[0].get_ydata()
+    drawn = figure.axes[1].lines[0].get_ydata()
     expected = [100 * wine.recalls[your_data.RANDOM][d].min(axis=1).mean() for d in DENSITIES]
     assert drawn == pytest.approx(expected)
     figure = practice_figures.trusted(trust.recalls)
@@ -158,7 +158,7 @@ def test_figures_show_every_method_and_every_smoothing(wine, trust):
 def test_recalls_are_drawn_with_exact_binomial_intervals():
     recalls, sizes = np.array([0.5, 1.0]), np.array([10, 4])
     figure = practice_figures.uncertain_recalls({"x": (recalls, sizes, recalls)}, ["a", "b"])
-    segments = figure.axes[0].containers[0].lines[2][0].get_segments()
+    segments = figure.axes[0].collections[0].get_segments()
     # Clopper and Pearson's ends are quantiles of beta distributions.
     low, high = 100 * stats.beta.ppf(0.025, 5, 6), 100 * stats.beta.ppf(0.975, 6, 5)
     assert segments[0][:, 1] == pytest.approx([low, high])
