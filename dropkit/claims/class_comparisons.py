@@ -39,15 +39,14 @@ class KeepsTheHardest:
         order = _from_hardest(cells)
         if order is None:
             return [None]
-        hardest = order[0]
-        text = f"{name(self.protocol)}: seeds in which class {hardest} stays whole (%), d ="
-        by_density = cells.get(self.protocol, {})
-        return [
-            _most([r["kept"][hardest] == r["class_sizes"][hardest] for r in rows.values()],
-                  f"{text} {density:g}")
-            for density in inside(sorted(by_density), self.within)
-            for rows in [by_density[density]]
-        ] or [None]  # fmt: skip
+        hardest, by_density = order[0], cells.get(self.protocol, {})
+        effects = []
+        for density in inside(sorted(by_density), self.within):
+            rows = by_density[density].values()
+            whole = [record["kept"][hardest] == record["class_sizes"][hardest] for record in rows]
+            text = f"{name(self.protocol)}: seeds in which class {hardest} stays whole (%)"
+            effects.append(_most(whole, f"{text}, d = {density:g}"))
+        return effects or [None]
 
 
 @dataclass(frozen=True)
@@ -92,17 +91,12 @@ class SacrificesTheHard:
         ]
         gains = 100 * (recalls[0] - recalls[1]).mean(axis=1)[:, order]
         half = gains.shape[1] // 2
-        return [
-            Effect(
-                f"{less(*pair)}, recall in the {which} half of the classes, {span(densities)}",
-                student(values.mean(axis=1)),
-                len(seeds),
-            )
-            for pair, which, values in (
-                (both, "easier", gains[:, -half:]),
-                (both[::-1], "harder", -gains[:, :half]),
-            )
-        ]
+        effects = []
+        halves = {"easier": (both, gains[:, -half:]), "harder": (both[::-1], -gains[:, :half])}
+        for which, (pair, values) in halves.items():
+            text = f"{less(*pair)}, recall in the {which} half of the classes, {span(densities)}"
+            effects.append(Effect(text, student(values.mean(axis=1)), len(seeds)))
+        return effects
 
 
 def _from_hardest(cells: Cells) -> np.ndarray | None:

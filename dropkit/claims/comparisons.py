@@ -10,14 +10,13 @@ from itertools import product
 from typing import Literal
 
 from dropkit.claims.tradeoff import height
-from dropkit.claims.verdicts import FAILS, HOLDS, UNDECIDED, Effect
+from dropkit.claims.verdicts import TELLING, Effect
 from dropkit.figures.names import name
 from dropkit.metrics import Difference
 from dropkit.study.curves import Cells, Place, density_of, shared_densities
 from dropkit.study.measures import MEASURES, contrast
 
 WORST = ("worst", "pooled")
-TELLING = {FAILS: 0, UNDECIDED: 1, HOLDS: 2}
 
 Labels = str | tuple[str, ...]
 Range = tuple[float, float]  # densities, both ends included
@@ -29,18 +28,9 @@ Effects = list[Effect | None]
 class Better:
     """Protocols `first` are on the better side of protocols `second`, each of each.
 
-    Parameters
-    ----------
-    by : str or tuple of str
-        Keys of ``measures.MEASURES``.
-    within : tuple of float
-        Densities that count.
-    over : {"mean", "each", "some"}
-        The mean over the densities with seeds enough, or a comparison at each; "some" is for the
-        rule "any": each with an interval widened for the number of comparisons by the same measure
-        (Bonferroni).
-    margin : float
-        How far `first` may stay behind, in the measure's unit.
+    `over` the mean of the densities with seeds enough, or at each of them; "some" is for the rule
+    "any": intervals are widened for the number of comparisons by the same measure (Bonferroni).
+    `margin` is how far `first` may stay behind, in the measure's unit.
     """
 
     first: Labels
@@ -57,14 +47,13 @@ class Better:
                   for pair in pairs}  # fmt: skip
         tried = sum(map(len, shared.values())) if self.over == "some" else 1
         level = 1 - 0.05 / max(tried, 1)
-        effects: Effects = []
-        for pair, measure in product(pairs, listed(self.by)):
-            densities = shared[pair]
-            if all(label.startswith("full") for label in pair):
-                densities = [1.0]
-            for part in [[d] for d in densities] or [[]] if each else [densities]:
-                effects.append(_better(cells, *pair, measure, part, level, self.margin))
-        return effects
+        whole = {pair: [1.0] for pair in pairs if all(each.startswith("full") for each in pair)}
+        return [
+            _better(cells, *pair, measure, part, level, self.margin)
+            for pair, measure in product(pairs, listed(self.by))
+            for densities in [(shared | whole)[pair]]
+            for part in ([[d] for d in densities] or [[]] if each else [densities])
+        ]
 
 
 def _better(
@@ -125,13 +114,16 @@ class Moves:
     than_at: float
 
     def effects(self, cells: Cells) -> Effects:
-        effects: Effects = []
-        for label, density, measure in product(listed(self.protocols), self.better_at, WORST):
-            text = f"{name(label)} at d = {density:g} − at {self.than_at:g}, "
-            text += MEASURES[measure].name
-            places = [(label, density)], [(label, self.than_at)]
-            effects.append(_effect(cells, *places, measure, text))
-        return effects
+        return [
+            _effect(
+                cells,
+                [(label, density)],
+                [(label, self.than_at)],
+                measure,
+                f"{name(label)} at d = {density:g} − at {self.than_at:g}, {MEASURES[measure].name}",
+            )
+            for label, density, measure in product(listed(self.protocols), self.better_at, WORST)
+        ]
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,9 @@ from dropkit.claims.verdicts import (
     Effect,
     Verdict,
 )
-from dropkit.figures.tables import Table, number, seeds_each, with_interval
+from dropkit.figures.tables import Table, number, with_interval
 from dropkit.store.records import Record
-from dropkit.study.curves import Cells, Setting, arrange, listed
+from dropkit.study.curves import Cells, Setting, arrange
 from dropkit.study.trials import SCALES
 
 WORDS = (HOLDS, PARTLY, FAILS, UNDECIDED, NO_RECORDS, ABSENT)
@@ -160,16 +160,3 @@ def wanted(effect: Effect) -> str:
     if effect.above == -math.inf:
         return f"below {high}"
     return f"above {low}" if effect.below == math.inf else f"{low} to {high}"
-
-
-def settings(arranged: dict[Setting, Cells]) -> Table:
-    """Return what the verdicts rest on, a setting a row."""
-    rows = []
-    for setting, cells in sorted(arranged.items(), key=lambda item: item[0]):
-        records = listed(cells)
-        hours = sum(record["seconds"] for record in records) / 3600
-        # The digits are trained anew wherever the page is made, in another time each.
-        time = "" if setting.scale == "digits" else f"{hours:.2g}"
-        counts = len(cells), len(records), seeds_each(cells)
-        rows.append([setting.scale, setting.name, *counts, time])
-    return Table(rows, ["scale", "data, model", "protocols", "trials", "seeds a cell", "hours"])

@@ -22,24 +22,8 @@ def height(
 
     A protocol's line joins its points (average, worst class) in the order of their averages: means
     over seeds, one a density, and the full data as density 1. The result is the mean over the
-    averages that both lines reach.
-
-    Parameters
-    ----------
-    cells : Cells
-        The records of one setting.
-    first, second : str
-        Labels.
-    densities : sequence of float
-        Below 1, of both lines.
-    measure : {"worst", "pooled"}
-        The mean over seeds of each run's worst class, or the worst class of the mean over seeds.
-
-    Returns
-    -------
-    (Difference, int) or None
-        In points, with the interval of ``metrics.over_seeds``, and the number of seeds, which are
-        those that all points share; None where records are lacking.
+    averages that both lines reach, in points, and how many seeds it rests on: those that all points
+    share; None where records are lacking.
     """
     lines = [[*((label, density) for density in densities), FULL] for label in (first, second)]
     seeds = shared_seeds(cells, [place for line in lines for place in line])

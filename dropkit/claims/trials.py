@@ -8,19 +8,10 @@ from dropkit.training import recipes
 
 SCORES = ("el2n", "grand", "forgetting", "dynunc", "coreset")
 DENSITIES = (0.1, 0.3, 0.5, 0.7, 0.9)
-QUERY_EPOCHS = (1, 20, 40)
 
 
 def digits_trials(seeds: int, score_seeds: int) -> list[Trial]:
-    """Return the trials of the chapters on bias, DRoP, CDB-W, long tails, groups and query length.
-
-    Parameters
-    ----------
-    seeds : int
-        How many for the comparisons of the chapter on DRoP.
-    score_seeds : int
-        How many for all others.
-    """
+    """Return the trials that decide claims, with `seeds` for the chapter on DRoP's comparisons."""
     few = {"dataset": study.chosen("digits")[0], "densities": DENSITIES, "seeds": score_seeds}
     many = few | {"seeds": seeds}
     compared = ["full", "random", "random+drop", "el2n", "el2n+drop", "random+el2nq"]
@@ -56,9 +47,6 @@ def _tails(common: dict) -> list[list[Trial]]:
 def _queries(common: dict) -> list[list[Trial]]:
     recipe = recipes.defaults(common["dataset"])[1]
     drop = common | {"protocols": ["random+drop"]}
-    lengths = [
-        study.grid(query=replace(recipe, epochs=epochs, drops=()), **drop)
-        for epochs in QUERY_EPOCHS
-    ]
+    lengths = [replace(recipe, epochs=epochs, drops=()) for epochs in (1, 20, 40)]
     noisy = study.grid(val_noise=0.4, **drop | {"densities": [0.5]})
-    return [*lengths, noisy, study.grid(**drop)]
+    return [*(study.grid(query=query, **drop) for query in lengths), noisy, study.grid(**drop)]

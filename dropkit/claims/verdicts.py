@@ -14,6 +14,7 @@ from dropkit.study.curves import Cells, Setting, arrange
 HOLDS, PARTLY, FAILS = "holds", "partly", "does not hold"
 UNDECIDED, NO_RECORDS, ABSENT = "undecided", "no records", "not in the paper"
 MARKS = {HOLDS: "✓", PARTLY: "◐", FAILS: "✗", UNDECIDED: "?", NO_RECORDS: "–", ABSENT: "∅"}
+TELLING = {FAILS: 0, UNDECIDED: 1, HOLDS: 2}
 GROUPED = ("digits-on-photos", "waterbirds")
 
 
@@ -92,15 +93,7 @@ class Claim:
     def check(
         self, store: Iterable[Record] | dict[Setting, Cells], scale: str = "digits"
     ) -> Verdict:
-        """Return the verdict on the records of a scale.
-
-        Parameters
-        ----------
-        store : Store, iterable of Record, or dict
-            Any records, or what ``curves.arrange`` made of them.
-        scale : str
-            "digits", "mini" or "paper".
-        """
+        """Return the verdict on the records of a scale, be they as ``arrange`` sorts them."""
         if self.fact:
             return judge(self.fact(), self.rule)
         if not self.test:
@@ -148,18 +141,14 @@ def judge(effects: Sequence[Effect | None], rule: str = "all") -> Verdict:
         return Verdict(NO_RECORDS, (), missing)
     words = [effect.word for effect in there]
     if rule == "any":
-        parts: dict[str, list[str]] = {}
+        parts: dict[str, str] = {}
         for effect in there:
-            parts.setdefault(effect.part, []).append(effect.word)
-        words = [
-            HOLDS if HOLDS in part else UNDECIDED if UNDECIDED in part else FAILS
-            for part in parts.values()
-        ]
+            both = parts.get(effect.part, effect.word), effect.word
+            parts[effect.part] = max(both, key=TELLING.__getitem__)
+        words = list(parts.values())
     if HOLDS in words:
-        word = HOLDS if set(words) == {HOLDS} else PARTLY
-    else:
-        word = FAILS if FAILS in words else UNDECIDED
-    return Verdict(word, there, missing)
+        return Verdict(HOLDS if set(words) == {HOLDS} else PARTLY, there, missing)
+    return Verdict(FAILS if FAILS in words else UNDECIDED, there, missing)
 
 
 def share(count: int, total: int, text: str, above: float, below: float = math.inf) -> Effect:
@@ -178,4 +167,4 @@ def exact(
 
 def violations(text: str, failed: Sequence[bool]) -> list[Effect]:
     """Return the share of instances that contradict a theorem: it must lie below half a percent."""
-    return [share(sum(failed), len(failed), f"{text} (% of instances)", -math.inf, 0.5)]
+    return [share(sum(map(bool, failed)), len(failed), f"{text} (% of instances)", -math.inf, 0.5)]

@@ -38,15 +38,7 @@ CASE = {
 
 
 def published(protocols: Sequence[str], *, tails: bool = False) -> dict[Setting, Cells]:
-    """Return the records of `protocols` at the scales "mini" and "paper", by setting.
-
-    Parameters
-    ----------
-    protocols : sequence of str
-        Labels, see ``curves.label``.
-    tails : bool
-        Whether those of long-tailed sets are wanted, or those of whole ones.
-    """
+    """Return the records of labels at the scales "mini" and "paper": of whole sets, or of tails."""
 
     def wanted(record: Record) -> bool:
         if not _is_larger(record) or label(record["trial"]) not in protocols:
@@ -55,8 +47,8 @@ def published(protocols: Sequence[str], *, tails: bool = False) -> dict[Setting,
 
     found = arrange(Store(FOLDER).select(wanted))
     return {
-        setting: {label: cells[label] for label in protocols if label in cells}
-        for setting, cells in sorted(found.items(), key=lambda item: item[0])
+        setting: {label: found[setting][label] for label in protocols if label in found[setting]}
+        for setting in sorted(found)
     }
 
 
@@ -70,23 +62,23 @@ def _is_larger(record: Record) -> bool:
 
 
 def sources(found: dict[Setting, Cells]) -> Table:
-    """Return what was trained where, and how long; what was not is said."""
-    rows = [_source(setting, cells) for setting, cells in found.items()]
-    have = {setting.scale for setting in found}
-    rows += [
-        [scale, "no records yet", 0, "", "", ""] for scale in ("mini", "paper") if scale not in have
-    ]
-    headers = ["scale", "data, network", "networks", "seeds a point", "device", "hours"]
-    return Table(rows, headers)
+    """Return what was trained where, and how long; what was not is said.
 
-
-def _source(setting: Setting, cells: Cells) -> list:
-    records = listed(cells)
-    devices = Counter(record["provenance"]["device"] for record in records)
-    device = ", ".join(device for device, _ in devices.most_common())
-    hours = sum(record["seconds"] for record in records) / 3600
-    counts = len(records), seeds_each(cells)
-    return [setting.scale, setting.name, *counts, device, f"{hours:.1f}"]
+    The digits are trained anew wherever a page is made, by another device in another time each.
+    """
+    rows = []
+    for setting in sorted(found):
+        cells, records = found[setting], listed(found[setting])
+        row = [setting.scale, setting.name, len(cells), len(records), seeds_each(cells), "", ""]
+        if setting.scale != "digits":
+            devices = Counter(record["provenance"]["device"] for record in records)
+            hours = sum(record["seconds"] for record in records) / 3600
+            row[-2:] = ", ".join(device for device, _ in devices.most_common()), f"{hours:.1f}"
+        rows.append(row)
+    lacking = [each for each in ("mini", "paper") if each not in {one.scale for one in found}]
+    rows += [[scale, "no records yet", 0, 0, "", "", ""] for scale in lacking]
+    headers = ["scale", "data, network", "protocols", "networks", "seeds a point"]
+    return Table(rows, [*headers, "device", "hours"])
 
 
 def figure(found: dict[Setting, Cells]) -> Figure:
@@ -98,10 +90,7 @@ def figure(found: dict[Setting, Cells]) -> Figure:
 
 
 def differences(found: dict[Setting, Cells], pairs: Sequence[tuple[str, str]]) -> list[Table]:
-    """Return a table for each setting that has any: first minus second of each pair, in points.
-
-    Paired by the seeds that both have.
-    """
+    """Return a table for each setting that has any: first minus second of each pair, in points."""
     headers = ["difference", "density", "seeds", *measure_names()]
     tables = [
         Table([row for pair in pairs for row in _rows(cells, *pair)], headers, setting.name)
@@ -125,11 +114,7 @@ def _rows(cells: Cells, first: str, second: str) -> list[list]:
 
 
 def paper_case(found: dict[Setting, Cells]) -> Table:
-    """Return the numbers of the paper's ``CASE``, and each setting's own.
-
-    Worst classes are means over seeds of each run's minimum, in percent and points, with Student's
-    intervals; a dash where there are no records.
-    """
+    """Return the numbers of the paper's ``CASE``, and each setting's own with their intervals."""
     headers = ["", "paper: cifar100, vgg19", *(setting.name for setting in found)]
     columns = [_case(cells) for cells in found.values()]
     return Table([list(row) for row in zip(CASE, CASE.values(), *columns, strict=True)], headers)
@@ -138,15 +123,15 @@ def paper_case(found: dict[Setting, Cells]) -> Table:
 def _case(cells: Cells) -> list[str]:
     full, half, weighted = ("full", 1.0), ("random+drop", 0.5), ("full+cdbw", 1.0)
     wanted = [
-        (".1f", [full], [], "worst"),
-        (".1f", [half], [], "worst"),
-        (POINTS, [half], [full], "worst"),
-        (POINTS, [half], [full], "average"),
-        (POINTS, [weighted], [full], "worst"),
+        ([full], [], "worst"),
+        ([half], [], "worst"),
+        ([half], [full], "worst"),
+        ([half], [full], "average"),
+        ([weighted], [full], "worst"),
     ]
     shown = []
-    for form, *places, measure in wanted:
-        difference = contrast(cells, *places, measure)
-        shown.append(with_interval(difference[0], form) if difference else "–")
+    for plus, minus, measure in wanted:
+        found = contrast(cells, plus, minus, measure)
+        shown.append(with_interval(found[0], POINTS if minus else ".1f") if found else "–")
     lost = [min(record["kept"]) == 0 for record in cells.get("dynunc", {}).get(0.1, {}).values()]
     return [*shown, f"{sum(lost)} of {len(lost)}" if lost else "–"]

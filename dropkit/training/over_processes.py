@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -93,28 +93,12 @@ def train(
     file: Path,
     device: torch.device,
 ) -> Stack:
-    """Train one network on samples of the pool, as ``training.train`` does.
+    """Train one network on samples of the pool, as ``training.train`` does, and return it.
 
-    To be called in every process of a group with the same arguments; each returns the network.
-
-    Parameters
-    ----------
-    model, x, y, recipe, num_classes, strata, device
-        As of ``training.train``.
-    kept : (n,) int array
-        Indices into the pool.
-    seed : int
-        Draws the network's weights, order of samples, and augmentation.
-    val : (m,) int array
-        Validation samples, for CDB-W's weights.
-    file : Path
-        Written by the first process after every epoch; training goes on from there.
-
-    Raises
-    ------
-    ValueError
-        If a batch has fewer samples than there are processes, if the recipe selects other weights
-        than the last, or if the file is of another training.
+    To be called in every process of a group with the same arguments. The first writes the file
+    after every epoch; training goes on from there. Raises ValueError if a batch has fewer samples
+    than there are processes, if the recipe selects other weights than the last, or if the file is
+    of another training.
     """
     size = len(kept)
     batches = min(-(-size // recipe.batch), size // 2)
@@ -137,32 +121,51 @@ def train(
     )  # fmt: skip
     # The streams of random numbers that one process draws.
     streams = [torch.Generator().manual_seed(number * 2**32 + int(seed)) for number in (1, 2)]
-    state = {"stack": stack, "optimizer": optimizer, "streams": streams, "weights": weights}
+    state = _State(stack, optimizer, streams, weights)
     what = {"engine": ENGINE, "model": model, "recipe": repr(recipe), "seed": int(seed)}
     name = key(what | {"kept": checksum(np.ascontiguousarray(kept).tobytes()).decode()})
-    run = _epoch(stack, source, y, strata, weights, optimizer, batches, recipe)
-    for epoch in range(_restore(file, name, **state), recipe.epochs):
+    run = _epoch(state, source, y, strata, batches, recipe)
+    for epoch in range(_restore(file, name, state), recipe.epochs):
         order = torch.as_tensor(kept)[torch.randperm(size, generator=streams[0])]
         moves = draw_moves(size, streams[1]).to(device) if recipe.augment else None
         run(epoch, order, moves)
         if recipe.loss == "cdbw":
             found = recalls(stack, source, val, y, strata)
             weights.copy_(1 - found.nan_to_num(0))  # 1 for a class the split has no samples of
-        _save(file, name, epoch + 1, **state)
+        if dist.get_rank() == 0:
+            save_checkpoint(file, state.content() | {"name": name, "epoch": epoch + 1})
     return stack.eval()
 
 
+class _State(NamedTuple):
+    """All that a training changes; `streams` are its random numbers, `weights` those of classes."""
+
+    stack: Stack
+    optimizer: torch.optim.SGD
+    streams: list[torch.Generator]
+    weights: Tensor
+
+    def content(self) -> dict[str, Any]:
+        return {
+            "stack": self.stack.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "streams": [stream.get_state() for stream in self.streams],
+            "weights": self.weights,
+        }
+
+    def restore(self, content: dict[str, Any]) -> None:
+        self.stack.load_state_dict(content["stack"])
+        self.optimizer.load_state_dict(content["optimizer"])
+        for stream, kept in zip(self.streams, content["streams"], strict=True):
+            stream.set_state(kept)
+        self.weights.copy_(content["weights"])
+
+
 def _epoch(
-    stack: Stack,
-    source: Source,
-    y: Tensor,
-    strata: Tensor,
-    weights: Tensor,
-    optimizer: torch.optim.SGD,
-    batches: int,
-    recipe: Recipe,
+    state: _State, source: Source, y: Tensor, strata: Tensor, batches: int, recipe: Recipe
 ) -> Callable[[int, Tensor, Tensor | None], None]:
     """A function that trains on the pool's rows (n,) in this order, moved by (n, 3)."""
+    stack, optimizer, _, weights = state
     rank, world = dist.get_rank(), dist.get_world_size()
     parallel = DistributedDataParallel(stack)
 
@@ -213,31 +216,7 @@ def shared_bytes(content: bytes) -> bytes:
     return found[0]
 
 
-def _save(
-    file: Path,
-    name: str,
-    epoch: int,
-    *,
-    stack: Stack,
-    optimizer: torch.optim.SGD,
-    streams: list[torch.Generator],
-    weights: Tensor,
-) -> None:
-    if dist.get_rank() == 0:
-        content = {"name": name, "epoch": epoch, "weights": weights}
-        content |= {"stack": stack.state_dict(), "optimizer": optimizer.state_dict()}
-        save_checkpoint(file, content | {"streams": [stream.get_state() for stream in streams]})
-
-
-def _restore(
-    file: Path,
-    name: str,
-    *,
-    stack: Stack,
-    optimizer: torch.optim.SGD,
-    streams: list[torch.Generator],
-    weights: Tensor,
-) -> int:
+def _restore(file: Path, name: str, state: _State) -> int:
     """Go back to where the file says that training stands; return the epochs that are done."""
     content = shared_bytes(read_checkpoint(file) if dist.get_rank() == 0 else b"")
     if not content:
@@ -245,22 +224,12 @@ def _restore(
     found = load_checkpoint(content)
     if found["name"] != name:
         raise ValueError(f"the checkpoint {file} is of another training: delete it")
-    stack.load_state_dict(found["stack"])
-    optimizer.load_state_dict(found["optimizer"])
-    weights.copy_(found["weights"])
-    for stream, state in zip(streams, found["streams"], strict=True):
-        stream.set_state(state)
+    state.restore(found)
     return found["epoch"]
 
 
 def save_checkpoint(file: Path, content: dict[str, Any]) -> None:
-    """Replace the file at once by tensors, numbers, texts, and lists and dictionaries of these.
-
-    Raises
-    ------
-    StoreError
-        If the folder cannot be written.
-    """
+    """Replace the file at once by tensors, numbers, texts, and lists and dictionaries of these."""
     buffer = io.BytesIO()
     torch.save(content, buffer)
     write_atomically(file, buffer.getvalue() + checksum(buffer.getvalue()))
@@ -278,11 +247,5 @@ def read_checkpoint(file: Path) -> bytes:
 
 
 def load_checkpoint(content: bytes) -> dict[str, Any]:
-    """What was saved, its tensors on the processor.
-
-    Raises
-    ------
-    pickle.UnpicklingError
-        For anything that is no plain data.
-    """
+    """What was saved, its tensors on the processor; UnpicklingError for what is no plain data."""
     return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)

@@ -260,21 +260,8 @@ def test_rows_fit_their_headers_and_sum_up():
     assert summary.rows[-1][1] == 4 == sum(summary.rows[-1][2:])
     statements, effects = (make([CLAIM], verdicts) for make in (page.statements, page.evidence))
     assert statements.rows[0][-2:] == ["– **no records**"] * 2
-    settings = page.settings(found)
-    for table in (summary, statements, effects, settings):
+    for table in (summary, statements, effects):
         assert table.rows and all(len(row) == len(table.headers) for row in table.rows)
-    (setting,) = settings.rows
-    assert setting[1:] == ["digits-2x4, mlp", 2, 24, 12, ""]
-
-
-def test_hours_are_those_of_stored_records():
-    """The digits are trained anew where a page is made: other hours on each machine."""
-    stored = grid(random_rows(0), dataset="cifar10", model="mini")
-    rows = page.settings(arrange(stored + grid(random_rows(1)))).rows
-    assert [(row[0], row[-1]) for row in rows] == [
-        ("mini", "0.3"),
-        ("digits", ""),
-    ]  # 12 × 90 s
 
 
 def test_cells_show_estimates_and_counts():

@@ -6,7 +6,7 @@ from scipy import stats
 
 from dropkit.notebook import larger_scales
 from dropkit.store import Store
-from dropkit.study import plan
+from dropkit.study import arrange, plan
 from tests.made_records import record
 
 SEEDS, DENSITIES = 3, (0.3, 0.5)
@@ -69,13 +69,21 @@ class TestSources:
         found = larger_scales.published(["full", "random", "random+drop"])
         mini, paper = larger_scales.sources(found).rows
         # 3 + 2 * (3 + 2) networks of 1,200 seconds.
-        assert mini[0] == "mini" and mini[2:] == [13, "2 to 3", "A processor", "4.3"]
+        assert mini[0] == "mini" and mini[2:] == [3, 13, "2 to 3", "A processor", "4.3"]
         assert paper[:2] == ["paper", "no records yet"]
 
     def test_both_scales(self, folder):
         Store(folder).add(trained("full", 1.0, 0, 0.5, model="vgg16"))
         rows = larger_scales.sources(larger_scales.published(["full"])).rows
-        assert [row[0] for row in rows] == ["mini", "paper"] and rows[1][2:4] == [1, 1]
+        assert [row[0] for row in rows] == ["mini", "paper"] and rows[1][2:5] == [1, 1, 1]
+
+    def test_of_digits_no_page_names_a_device_or_hours(self):
+        found = arrange(
+            [record("full", 1.0, 0), record("random", 0.5, 1), trained("full", 1, 0, 1)]
+        )
+        mini, digits, _ = larger_scales.sources(found).rows
+        assert (mini[0], mini[-1]) == ("mini", "0.3")  # 1,200 seconds
+        assert digits == ["digits", "digits-2x4, mlp", 2, 2, 1, "", ""]
 
 
 class TestDifferences:

@@ -32,10 +32,8 @@ def instances() -> list[tuple[np.ndarray, np.ndarray, float]]:
 
 
 def algorithm_ends() -> list[Effect]:
-    outcomes = [printed.algorithm_1(*each).outcome for each in instances()]
-    return violations(
-        "Algorithm 1 does not end or divides by zero", [o != printed.ENDS for o in outcomes]
-    )
+    failed = [printed.algorithm_1(*each).outcome != printed.ENDS for each in instances()]
+    return violations("Algorithm 1 does not end or divides by zero", failed)
 
 
 def quotas_meet_the_target() -> list[Effect]:
@@ -43,7 +41,7 @@ def quotas_meet_the_target() -> list[Effect]:
         abs(sizes @ quotas.drop_densities(sizes, recalls, d) - d * sizes.sum()) > 1e-6
         for sizes, recalls, d in instances()
     ]
-    return violations("Σ d_k N_k differs from dN", [bool(f) for f in failed])
+    return violations("Σ d_k N_k differs from dN", failed)
 
 
 def whole_sets_overflow() -> list[Effect]:
@@ -52,12 +50,12 @@ def whole_sets_overflow() -> list[Effect]:
         errors = 1 - recalls
         if np.ptp(errors) > 0:
             quotas_of_all = errors * sizes.sum() / (errors @ sizes)  # d (1 − r_k) / Z at d = 1
-            within.append(bool(quotas_of_all.max() <= 1))
+            within.append(quotas_of_all.max() <= 1)
     return violations("no quota above 1 at d = 1, though recalls differ", within)
 
 
 def every_class_keeps_some() -> list[Effect]:
-    failed = [bool((quotas.drop_densities(*each) <= 0).any()) for each in instances()]
+    failed = [(quotas.drop_densities(*each) <= 0).any() for each in instances()]
     return violations("some class keeps nothing", failed)
 
 
@@ -68,22 +66,16 @@ def ten_epochs() -> list[Effect]:
 
 
 def stated_query_epochs() -> list[Effect]:
-    return [
-        effect
-        for dataset, stated in (("CIFAR-100", 16), ("TinyImageNet", 9))
-        for effect in exact(
-            f"10 % of Table 1's epochs, {dataset}, stated {stated}",
-            0.1 * TABLE_1[dataset],
-            stated - 0.5,
-            stated + 0.5,
-        )
-    ]
+    effects = []
+    for dataset, stated in (("CIFAR-100", 16), ("TinyImageNet", 9)):
+        text = f"10 % of Table 1's epochs, {dataset}, stated {stated}"
+        effects += exact(text, 0.1 * TABLE_1[dataset], stated - 0.5, stated + 0.5)
+    return effects
 
 
 def query_models() -> list[Effect]:
-    common = {"densities": [0.5], "seeds": 1}
     drop, el2n = (
-        study.grid("digits-2x4", protocols=[protocol], **common)[0].queries
+        study.grid("digits-2x4", protocols=[protocol], densities=[0.5], seeds=1)[0].queries
         for protocol in ("random+drop", "el2n")
     )
     return exact("query runs of Random+DRoP that EL2N has not", len(set(drop) - set(el2n)), -1, 0.5)

@@ -28,25 +28,10 @@ class Printed(NamedTuple):
     rounds: int
 
 
-def algorithm_1(
-    class_sizes: ArrayLike,
-    recalls: ArrayLike,
-    density: float,
-) -> Printed:
+def algorithm_1(class_sizes: ArrayLike, recalls: ArrayLike, density: float) -> Printed:
     """Run Algorithm 1 in floating point for at most ``ROUNDS`` rounds of its outer loop.
 
-    Parameters
-    ----------
-    class_sizes, recalls : array-like, shape (K,)
-        As in ``quotas.drop_densities``.
-    density : float
-        In [0, 1].
-
-    Returns
-    -------
-    Printed
-        Its outcome is "ends", "divides by zero" (no weight is left to share out by), or "does not
-        end" within the rounds.
+    It ends, divides by zero as no weight is left to share out by, or does not end in the rounds.
     """
     sizes, weights = as_floats(class_sizes, "class_sizes"), 1 - as_floats(recalls, "recalls")
     densities = np.zeros(sizes.size)
@@ -76,13 +61,8 @@ def released_counts(class_sizes: ArrayLike, recalls: ArrayLike, total: int) -> I
     Counts, not densities, are in proportion to 1 − r_k. Every share is rounded down, and the
     counts once more on their way through fractions of `total`; samples drawn at random from all
     classes make up for what is then short. From the second round on a class that is full is taken
-    from the list that the round walks along, and the class after it is passed over.
-
-    Raises
-    ------
-    ValueError
-        If all recalls are 1, or the classes that are left to share out have recall 1: there the
-        released code stops.
+    from the list that the round walks along, and the class after it is passed over. Raises
+    ValueError where the code stops: all classes that are left to share out have recall 1.
     """
     sizes, weights = as_floats(class_sizes, "class_sizes"), 1 - as_floats(recalls, "recalls")
     counts = _shared(total, weights, np.arange(sizes.size))

@@ -1,6 +1,7 @@
 """What the paper says about two Gaussians: Section 3's equations, Appendices B.1 and B.2."""
 
 import math
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -42,13 +43,19 @@ def risks_at_t_hat() -> list[Effect]:
 @cache
 def balanced() -> list[GaussianMixture]:
     """The random mixtures with equal priors whose average risk has a finite minimiser."""
-    equal = [GaussianMixture(m.mu0, m.mu1, m.sigma0, m.sigma1, 0.5) for m in mixtures()]
+    equal = [replace(m, phi0=0.5) for m in mixtures()]
     return [m for m in equal if math.isfinite(m.average_minimizer())]
+
+
+@cache
+def optimal() -> list[GaussianMixture]:
+    """The random mixtures with their optimal priors, in the same order."""
+    return [replace(m, phi0=m.optimal_priors()[0]) for m in mixtures()]
 
 
 def wider_is_harder() -> list[Effect]:
     pairs = [m.risks(m.average_minimizer()) for m in balanced()]
-    return violations("R₁ not above R₀ at t*(1)", [bool(r1 <= r0) for r0, r1 in pairs])
+    return violations("R₁ not above R₀ at t*(1)", [r1 <= r0 for r0, r1 in pairs])
 
 
 def t_hat_is_left() -> list[Effect]:
@@ -62,7 +69,7 @@ def t_hat_is_minimax() -> list[Effect]:
     for m in mixtures():
         r0, r1 = m.risks(m.worst_class_minimizer())
         least = np.maximum(*m.risks(grid)).min()
-        failed.append(bool(abs(r0 - r1) > 1e-9 or least < max(r0, r1) - 1e-9))
+        failed.append(abs(r0 - r1) > 1e-9 or least < max(r0, r1) - 1e-9)
     return violations("t̂ has unequal risks, or a threshold on a grid is better", failed)
 
 
@@ -70,28 +77,27 @@ def equal_deviations() -> list[Effect]:
     grid = np.linspace(-30, 40, 7001)
     failed = []
     for m in mixtures():
-        s, odds = m.sigma1, m.phi0 / m.phi1
-        equal = GaussianMixture(m.mu0, m.mu1, s, s, m.phi0)
-        t = (2 * s**2 * math.log(odds) + m.mu1**2 - m.mu0**2) / (2 * (m.mu1 - m.mu0))
-        failed.append(bool(equal.average_risk(t) > equal.average_risk(grid).min() + 1e-12))
+        equal, odds = replace(m, sigma0=m.sigma1), m.phi0 / m.phi1
+        t = (2 * m.sigma1**2 * math.log(odds) + m.mu1**2 - m.mu0**2) / (2 * (m.mu1 - m.mu0))
+        failed.append(equal.average_risk(t) > equal.average_risk(grid).min() + 1e-12)
     return violations("a threshold on a grid beats the Remark's formula", failed)
 
 
 def equal_deviations_meet_halfway() -> list[Effect]:
     failed = []
     for m in mixtures():
-        equal, half = GaussianMixture(m.mu0, m.mu1, m.sigma1, m.sigma1, 0.5), (m.mu0 + m.mu1) / 2
+        equal = replace(m, sigma0=m.sigma1, phi0=0.5)
         found = equal.average_minimizer(), equal.worst_class_minimizer()
-        failed.append(not np.allclose(found, half, rtol=1e-9))
+        failed.append(not np.allclose(found, (m.mu0 + m.mu1) / 2, rtol=1e-9))
     return violations("t* or t̂ is not half way", failed)
 
 
 def equation_5() -> list[Effect]:
-    separated = [m for m in mixtures() if m.means_are_separated()]
-    apart = []
-    for m in separated:
-        best = GaussianMixture(m.mu0, m.mu1, m.sigma0, m.sigma1, m.optimal_priors()[0])
-        apart.append(abs(best.average_minimizer() - m.worst_class_minimizer()) > 1e-9 * m.mu1)
+    apart = [
+        abs(best.average_minimizer() - m.worst_class_minimizer()) > 1e-9 * m.mu1
+        for m, best in zip(mixtures(), optimal(), strict=True)
+        if m.means_are_separated()
+    ]
     return violations("t*(σ₀/σ₁) differs from t̂ where Equation 11 holds", apart)
 
 
@@ -101,7 +107,7 @@ def theorem_b1() -> list[Effect]:
         if m.minimizer_is_finite():
             grid = np.linspace(-20, 20, 4001)
             least = min(m.average_risk(grid).min(), m.phi0, m.phi1)
-            failed.append(bool(m.average_risk(m.stationary_points()[1]) > least + 1e-12))
+            failed.append(m.average_risk(m.stationary_points()[1]) > least + 1e-12)
     return violations("a threshold on a grid beats t* where Equations 6 and 7 hold", failed)
 
 
@@ -122,7 +128,7 @@ def equation_6() -> list[Effect]:
         if crosses:
             t = m.stationary_points()[1]
             later = _log_ratio(m, t + steps) >= 0
-            not_last.append(bool(abs(_log_ratio(m, t)) > 1e-6 or later.any()))
+            not_last.append(abs(_log_ratio(m, t)) > 1e-6 or later.any())
     return [
         *violations("Equation 6 is wrong on whether the weighted densities cross", wrong),
         *violations("t* is not their rightmost crossing", not_last),
@@ -130,18 +136,13 @@ def equation_6() -> list[Effect]:
 
 
 def equation_6_at_optimal_priors() -> list[Effect]:
-    failed = []
-    for m in mixtures():
-        best = GaussianMixture(m.mu0, m.mu1, m.sigma0, m.sigma1, m.optimal_priors()[0])
-        failed.append(not best.densities_cross())
+    failed = [not best.densities_cross() for best in optimal()]
     return violations("Equation 6 fails at the optimal priors", failed)
 
 
 def equation_11() -> list[Effect]:
-    failed = []
-    for m in mixtures():
-        best = GaussianMixture(m.mu0, m.mu1, m.sigma0, m.sigma1, m.optimal_priors()[0])
-        failed.append(best.minimizer_is_finite() != m.means_are_separated())
+    pairs = zip(mixtures(), optimal(), strict=True)
+    failed = [best.minimizer_is_finite() != m.means_are_separated() for m, best in pairs]
     return violations("Equations 7 and 11 disagree at the optimal priors", failed)
 
 
