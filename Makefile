@@ -51,6 +51,9 @@ bench: $(VENV)/.stamp
 # All but ray's, which would double the lock.
 EXTRAS := --extra sampler --extra train --extra parquet --extra book --extra test
 
+# Runs a command while no other make here does, as flock(1) would, which not every system has.
+ALONE := $(PYTHON) -c 'import fcntl, subprocess, sys; fcntl.flock(file := open("Makefile"), 2); sys.exit(subprocess.call(sys.argv[1], shell=True))'
+
 # Keeps the versions that are locked; make lock UPGRADE=--upgrade takes the newest.
 lock: $(BIN)/uv
 	@$(BIN)/uv pip compile pyproject.toml $(EXTRAS) --universal --python-version 3.11 \
@@ -58,8 +61,7 @@ lock: $(BIN)/uv
 
 $(BIN)/uv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "dropkit needs Python 3.11 or later, and $(PYTHON) is " + sys.version.split()[0] + "; name another: make PYTHON=python3.12")'
-	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@$(ALONE) 'test -x $@ || $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet --disable-pip-version-check uv'
 
 $(VENV)/.stamp: requirements.lock pyproject.toml | $(BIN)/uv
 	@echo "installing the locked packages into $(VENV) (5 GB, most of it PyTorch)"

@@ -1,6 +1,6 @@
 """Print the book, rendered as one page, to a PDF: ``python -m book._ext.pdf [book.pdf]``.
 
-First ``jupyter-book build . --builder singlehtml``. A browser prints, so no TeX is needed.
+First ``python -m book._ext.render singlehtml``. A browser prints, so no TeX is needed.
 """
 
 import argparse
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if browser is None:
         parser.error(f"a PDF needs one of {', '.join(BROWSERS)} on the path")
     if not PAGE.is_file():
-        parser.error(f"there is no {PAGE}: jupyter-book build . --builder singlehtml makes it")
+        parser.error(f"there is no {PAGE}: python -m book._ext.render singlehtml makes it")
     print_book(PAGE, options.to, browser)
     return 0
 

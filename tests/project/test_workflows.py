@@ -72,11 +72,11 @@ def test_launch_pages_install_first_and_change_nothing_else(tmp_path: Path) -> N
 
 def test_install_cell_does_nothing_where_the_code_is(tmp_path: Path) -> None:
     from IPython.core.inputtransformer2 import TransformerManager
-    from IPython.testing.globalipapp import get_ipython
+    from IPython.core.interactiveshell import InteractiveShell
 
     cell = launch.INSTALL.format(repository="owner/name")
     compile(TransformerManager().transform_cell(cell), "install", "exec")
-    shell = get_ipython()
+    shell = InteractiveShell()  # none that others would find, as that of get_ipython() is
     shell.run_line_magic = shell.system = lambda *given, **_: pytest.fail(f"ran {given}")
     assert shell.run_cell(cell).success
 
