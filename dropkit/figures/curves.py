@@ -86,7 +86,7 @@ def _points(protocol: str) -> dict:
     """The look of a line whose points are densities, which full data have one of."""
     sizes = {"markersize": 4, "linewidth": 1.4}
     if protocol.startswith("full"):
-        sizes = {"markersize": 8, "linestyle": ""}
+        sizes = {"markersize": 8, "linestyle": "", "zorder": 3}
     return look(protocol) | sizes
 
 
