@@ -1,6 +1,7 @@
 """Data sets drawn from a Gaussian mixture, pruned, and the thresholds fitted to them (Figure 3)."""
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,6 +11,8 @@ from dropkit._common.checks import Floats, check_choice, check_density, check_wh
 from dropkit._common.rounding import budget
 from dropkit.quotas import class_counts
 from dropkit.theory.mixture import GaussianMixture
+
+PROCEDURES = ("full", "random", "optimal quotas", "ssp", "ssp quotas", "drop")
 
 Labels = NDArray[np.int8]
 Mask = NDArray[np.bool_]
@@ -97,51 +100,28 @@ def _checked(x: ArrayLike, y: ArrayLike, kept: ArrayLike | None) -> tuple[Floats
     return x, y.astype(np.int8), kept
 
 
-# Pruning: each takes data sets (x, y) from a mixture and returns the mask of the points kept ------
-
-
-def keep_all(mixture: GaussianMixture, x: Floats, y: Labels, density: float, seed: int) -> Mask:
-    """Keep every point, whatever the ``density``."""
-    return np.ones(x.shape, dtype=bool)
-
-
-def keep_random(mixture: GaussianMixture, x: Floats, y: Labels, density: float, seed: int) -> Mask:
-    """Keep random points, whatever their class."""
-    return _lowest(_chances(x.shape, seed), budget(x.shape[-1], density))
-
-
-def keep_optimal(mixture: GaussianMixture, x: Floats, y: Labels, density: float, seed: int) -> Mask:
-    """Keep random points with class densities ``d0 N0 sigma1 = d1 N1 sigma0`` (Eq. 5)."""
-    return _random_quotas(y, lambda sizes: mixture.optimal_densities(density, sizes=sizes), seed)
-
-
-def keep_ssp(mixture: GaussianMixture, x: Floats, y: Labels, density: float, seed: int) -> Mask:
-    """Keep the points farthest from their own class's mean, whatever their class (Section 3)."""
-    mu = np.array([mixture.mu0, mixture.mu1])
-    return _lowest(-np.abs(x - mu[y]), budget(x.shape[-1], density))
-
-
-def keep_ssp_quotas(
-    mixture: GaussianMixture, x: Floats, y: Labels, density: float, seed: int
+def keep(
+    procedure: str, mixture: GaussianMixture, x: Floats, y: Labels, density: float, seed: int
 ) -> Mask:
-    """Keep random points, of each class as many as `keep_ssp` does (Section 3)."""
-    kept = keep_ssp(mixture, x, y, density, seed)
-    return _random_counts(y, np.stack([(kept & (y == k)).sum(axis=-1) for k in (0, 1)], -1), seed)
+    """Return which points of data sets (x, y) from a mixture one of `PROCEDURES` keeps (Section 3).
 
-
-def keep_drop(mixture: GaussianMixture, x: Floats, y: Labels, density: float, seed: int) -> Mask:
-    """Keep random points with DRoP's class densities for the mixture's risks at t* (Section 3)."""
-    return _random_quotas(y, lambda sizes: mixture.drop_densities(density, sizes=sizes), seed)
-
-
-PROCEDURES: dict[str, Callable[[GaussianMixture, Floats, Labels, float, int], Mask]] = {
-    "full": keep_all,
-    "random": keep_random,
-    "optimal quotas": keep_optimal,
-    "ssp": keep_ssp,
-    "ssp quotas": keep_ssp_quotas,
-    "drop": keep_drop,
-}
+    SSP keeps the points farthest from their own class's mean, whatever their class; all others keep
+    random ones.
+    """
+    total = budget(x.shape[-1], density)
+    if procedure == "full":
+        return np.ones(x.shape, dtype=bool)
+    if procedure == "random":
+        return _lowest(_chances(x.shape, seed), total)
+    if procedure == "optimal quotas":
+        return _random_quotas(y, partial(mixture.optimal_densities, density), seed)
+    if procedure == "drop":
+        return _random_quotas(y, partial(mixture.drop_densities, density), seed)
+    farthest = _lowest(-np.abs(x - np.array([mixture.mu0, mixture.mu1])[y]), total)
+    if procedure == "ssp":
+        return farthest
+    counts = np.stack([(farthest & (y == k)).sum(axis=-1) for k in (0, 1)], -1)
+    return _random_counts(y, counts, seed)
 
 
 def fitted_thresholds(
@@ -161,20 +141,18 @@ def fitted_thresholds(
     check_choice(procedure, "procedure", PROCEDURES)
     check_density(density, zero=False)
     x, y = sample(mixture, points, datasets, seed=seed)
-    kept = PROCEDURES[procedure](mixture, x, y, density, seed)
+    kept = keep(procedure, mixture, x, y, density, seed)
     return empirical_minimizer(x, y, kept=kept, ties=ties)
 
 
-def _random_quotas(
-    y: Labels, densities: Callable[[list[int]], tuple[float, float]], seed: int
-) -> Mask:
+def _random_quotas(y: Labels, densities: Callable[..., tuple[float, float]], seed: int) -> Mask:
     """Keep random points by class densities that depend on the class sizes of each data set."""
     n = y.shape[-1]
     ones = y.sum(axis=-1)
     counts = np.empty((n + 1, 2), dtype=int)
     for size1 in np.unique(ones):  # data sets of equal class sizes share their quotas
         sizes = [n - int(size1), int(size1)]
-        counts[size1] = class_counts(sizes, densities(sizes))
+        counts[size1] = class_counts(sizes, densities(sizes=sizes))
     return _random_counts(y, counts[ones], seed)
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from dropkit.theory import GaussianMixture
-from dropkit.theory.samples import PROCEDURES, empirical_minimizer, fitted_thresholds, sample
+from dropkit.theory.samples import empirical_minimizer, fitted_thresholds, keep, sample
 
 PAPER = GaussianMixture(mu0=-1, mu1=1, sigma0=0.5, sigma1=1, phi0=0.5)  # Figure 3
 
@@ -95,13 +95,13 @@ def class_counts(y, kept):
 
 def test_optimal_quotas_keep_sigma_to_sigma_in_every_data_set():
     x, y = sample(PAPER, 300, 50, seed=0)
-    counts = class_counts(y, PROCEDURES["optimal quotas"](PAPER, x, y, 0.5, 0))
+    counts = class_counts(y, keep("optimal quotas", PAPER, x, y, 0.5, 0))
     assert (counts == [50, 100]).all()
 
 
 def test_drop_quotas_keep_risk_to_risk_by_density():
     x, y = sample(PAPER, 1000, 50, seed=0)
-    counts = class_counts(y, PROCEDURES["drop"](PAPER, x, y, 0.4, 0))
+    counts = class_counts(y, keep("drop", PAPER, x, y, 0.4, 0))
     assert (counts.sum(axis=1) == 400).all()
     kept_share = counts / class_counts(y, np.ones_like(y, dtype=bool))
     # The published risks at t*: 4.8 % and 12.1 % (Figure 3).
@@ -110,7 +110,7 @@ def test_drop_quotas_keep_risk_to_risk_by_density():
 
 def test_ssp_keeps_the_points_farthest_from_their_own_mean():
     x, y = sample(PAPER, 41, 5, seed=0)
-    kept = PROCEDURES["ssp"](PAPER, x, y, 0.4, 0)
+    kept = keep("ssp", PAPER, x, y, 0.4, 0)
     for row in range(5):
         distance = [abs(a - (1 if b else -1)) for a, b in zip(x[row], y[row], strict=True)]
         farthest = sorted(range(41), key=lambda i: -distance[i])[:16]  # 0.4 * 41 = 16.4
@@ -119,8 +119,8 @@ def test_ssp_keeps_the_points_farthest_from_their_own_mean():
 
 def test_ssp_quotas_keep_as_many_of_each_class_but_others():
     x, y = sample(PAPER, 200, 20, seed=0)
-    ssp = PROCEDURES["ssp"](PAPER, x, y, 0.5, 0)
-    random = PROCEDURES["ssp quotas"](PAPER, x, y, 0.5, 0)
+    ssp = keep("ssp", PAPER, x, y, 0.5, 0)
+    random = keep("ssp quotas", PAPER, x, y, 0.5, 0)
     assert (class_counts(y, ssp) == class_counts(y, random)).all()
     near = np.abs(x - np.where(y == 1, 1, -1)) < 0.3
     assert not (ssp & near).any() and (random & near).any(axis=1).all()
@@ -128,7 +128,7 @@ def test_ssp_quotas_keep_as_many_of_each_class_but_others():
 
 def test_random_quotas_choose_without_regard_to_place():
     x, y = sample(PAPER, 400, 200, seed=0)
-    kept = PROCEDURES["optimal quotas"](PAPER, x, y, 0.5, 0)
+    kept = keep("optimal quotas", PAPER, x, y, 0.5, 0)
     for k, (mu, sigma) in enumerate([(-1, 0.5), (1, 1)]):
         chosen = x[kept & (y == k)]
         assert np.mean(chosen) == pytest.approx(mu, abs=5 * sigma / math.sqrt(chosen.size))
@@ -137,8 +137,8 @@ def test_random_quotas_choose_without_regard_to_place():
 
 def test_random_keeps_the_density_without_regard_to_class():
     x, y = sample(PAPER, 300, 100, seed=0)
-    kept = PROCEDURES["random"](PAPER, x, y, 0.25, 0)
-    assert (kept.sum(axis=1) == 75).all() and PROCEDURES["full"](PAPER, x, y, 0.25, 0).all()
+    kept = keep("random", PAPER, x, y, 0.25, 0)
+    assert (kept.sum(axis=1) == 75).all() and keep("full", PAPER, x, y, 0.25, 0).all()
     assert np.mean(y[kept]) == pytest.approx(np.mean(y), abs=0.02)
     assert len(set(class_counts(y, kept)[:, 0])) > 5
 
