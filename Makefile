@@ -49,7 +49,7 @@ bench: $(VENV)/.stamp
 	@$(BIN)/python -m tests.bench $(TOPICS)
 
 # All but ray's, which would double the lock.
-EXTRAS := --extra sampler --extra train --extra parquet --extra book --extra test
+EXTRAS := --extra sampler --extra train --extra features --extra parquet --extra book --extra test
 
 # Runs a command while no other make here does, as flock(1) would, which not every system has.
 ALONE := $(PYTHON) -c 'import fcntl, subprocess, sys; fcntl.flock(file := open("Makefile"), 2); sys.exit(subprocess.call(sys.argv[1], shell=True))'

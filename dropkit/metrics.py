@@ -141,6 +141,22 @@ def worst(recalls: ArrayLike) -> Floats:
     return bias(recalls).worst
 
 
+def lowest_tenth(recalls: ArrayLike) -> Floats:
+    """Return the mean of the lowest tenth of the recalls of each row: of K, the lowest ceil(K/10).
+
+    With a hundred classes of fifty test samples the minimum is mostly chance; this is less so. Of
+    up to ten classes it is the worst.
+
+    Parameters
+    ----------
+    recalls : (..., K) array_like
+        In [0, 1].
+    """
+    recalls = _recalls(recalls, 1)
+    count = -(-recalls.shape[-1] // 10)
+    return np.sort(recalls, axis=-1)[..., :count].mean(axis=-1)
+
+
 def adjusted_average(recalls: ArrayLike, train_group_sizes: ArrayLike) -> Floats:
     """Return the average over groups weighted by their training frequency, Σ_g n_g r_g / Σ_g n_g.
 

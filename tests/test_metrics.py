@@ -12,6 +12,7 @@ from dropkit.metrics import (
     adjusted_average,
     bias,
     class_recalls,
+    lowest_tenth,
     over_seeds,
     paired_difference,
     pooled_interval,
@@ -29,6 +30,23 @@ recall_tables = hnp.arrays(
 def recall_of(labels, predictions, k):
     inside = [p for y, p in zip(labels, predictions, strict=True) if y == k]
     return sum(p == k for p in inside) / len(inside) if inside else math.nan
+
+
+class TestLowestTenth:
+    def test_hand_computed(self):
+        recalls = np.linspace(0, 1, 20)[::-1]  # 1 of 10, 2 of 11 to 20, 10 of 100
+        assert lowest_tenth(recalls) == pytest.approx(np.mean([0, 1 / 19]))
+        assert lowest_tenth(recalls[-11:]) == pytest.approx(np.mean([0, 1 / 19]))
+        assert lowest_tenth(np.arange(100) / 100) == pytest.approx(0.045)
+
+    @given(recall_tables)
+    def test_of_few_classes_it_is_the_worst(self, recalls):
+        np.testing.assert_array_equal(lowest_tenth(recalls), worst(recalls))
+
+    @given(hnp.arrays(np.float64, st.integers(1, 60), elements=st.floats(0, 1)))
+    def test_it_lies_between_worst_and_average(self, recalls):
+        found = bias(recalls)
+        assert found.worst - 1e-12 <= lowest_tenth(recalls) <= found.average + 1e-12
 
 
 class TestClassRecalls:

@@ -39,7 +39,7 @@ def shown(keys: Iterable[str], records: Iterable[Record] = (), scale: str = "dig
     records : iterable of Record
         What decides them: a Store, or what ``study.run`` returned.
     scale : str
-        "digits", "mini" or "paper".
+        "digits", "features", "mini" or "paper".
     """
     claims = {claim.key: claim for claim in CLAIMS}
     arranged = arrange(records)

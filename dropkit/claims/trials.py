@@ -1,4 +1,4 @@
-"""The trials at the digits scale that decide the claims: those of the chapters, no others."""
+"""The trials that the chapters train live and that decide the claims; no others."""
 
 from dataclasses import replace
 
@@ -8,9 +8,10 @@ from dropkit.training import recipes
 
 SCORES = ("el2n", "grand", "forgetting", "dynunc", "coreset")
 DENSITIES = (0.1, 0.3, 0.5, 0.7, 0.9)
+GROUPED = ("digits-on-photos", "waterbirds-features")
 
 
-def digits_trials(seeds: int, score_seeds: int) -> list[Trial]:
+def live_trials(seeds: int, score_seeds: int) -> list[Trial]:
     """Return the trials that decide claims, with `seeds` for the chapter on DRoP's comparisons."""
     few = {"dataset": study.chosen("digits")[0], "densities": DENSITIES, "seeds": score_seeds}
     many = few | {"seeds": seeds}
@@ -27,7 +28,7 @@ def digits_trials(seeds: int, score_seeds: int) -> list[Trial]:
         study.grid(protocols=compared, **many),
         study.grid(protocols=["random+drop"], smoothing=1.0, **many),
         study.grid(protocols=weighted, **few),
-        study.grid(protocols=groups, **few | {"dataset": "digits-on-photos"}),
+        *(study.grid(protocols=groups, **few | {"dataset": name}) for name in GROUPED),
         *_tails(few),
         *_queries(few | {"densities": [0.4, 0.5, 0.8]}),
     ]

@@ -15,7 +15,7 @@ HOLDS, PARTLY, FAILS = "holds", "partly", "does not hold"
 UNDECIDED, NO_RECORDS, ABSENT = "undecided", "no records", "not in the paper"
 MARKS = {HOLDS: "✓", PARTLY: "◐", FAILS: "✗", UNDECIDED: "?", NO_RECORDS: "–", ABSENT: "∅"}
 TELLING = {FAILS: 0, UNDECIDED: 1, HOLDS: 2}
-GROUPED = ("digits-on-photos", "waterbirds")
+GROUPED = ("digits-on-photos", "waterbirds", "waterbirds-features")
 
 
 class Effect(NamedTuple):

@@ -12,9 +12,7 @@ import numpy as np
 
 from dropkit._common.errors import UserError
 from dropkit.datasets.data import Images
-
-# Mean and deviation of ImageNet's channels, as torchvision's pretrained weights expect them.
-IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+from dropkit.models.pretrained import IMAGENET
 
 _WORKERS = max(2, os.cpu_count() or 1)
 _BATCH = 32 * _WORKERS  # images between two writes: what an interrupted run loses

@@ -3,11 +3,12 @@
 import os
 import re
 from collections.abc import Callable
+from functools import partial
 
 from dropkit._common.checks import check_whole
 from dropkit._common.errors import UserError, needed_by
 from dropkit._common.fingerprint import fingerprint
-from dropkit.datasets import cifar, digits, imagenet, tinyimagenet, waterbirds
+from dropkit.datasets import cifar, digits, features, imagenet, tinyimagenet, waterbirds
 from dropkit.datasets.data import Data, Loader
 
 
@@ -123,8 +124,14 @@ _LOADERS: dict[str, Loader] = {
     "cifar100-coarse": lambda seed, root: cifar.load("cifar100", root, coarse=True),
 }
 
-_BUNDLED = frozenset(_LOADERS)
 # By the folder that the user may name; of sets of which more than one draw goes by the name.
 _VERSIONS: dict[str, Callable[[str | None], str]] = {
     "waterbirds": lambda root: f"metadata.csv {waterbirds.read(root).sha256[:16]}"
 }
+
+for _name in ("waterbirds", "cifar10", "cifar100", "tinyimagenet", "imagenet"):
+    _seen = _name + features.SUFFIX  # by a frozen network
+    _LOADERS[_seen] = lambda seed, root, name=_seen: features.load(name, root)
+    _VERSIONS[_seen] = partial(features.version, _seen)
+
+_BUNDLED = frozenset(_LOADERS)

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from dropkit.figures.curves import (
         against_density as against_density,
         pooled as pooled,
+        sets_against_density as sets_against_density,
         tail_tradeoff as tail_tradeoff,
         tails_against_density as tails_against_density,
         tradeoff as tradeoff,

@@ -158,6 +158,28 @@ def pooled(curves: Curves) -> Figure:
     return figure
 
 
+def sets_against_density(
+    sets: Mapping[str, Curves], measure: str = "worst", unit: str = "class"
+) -> Figure:
+    """Draw one measure against density, a data set a panel, with 95 % intervals over seeds.
+
+    Parameters
+    ----------
+    sets : mapping of str to Curves
+        By title.
+    measure : str
+        A key of ``study.MEASURES``.
+    unit : {"class", "group"}
+        What it is measured between.
+    """
+    figure, axes = canvas(1, len(sets), width=width(len(sets)), height=3.4)
+    rows_against_density(figure, axes.T, list(sets.values()), [measure])
+    for ax, title in zip(axes[0], sets, strict=True):
+        ax.set(xlabel="density", ylabel=MEASURES[measure].axis.replace("class", unit))
+        ax.set_title(title, loc="left")
+    return figure
+
+
 def tails_against_density(
     by_factor: Mapping[float, Curves], chosen: Sequence[str], protocols: Sequence[str]
 ) -> Figure:

@@ -70,6 +70,10 @@ def initialise(model: nn.Module, seed: int) -> nn.Module:
     return model
 
 
+def _linear(num_classes: int, in_shape: tuple[int, ...]) -> nn.Sequential:
+    return nn.Sequential(nn.Flatten(), nn.Linear(prod(in_shape), num_classes))
+
+
 def _mlp(num_classes: int, in_shape: tuple[int, ...]) -> nn.Sequential:
     return nn.Sequential(
         nn.Flatten(),
@@ -198,6 +202,7 @@ def _resnet50(
 
 
 _BUILDERS: dict[str, Callable[[int, tuple[int, ...]], nn.Sequential]] = {
+    "linear": _linear,
     "mlp": _mlp,
     "cnn": _cnn,
     "mini": _mini,

@@ -10,6 +10,9 @@ from dropkit._common.errors import UserError
 if TYPE_CHECKING:  # a trial is named without PyTorch
     from torch import Tensor
 
+# Mean and deviation of ImageNet's channels, as torchvision's pretrained weights expect them.
+IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
 # Networks that come pretrained, and the untrained ones of the same architecture.
 PRETRAINED = {"resnet50-imagenet": "resnet50"}
 

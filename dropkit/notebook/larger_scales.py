@@ -64,13 +64,13 @@ def _is_larger(record: Record) -> bool:
 def sources(found: dict[Setting, Cells]) -> Table:
     """Return what was trained where, and how long; what was not is said.
 
-    The digits are trained anew wherever a page is made, by another device in another time each.
+    What is live is trained anew wherever a page is made, by another device in another time each.
     """
     rows = []
     for setting in sorted(found):
         cells, records = found[setting], listed(found[setting])
         row = [setting.scale, setting.name, len(cells), len(records), seeds_each(cells), "", ""]
-        if setting.scale != "digits":
+        if not setting.live:
             devices = Counter(record["provenance"]["device"] for record in records)
             hours = sum(record["seconds"] for record in records) / 3600
             row[-2:] = ", ".join(device for device, _ in devices.most_common()), f"{hours:.1f}"

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dropkit.datasets.features import SUFFIX
 from dropkit.pruning import SMOOTHED
 from dropkit.store.records import Record
 from dropkit.study.queries import short_recipe
@@ -31,10 +32,17 @@ class Setting(NamedTuple):
 
     @property
     def scale(self) -> str:
-        """ "digits", "mini" or "paper"."""
+        """ "digits", "features", "mini" or "paper"."""
         if self.dataset.startswith("digits"):
             return "digits"
+        if self.dataset.endswith(SUFFIX):
+            return "features"
         return "mini" if self.model == "mini" else "paper"
+
+    @property
+    def live(self) -> bool:
+        """Whether chapters train it wherever they are made, by another device each."""
+        return self.scale == "digits" or self.dataset == "waterbirds-features"
 
     @property
     def name(self) -> str:

@@ -66,6 +66,7 @@ MEASURES = {
     "average": Measure("average", _bias("average"), "average accuracy (%)"),
     "worst": Measure("worst class, per seed", _bias("worst"), "worst-class accuracy (%)"),
     "pooled": Measure("worst class, pooled", None, "pooled worst class (%)"),
+    "tenth": Measure("lowest tenth of classes", metrics.lowest_tenth, "lowest tenth (%)"),
     "gap": Measure("gap of recalls", _bias("gap"), "max − min recall (%)", better=-1),
     "std": Measure("std of recalls", _bias("std"), "std of recalls (%)", better=-1),
     "uneven": _UNEVEN,

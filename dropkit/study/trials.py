@@ -24,6 +24,7 @@ from dropkit.training.recipes import ENGINE, Recipe, as_recorded
 # Data set and model of each scale of the notebooks; "paper" is the one whose numbers it states.
 _OF_SCALE = {
     "digits": ("digits-2x4", "mlp"),
+    "features": ("cifar100-features", "linear"),
     "mini": ("cifar10", "mini"),
     "paper": ("cifar100", "vgg19"),
 }
@@ -103,7 +104,7 @@ def chosen(scale: str, dataset: str = "", model: str = "") -> tuple[str, str]:
 
     Parameters
     ----------
-    scale : {"digits", "mini", "paper"}
+    scale : {"digits", "features", "mini", "paper"}
         What neither is named for.
     dataset, model : str
         Names of ``datasets.load`` and ``models.build``; "" for those of the scale.

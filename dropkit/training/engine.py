@@ -153,7 +153,7 @@ def stack_size(model: str, device: str = "cpu") -> int:
     int
         1 where networks are trained one by one.
     """
-    if model == "mlp":
+    if model in ("linear", "mlp"):
         return STACK
     small = not model.startswith("resnet50")  # which fills a GPU's cores and memory alone
     return SIDE_BY_SIDE if small and device.startswith("cuda") else 1

@@ -10,7 +10,7 @@ from scipy import stats
 from dropkit import claims
 from dropkit.claims import Claim, Effect, page
 from dropkit.claims.comparisons import Better
-from dropkit.claims.trials import digits_trials
+from dropkit.claims.trials import GROUPED, live_trials
 from dropkit.claims.verdicts import (
     ABSENT,
     FAILS,
@@ -217,15 +217,15 @@ def test_no_verdict_without_an_interval():
                 assert one.found.low <= one.found.value <= one.found.high
 
 
-def test_the_digits_trials_give_every_claim_its_comparisons():
-    """Made-up records of those trials: nothing that a claim asks for is missing at that scale."""
+def test_the_live_trials_give_every_claim_its_comparisons():
+    """Made-up records of those trials: nothing that a claim asks for is missing on digits."""
     rng = np.random.default_rng(0)
     records = []
-    for trial in digits_trials(3, 2):
+    for trial in live_trials(3, 2):
         config = trial.config
         if config["recall_query"]:
             config = config | {"recall_query": QUERY | config["recall_query"]}
-        k = 4 if trial.dataset == "digits-on-photos" else 10
+        k = 4 if trial.dataset in GROUPED else 10
         made = {"recalls": rng.uniform(0.2, 1, k).tolist(), "class_sizes": [90] * k}
         kept = rng.integers(1, 90, k).tolist()
         records.append({"key": trial.key, "trial": config, "kept": kept, "provenance": {}} | made)
@@ -234,6 +234,8 @@ def test_the_digits_trials_give_every_claim_its_comparisons():
         checked = claim.check(found)
         assert checked.missing == 0, claim.key
         assert checked.effects or claim.only or checked.word == ABSENT, claim.key
+        if claim.data == "groups":  # which Waterbirds decide, too
+            assert len(claim.check(found, "features").effects) == len(checked.effects), claim.key
 
 
 def test_a_claim_with_a_known_answer_in_each_direction():

@@ -97,6 +97,16 @@ def test_tails_have_a_row_a_factor_and_a_column_a_measure():
     assert lines(worst)["Random+DRoP"] == pytest.approx(np.array([[0.3, 30], [0.6, 50]]))
 
 
+def test_data_sets_stand_side_by_side_and_groups_are_called_so():
+    other = {"random": {0.3: np.array([[0.9, 0.8]])}}
+    figure = figures.sets_against_density({"birds": RECALLS, "digits": other}, "worst", "group")
+    birds, digits = figure.axes[:2]
+    assert [ax.get_title(loc="left") for ax in (birds, digits)] == ["birds", "digits"]
+    assert lines(birds)["Random"] == pytest.approx(np.array([[0.3, 30], [0.6, 50]]))
+    assert lines(digits)["Random"] == pytest.approx(np.array([[0.3, 80]]))
+    assert birds.get_ylabel() == "worst-group accuracy (%)"
+
+
 def test_bands_are_t_intervals_of_the_mean():
     ax = figures.against_density(RECALLS, ["worst"]).axes[0]
     band = ax.collections[0].get_paths()[0].vertices[:, 1]

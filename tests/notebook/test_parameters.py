@@ -106,7 +106,7 @@ def test_injected_value_wins_in_the_type_of_the_default(injected, name, expected
         ("seeds = 2.5", ["seeds is ", "must be a whole number", "2.5"]),
         ("seeds = True", ["seeds is ", "must be a whole number", "True"]),
         ("seeds = 0", ["seeds", "at least 1", "0"]),
-        ("scale = 'huge'", ["scale is ", "must be one of digits, mini, paper", "'huge'"]),
+        ("scale = 'huge'", ["scale is ", "must be one of digits, features, mini, paper", "'huge'"]),
         ("executor = 'dask'", ["executor is ", "must be one of", "local", "processes", "'dask'"]),
         ("device = 'gpu'", ["device", "cuda", "'gpu'"]),
         ("store = 3", ["store is ", "must be a text", "3"]),

@@ -78,6 +78,7 @@ def test_from_largest_follows_each_seeds_own_sizes():
         ("digits-on-photos", "mlp", "digits"),
         ("cifar10", "mini", "mini"),
         ("cifar10", "vgg16", "paper"),
+        ("cifar10-features", "linear", "features"),
     ],
 )
 def test_scales(dataset, model, expected):

@@ -201,5 +201,5 @@ def test_a_mean_alone_has_students_interval(measure):
 
 def test_every_measure_of_recalls_has_an_axis():
     assert {key for key, measure in MEASURES.items() if measure.axis} == {
-        "average", "worst", "pooled", "gap", "std",
+        "average", "worst", "pooled", "tenth", "gap", "std",
     }  # fmt: skip

@@ -279,6 +279,8 @@ def test_keys_differ_where_the_meaning_differs(data):
     [
         (("digits",), ("digits-2x4", "mlp")),
         (("mini",), ("cifar10", "mini")),
+        (("features",), ("cifar100-features", "linear")),
+        (("features", "waterbirds-features"), ("waterbirds-features", "linear")),
         (("paper",), ("cifar100", "vgg19")),
         (("mini", "cifar100"), ("cifar100", "mini")),
         (("paper", "cifar10"), ("cifar10", "vgg16")),
@@ -293,7 +295,9 @@ def test_data_set_and_model_of_a_scale(named, expected):
 
 def test_an_unknown_scale():
     for dataset in ("", "digits"):
-        with pytest.raises(ValueError, match="unknown scale 'huge'; known are digits, mini, paper"):
+        with pytest.raises(
+            ValueError, match="unknown scale 'huge'; known are digits, features, mini, paper"
+        ):
             trials.chosen("huge", dataset)
 
 

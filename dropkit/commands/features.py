@@ -1,0 +1,61 @@
+"""``dropkit features``: the vectors that a frozen, pretrained network makes of a data set."""
+
+import argparse
+
+HELP = "vectors of a data set's images, by a pretrained network"
+DESCRIPTION = """\
+Write what a frozen network with ImageNet weights makes of a data set's images, a vector each, to a
+file. In the folder that --data or DROPKIT_DATA names, DATASET-features.npz is the data set
+DATASET-features of studies and notebooks. A run that was stopped goes on where it was.
+
+examples:
+  dropkit features waterbirds --data ~/data
+  dropkit features waterbirds --data ~/data --components 128 --out book/data/waterbirds-features.npz
+"""
+
+
+def add_options(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("dataset", metavar="DATASET", help="such as waterbirds, cifar10, cifar100 or tinyimagenet")
+    add("--data", metavar="FOLDER", help="data sets; default: $DROPKIT_DATA")
+    add("--out", metavar="FILE", help="default: DATASET-features.npz in the folder of data sets")
+    add("--network", default="lite0", help="lite0 (default), lite1, lite2 or resnet50")
+    add("--components", type=int, default=0, metavar="N", help="keep N, in one byte each")
+    add("--device", default="auto", help="auto (default), cpu, cuda, cuda:N, mps")
+    add("--threads", type=int, default=1, help="of a processor (default 1)")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Write the file and say what is in it."""
+    import os
+    from pathlib import Path
+
+    import torch
+
+    from dropkit import datasets
+    from dropkit.commands.run import check_threads
+    from dropkit.datasets.extraction import extract
+    from dropkit.datasets.features import SUFFIX
+    from dropkit.training import devices
+
+    check_threads(options.threads)
+    if options.components < 0:
+        raise ValueError(f"--components must be 0 or more, got {options.components}")
+    folder = options.data or os.environ.get("DROPKIT_DATA", "")
+    out = Path(options.out or Path(folder) / f"{options.dataset}{SUFFIX}.npz")
+    if out.suffix != ".npz":
+        raise ValueError(f"--out must end in .npz, got {out}")
+    if not out.parent.is_dir():
+        raise ValueError(f"there is no folder {out.parent} for --out")
+    device = devices.resolve(options.device)
+    torch.set_num_threads(options.threads)
+    data = datasets.load(options.dataset, root=folder or None)
+    extract(
+        options.dataset,
+        data,
+        options.network,
+        out,
+        components=options.components,
+        device=str(device),
+    )
+    print(f"{len(data.y):,} images are in {out}, {out.stat().st_size / 1e6:.2f} MB")

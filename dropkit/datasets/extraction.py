@@ -1,0 +1,128 @@
+"""Features of a data set's images, by a frozen network, into one file; an interrupted run goes on.
+
+Vectors are centred on the mean of the training set and divided by the root of its mean squared
+length, so that one learning rate fits every network. The compact form keeps principal components of
+the training set, in one byte each, all with the same step: later components, of less variance, then
+take fewer bits of the file.
+"""
+
+import hashlib
+import io
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from dropkit._common.errors import UserError
+from dropkit.datasets.data import Data, Images
+from dropkit.datasets.features import SPLITS
+from dropkit.models.frozen import Frozen, frozen
+from dropkit.store.records import write_atomically
+
+BATCH = 32
+CHUNK = 4096  # vectors that are in memory at once, as numbers of double precision
+
+
+def extract(
+    name: str, data: Data, network: str, out: Path, *, components: int = 0, device: str = "cpu"
+) -> None:
+    """Write the features of a data set of images to a file that ``datasets.load`` reads.
+
+    Parameters
+    ----------
+    name : str
+        Of the data set.
+    data : Data
+        Its images.
+    network : str
+        A name of ``models.frozen.frozen``.
+    out : Path
+        The ``.npz`` file; what is finished lies beside it until it is whole.
+    components : int
+        Principal components to keep, in one byte each; 0 keeps the vectors, as float16.
+    device : str
+        Where the network runs.
+
+    Raises
+    ------
+    ValueError
+        For a data set that is no images, or more components than the vectors have.
+    """
+    if not isinstance(data.x, Images):
+        raise UserError(f"{name} has no images: features are made of images")
+    images, see = _digest(data), frozen(network)
+    part = out.with_name(f"{out.name}.{see.weights:.8}-{images:.8}.part")
+    vectors = _vectors(see, data.x, part, device)
+    if components > vectors.shape[1]:
+        raise UserError(f"{network} has {vectors.shape[1]} features, not {components}")
+    features, step = _compact(vectors, data.train, components)
+    header = {"dataset": name, "network": network, "weights": see.weights, "images": images}
+    split = np.zeros(len(data.y), np.uint8)
+    for code, indices in enumerate(SPLITS):
+        split[getattr(data, indices)] = code
+    arrays = {"features": features, "step": step, "split": split, "y": data.y.astype(np.int16),
+              "classes": np.array(data.classes),
+              "header": np.array(json.dumps(header | {"components": components}))}  # fmt: skip
+    if data.groups is not None:
+        arrays |= {"groups": data.groups.astype(np.int16), "group_names": data.group_names}
+    content = io.BytesIO()
+    np.savez_compressed(content, **arrays)
+    write_atomically(out, content.getvalue())
+    part.unlink()
+
+
+def _digest(data: Data) -> str:
+    """The SHA-256 of all pixels, in the order of the pool."""
+    digest = hashlib.sha256()
+    for rows in _chunks(len(data.y)):
+        digest.update(np.ascontiguousarray(data.x.pixels[rows]))
+    return digest.hexdigest()
+
+
+def _chunks(count: int) -> Iterator[slice]:
+    return (slice(start, start + CHUNK) for start in range(0, count, CHUNK))
+
+
+def _vectors(see: Frozen, images: Images, part: Path, device: str) -> np.ndarray:
+    """The vectors (N, d) of all images, float16, read from a file that is filled batch by batch."""
+    import torch
+    from tqdm import tqdm
+
+    see.network.to(device)
+
+    def vectors(rows: slice) -> np.ndarray:
+        pixels = torch.as_tensor(np.array(images[rows]), device=device)
+        return see(pixels).half().cpu().numpy()
+
+    width = vectors(slice(0, 1)).shape[1]
+    with open(part, "ab") as file:
+        done = file.tell() // (2 * width)
+        file.truncate(2 * width * done)
+        with tqdm(total=len(images), initial=done, desc="features", unit="image") as bar:
+            for start in range(done, len(images), BATCH):
+                file.write(vectors(slice(start, start + BATCH)))
+                bar.update(min(BATCH, len(images) - start))
+        os.fsync(file.fileno())
+    return np.memmap(part, np.float16, "r", shape=(len(images), width))
+
+
+def _compact(
+    vectors: np.ndarray, train: np.ndarray, components: int
+) -> tuple[np.ndarray, np.float32]:
+    """Centred and scaled vectors, float16; or their components in bytes, and the bytes' step."""
+    parts = [train[rows] for rows in _chunks(len(train))]
+    mean = sum(vectors[part].sum(axis=0, dtype=float) for part in parts) / len(train)
+    gram = sum(centred.T @ centred for centred in (vectors[part] - mean for part in parts))
+    scale = np.sqrt(np.trace(gram) / len(train))
+    basis = np.eye(len(mean))
+    if components:
+        basis = np.linalg.eigh(gram)[1][:, : -components - 1 : -1]
+        basis *= np.sign(basis[np.abs(basis).argmax(axis=0), np.arange(components)])
+    projected = [(vectors[rows] - mean) @ (basis / scale) for rows in _chunks(len(vectors))]
+    found = np.concatenate([part.astype(np.float32) for part in projected])
+    if not components:
+        return found.astype(np.float16), np.float32(1)
+    step = np.abs(found).max() / 127
+    return np.rint(found / step).astype(np.int8), step

