@@ -161,7 +161,7 @@ MINI = Recipe(
 
 # A network of paper-like accuracy that two processor cores train in less than an hour.
 FAST = Recipe(
-    epochs=20, batch=500, lr=0.4, weight_decay=5e-4, drops=(), budget="released",
+    epochs=20, batch=500, lr=0.8, weight_decay=5e-4, drops=(), budget="released",
     precision="bfloat16", augment=True, anneal="triangle", label_smoothing=0.1, nesterov=True,
 )  # fmt: skip
 
