@@ -5,6 +5,9 @@ from typing import TYPE_CHECKING
 from dropkit._common.faces import attach
 
 if TYPE_CHECKING:
+    from dropkit.notebook.answers import (
+        moves as moves,
+    )
     from dropkit.notebook.chapters import (
         chapter as chapter,
     )

@@ -22,6 +22,14 @@ Cells = dict[str, dict[float, dict[int, Record]]]  # label -> density -> seed ->
 Place = tuple[str, float]  # label and density
 
 
+TITLES = {
+    "cifar10": "CIFAR-10",
+    "cifar100": "CIFAR-100",
+    "cifar100-coarse": "CIFAR-100's 20 superclasses",
+    "tinyimagenet": "TinyImageNet",
+}
+
+
 class Setting(NamedTuple):
     """What trials share that may be compared; `recipe` is JSON, less what protocols vary."""
 
@@ -43,6 +51,12 @@ class Setting(NamedTuple):
     def live(self) -> bool:
         """Whether chapters train it wherever they are made, by another device each."""
         return self.scale == "digits" or self.dataset == "waterbirds-features"
+
+    @property
+    def title(self) -> str:
+        """What a panel is headed with: data and network, and the long tail if there is one."""
+        tail = f", I = {self.imbalance:g}" * (self.imbalance != 1)
+        return f"{TITLES.get(self.dataset, self.dataset)}, {self.model}{tail}"
 
     @property
     def name(self) -> str:
@@ -118,7 +132,8 @@ def label(trial: dict) -> str:
     query = trial["recall_query"]
     if query is None:
         return text
-    whole = Recipe(trial["recipe"]["epochs"], batch=2, lr=1.0, weight_decay=0.0)
+    usual = {field: trial["recipe"].get(field, "steps") for field in ("epochs", "anneal")}
+    whole = Recipe(**usual, batch=2, lr=1.0, weight_decay=0.0)
     if (epochs := query["recipe"]["epochs"]) != short_recipe(whole).epochs:
         text += f", query of {epochs} epoch" + "s" * (epochs != 1)
     if query.get("val_share", 1) != 1:

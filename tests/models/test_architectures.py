@@ -121,7 +121,9 @@ class TestBuild:
         assert sides == expected and x.shape == (1, 7)
 
     def test_unknown_name(self):
-        with pytest.raises(ValueError, match="unknown model 'vgg'; known are cnn, fast, linear, mini, mlp"):
+        with pytest.raises(
+            ValueError, match="unknown model 'vgg'; known are cnn, fast, linear, mini, mlp"
+        ):
             models.build("vgg", 10, (1, 2, 4))
 
     def test_cnn_wants_images(self):
