@@ -286,6 +286,7 @@ def pretended(monkeypatch, count: int = 1) -> Iterator[FakeGPU]:
         "is_initialized": lambda: True,
         "is_bf16_supported": lambda *_, **__: True,
         "device_count": lambda: count,
+        "get_device_capability": lambda *_: (9, 0),
         "current_device": lambda: _number(),
         "get_device_name": lambda *_: "a pretended GPU",
         "mem_get_info": lambda *_: (2**33, 2**33),

@@ -53,7 +53,8 @@ def run(options: argparse.Namespace) -> None:
         torch.set_num_threads(options.threads)
         with devices.memory_named(f"{found.model} at a batch of {found.recipe.batch}"):
             speed = estimate.throughput(found.model, size, found.recipe, device)
-        print(f"measured    {speed:,.4g} images/s on {device}")
+        print(f"measured    {speed:,.4g} images/s on {device}, ", end="")
+        print(devices.in_words(found.recipe.precision, device))
     hours = cost.images / speed / 3600
     print(f"time        {hours:,.1f} hours of one device at {speed:,.4g} images/s, ", end="")
     print("without evaluation")

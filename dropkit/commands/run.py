@@ -39,6 +39,7 @@ def check_threads(threads: int) -> None:
 def run(options: argparse.Namespace) -> None:
     """Run the plan and say how much of it is done."""
     import os
+    import sys
 
     import torch
 
@@ -55,6 +56,9 @@ def run(options: argparse.Namespace) -> None:
     torch.set_num_threads(options.threads)
     found = plan.read(options.plan)
     store = Store(options.store)
+    if options.executor == "local":
+        device = devices.resolve(options.device)
+        print(f"{device}: {devices.in_words(found.recipe.precision, device)}", file=sys.stderr)
     with devices.memory_named(f"{found.model} at a batch of {found.recipe.batch}"):
         done, total = plan.run(
             found,

@@ -30,7 +30,7 @@ class Verified(NamedTuple):
 
     stored: Record
     difference: float  # the largest between their recalls
-    same_kept: bool  # whether every class kept as many samples
+    moved: float  # the largest share of a class that one kept and the other did not
 
 
 def trial_of(record: Record) -> Trial | None:
@@ -95,4 +95,6 @@ def rerun(
 def _compared(stored: Record, again: Record) -> Verified:
     pairs = zip(stored["recalls"], again["recalls"], strict=True)
     difference = max(abs(first - second) for first, second in pairs)
-    return Verified(stored, difference, stored["kept"] == again["kept"])
+    kept = zip(stored["kept"], again["kept"], again["class_sizes"], strict=True)
+    moved = max(abs(first - second) / max(size, 1) for first, second, size in kept)
+    return Verified(stored, difference, moved)

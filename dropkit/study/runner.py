@@ -173,7 +173,7 @@ def record(prepared: Prepared, recalls: np.ndarray, seconds: float, device: str)
         "kept": np.bincount(data.strata[kept], minlength=data.num_strata).tolist(),
         "query": query,
         "seconds": round(seconds, 3),
-        "provenance": provenance(device),
+        "provenance": provenance(device) | devices.used(trial.recipe.precision, device),
     }
 
 

@@ -1,5 +1,7 @@
 """What trains: a device by its name, one sentence where it is not there, and a GPU's graphs."""
 
+import os
+import platform
 import re
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
@@ -51,6 +53,71 @@ def resolve(name: str) -> torch.device:
         found = f"{count} of that kind" if count else "none of that kind"
         raise UserError(f"device {name!r} was asked for, and PyTorch finds {found} here")
     return torch.device(name)
+
+
+def arithmetic(precision: str, device: str | torch.device) -> str:
+    """Return what a recipe's products are taken in on a device.
+
+    Parameters
+    ----------
+    precision : str
+        Of the recipe: "bfloat16" asks for it where the hardware has it, and for float32 elsewhere,
+        for emulated it takes many times as long.
+    device : str or torch.device
+
+    Returns
+    -------
+    str
+        "float32", "float64" or "bfloat16".
+    """
+    native = precision != "bfloat16" or has_bfloat16(torch.device(device).type)
+    return precision if native else "float32"
+
+
+@cache
+def has_bfloat16(kind: str) -> bool:
+    """Whether the hardware multiplies matrices in bfloat16: "cpu", "cuda" or "mps"."""
+    if kind == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if kind == "mps":
+        return False  # autocast has it on some systems alone
+    if platform.machine().lower() in ("x86_64", "amd64"):
+        return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
+def used(precision: str, device: str | torch.device) -> dict[str, str]:
+    """Return what products are taken in and by which instructions, as a record has them."""
+    device = torch.device(device)
+    if device.type == "cuda":
+        found = "sm_" + "".join(map(str, torch.cuda.get_device_capability(device)))
+    else:
+        found = torch.backends.cpu.get_cpu_capability() if device.type == "cpu" else "mps"
+        found += ", bfloat16" * has_bfloat16(device.type)
+    return {"arithmetic": arithmetic(precision, device), "instructions": found}
+
+
+def in_words(precision: str, device: str | torch.device) -> str:
+    """Say what products will be taken in, and why."""
+    used, kind = arithmetic(precision, device), torch.device(device).type
+    if used != precision:
+        return f"products in float32, for this {kind} has no instructions for bfloat16"
+    return f"products in {used}" + f", which this {kind} has" * (used == "bfloat16")
+
+
+@contextmanager
+def one_thread(wanted: bool):
+    """Compute with one thread, if it is wanted and the environment names no number.
+
+    Small networks wait longer for a second thread than it saves them.
+    """
+    before = torch.get_num_threads()
+    wanted = wanted and "OMP_NUM_THREADS" not in os.environ
+    torch.set_num_threads(1 if wanted else before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from dropkit.training.batches import (
     read_ahead,
     source_of,
 )
-from dropkit.training.devices import graphed
+from dropkit.training.devices import arithmetic, graphed, one_thread
 from dropkit.training.recipes import Recipe
 from dropkit.training.stacks import SELECTORS, Stack
 
@@ -110,7 +110,7 @@ def train(
         models.initialise(models.build(model, num_classes, x.shape[1:]).to(dtype), seed)
         for seed in seeds
     ]
-    stack = Stack(networks, mixed=recipe.precision == "bfloat16").to(device)
+    stack = Stack(networks, mixed=arithmetic(recipe.precision, device) == "bfloat16").to(device)
     source = source_of(x, dtype, device)
     y = torch.as_tensor(y, device=device)
     strata = y if strata is None else torch.as_tensor(strata, device=device)
@@ -134,7 +134,8 @@ def train(
             weights.copy_(1 - recalls.nan_to_num(0))  # 1 for a class the split has no samples of
 
     step = _Step(stack, source, y, strata, weights, recipe)
-    _fit(step, torch.as_tensor(kept), seeds, observe, end_epoch)
+    with one_thread(stack.layers is not None):
+        _fit(step, torch.as_tensor(kept), seeds, observe, end_epoch)
     return stack.eval()
 
 

@@ -23,6 +23,7 @@ from dropkit import models
 from dropkit.datasets.data import Images
 from dropkit.store.records import CHECKSUM, DamagedRecord, checksum, key, write_atomically
 from dropkit.training.batches import Source, by_parts, draw_moves, read_ahead, source_of
+from dropkit.training.devices import arithmetic
 from dropkit.training.engine import DTYPES
 from dropkit.training.recipes import ENGINE, Recipe
 from dropkit.training.stacks import Stack
@@ -111,7 +112,8 @@ def train(
         raise ValueError(f"over several processes select must be 'last', got {recipe.select!r}")
     dtype = DTYPES[recipe.precision]
     network = models.initialise(models.build(model, num_classes, x.shape[1:]).to(dtype), seed)
-    stack = Stack([_shared(network)], mixed=recipe.precision == "bfloat16").to(device)
+    mixed = arithmetic(recipe.precision, device) == "bfloat16"
+    stack = Stack([_shared(network)], mixed=mixed).to(device)
     source = source_of(x, dtype, device)
     y, strata = (torch.as_tensor(values, device=device) for values in (y, strata))
     weights = torch.ones(int(strata.max()) + 1, dtype=dtype, device=device)

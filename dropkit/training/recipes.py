@@ -31,7 +31,8 @@ class Recipe:
         "released" takes E (0.5 + 0.5 d) / d as the authors' released code does; "steps" takes
         E / d, the steps of full training.
     precision : str
-        "float32", "float64", or "bfloat16" for products in bfloat16 with weights in float32.
+        "float32", "float64", or "bfloat16" for products in bfloat16 with weights in float32; where
+        the hardware has no such instructions, products in float32, and the record says so.
     loss : str
         "ce", cross-entropy, or "cdbw" (Sinha et al., 2022): class weights 1 − recall on the
         validation split, measured anew after every epoch, 1 in the first.

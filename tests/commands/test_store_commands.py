@@ -151,8 +151,11 @@ class TestVerify:
     def test_other_samples_kept_are_found(self, folder, capsys):
         kept = Store(folder)[TRIALS[2].key]["kept"]
         change(folder, TRIALS[2].key, kept=[kept[0] + 1, kept[1] - 1, *kept[2:]])
-        assert called("verify", "--store", folder, "--sample", 20, "--tolerance", 1) == 1
-        assert "other numbers of samples kept" in capsys.readouterr().out
+        share = 1 / Store(folder)[TRIALS[2].key]["class_sizes"][0]
+        for tolerance, status in ((0, 1), (share / 2, 1), (2 * share, 0)):
+            found = called("verify", "--store", folder, "--sample", 20, "--tolerance", tolerance)
+            assert found == status
+        assert "kept shares of classes within" in capsys.readouterr().out
 
     @pytest.mark.parametrize(
         "changes", [{"colour": "red"}, {"density": 0.25}, {"protocol": "of a later version"}]

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import cache
 from types import SimpleNamespace
 
@@ -13,6 +13,7 @@ import torch
 from dropkit import pruning, scores, study
 from dropkit.datasets import load
 from dropkit.store import Store
+from dropkit.training.recipes import as_recorded
 from tests.networks import alone, network_seeds, outputs, plain_recalls, recorded_by
 from tests.study.test_trials import SCHEDULES, grid
 from tests.training.test_engine import TINY
@@ -174,7 +175,7 @@ class TestRecords:
         store, trials, records = run
         assert [record["key"] for record in records] == [trial.key for trial in trials]
         for trial, record in zip(trials, records, strict=True):
-            assert record["trial"] == json.loads(json.dumps(asdict(trial)))
+            assert record["trial"] == json.loads(json.dumps(as_recorded(trial)))
         assert {r["key"]: r for r in Store(store.path)} == {r["key"]: r for r in records}
 
     def test_class_sizes(self, run):
@@ -214,8 +215,11 @@ class TestRecords:
     def test_provenance(self, run):
         for record in run[2]:
             origin = record["provenance"]
-            assert origin.keys() == {"dropkit", "commit", "torch", "device", "time"}
+            made = {"arithmetic", "instructions"}
+            assert origin.keys() == {"dropkit", "commit", "torch", "device", "time"} | made
             assert origin["torch"] == torch.__version__
+            assert origin["arithmetic"] == "float64"
+            assert origin["instructions"].startswith(torch.backends.cpu.get_cpu_capability())
             assert record["seconds"] >= 0
 
     def test_a_record_is_small(self, run):

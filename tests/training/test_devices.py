@@ -1,9 +1,12 @@
 """Devices by name, and what a machine without them says."""
 
+from types import SimpleNamespace
+
+import numpy as np
 import pytest
 import torch
 
-from dropkit.training import devices
+from dropkit.training import Recipe, devices, train
 
 
 @pytest.fixture
@@ -46,6 +49,71 @@ class TestResolve:
         machine(2, True)
         with pytest.raises(ValueError, match="device must be auto, cpu, cuda, cuda:N or mps, got"):
             devices.resolve(name)
+
+
+class TestArithmetic:
+    @pytest.fixture
+    def processor(self, monkeypatch):
+        """Pretends instructions."""
+        devices.has_bfloat16.cache_clear()
+
+        def has(machine, avx512=False, amx=False, arm=False):
+            monkeypatch.setattr(devices.platform, "machine", lambda: machine)
+            monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512)
+            monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
+            mkldnn = SimpleNamespace(_is_mkldnn_bf16_supported=lambda: arm)
+            monkeypatch.setattr(torch.ops, "mkldnn", mkldnn)
+
+        yield has
+        devices.has_bfloat16.cache_clear()
+
+    @pytest.mark.parametrize(
+        ("flags", "expected"),
+        [
+            (("x86_64",), "float32"),  # oneDNN would emulate it
+            (("x86_64", True), "bfloat16"),
+            (("AMD64", False, True), "bfloat16"),
+            (("aarch64", False, False, True), "bfloat16"),
+            (("arm64",), "float32"),
+        ],
+    )
+    def test_the_fastest_that_there_is(self, processor, flags, expected):
+        processor(*flags)
+        assert devices.arithmetic("bfloat16", "cpu") == expected
+        for named in ("float32", "float64"):
+            assert devices.arithmetic(named, "cpu") == named
+        words = devices.in_words("bfloat16", "cpu")
+        assert ("no instructions for bfloat16" in words) == (expected == "float32")
+        assert devices.used("bfloat16", "cpu")["arithmetic"] == expected
+
+    def test_the_choice_is_what_runs(self, processor):
+        """Without the instructions a bfloat16 recipe is the float32 one, to the last bit."""
+        processor("x86_64")
+        x, y = np.random.default_rng(0).normal(size=(40, 3, 8, 8)), np.arange(40) % 4
+        weights = []
+        for precision in ("bfloat16", "float32"):
+            recipe = Recipe(epochs=1, batch=20, lr=0.1, weight_decay=0, precision=precision)
+            rows = np.arange(40)[None]
+            stack = train("cnn", x, y, rows, recipe, seeds=[0], num_classes=4)
+            weights.append(stack.state_dict())
+        assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
+class TestOneThread:
+    @pytest.mark.parametrize(("set_by", "threads"), [(None, 1), ("3", 3)])
+    def test_unless_the_environment_says_how_many(self, monkeypatch, set_by, threads):
+        before = torch.get_num_threads()
+        monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+        if set_by:
+            monkeypatch.setenv("OMP_NUM_THREADS", set_by)
+        torch.set_num_threads(3)
+        try:
+            with devices.one_thread(True):
+                assert torch.get_num_threads() == threads
+            with devices.one_thread(False):
+                assert torch.get_num_threads() == 3
+        finally:
+            torch.set_num_threads(before)
 
 
 class TestMemory:
