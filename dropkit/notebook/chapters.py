@@ -17,25 +17,17 @@ def chapter(
 ) -> SimpleNamespace:
     """Return the parameters of a chapter with its store, and what trains by them.
 
+    It is what `settings` returns; `dataset` and `model` are those of the scale where none is named,
+    and `store` also has the published records. `grid` is ``study.grid`` on that data set, at the
+    chapter's densities and seeds unless others are given; `run` is ``study.run`` with the store.
+    `words` say on what the chapter was made.
+
     Parameters
     ----------
     namespace : dict
         The notebook's ``globals()``.
     datasets : mapping of str to str, optional
         The data set of each scale, where it is not that of most chapters.
-
-    Returns
-    -------
-    SimpleNamespace
-        What `settings` returns; `dataset` and `model` are those of the scale where none is named,
-        and `store` also has the published records. `grid` is ``study.grid`` on that data set, at
-        the chapter's densities and seeds unless others are given; `run` is ``study.run`` with the
-        store. `words` say on what the chapter was made.
-
-    Raises
-    ------
-    ParameterError
-        As `settings` does.
     """
     page = settings(namespace, scales=datasets or SCALES)
     given = vars(page)

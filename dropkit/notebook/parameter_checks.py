@@ -1,9 +1,13 @@
 """What the values of the notebooks' parameters must be, whichever notebook takes them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+from dropkit import pruning
+from dropkit._common.checks import check_choice
 from dropkit._common.errors import UserError
+from dropkit.scores.registry import SCORES
 
 
 class ParameterError(UserError):
@@ -15,10 +19,20 @@ def check(name: str, value: Any) -> None:
 
     The value has the type of the parameter's default; a name without a rule takes any.
     """
-    if name in _CHECKS:
-        _CHECKS[name](value)
-    elif name in _RANGES:
+    if name in _RANGES:
         _check_range(name, value, *_RANGES[name])
+    elif name in _CHECKS:
+        with as_parameter_error():
+            _CHECKS[name](value)
+
+
+@contextmanager
+def as_parameter_error() -> Iterator[None]:
+    """Raise what is wrong with a value as ParameterError."""
+    try:
+        yield
+    except ValueError as error:
+        raise ParameterError(str(error)) from None
 
 
 # At density 1 every protocol is the full data, which the chapters show in any case.
@@ -60,46 +74,29 @@ def _check_range(name: str, value: Any, words: str, fits: Callable[[float], bool
         raise ParameterError(f"{name} is {', '.join(map(str, wrong))}: {each} must be {words}")
 
 
-def check_choice(name: str, value: str, choices: Iterable[str]) -> None:
-    """Raise ParameterError, in one sentence, for a value that is none of the choices."""
-    if value not in choices:
-        raise ParameterError(f"{name} is {value!r}: it must be one of {', '.join(choices)}")
-
-
 def _check_executor(executor: str) -> None:
     from dropkit import study
 
-    check_choice("executor", executor, study.EXECUTORS)
+    check_choice(executor, "executor", study.EXECUTORS)
 
 
 def _check_protocols(protocols: list[str]) -> None:
-    from dropkit import pruning
-
     if not protocols:
-        raise ParameterError("protocols is an empty list: it must name at least one protocol")
+        raise ValueError("protocols is an empty list: it must name at least one protocol")
     for protocol in protocols:
-        try:
-            pruning.parse(protocol)
-        except ValueError as error:
-            raise ParameterError(str(error)) from None
+        pruning.parse(protocol)
 
 
 def _check_strategies(strategies: list[str]) -> None:
-    from dropkit import scores
-
-    wrong = [strategy for strategy in strategies if strategy not in scores.SCORES]
-    if wrong:
-        known = ", ".join(sorted(scores.SCORES))
-        raise ParameterError(f"strategies is {', '.join(wrong)}: each must be one of {known}")
+    if wrong := [strategy for strategy in strategies if strategy not in SCORES]:
+        known = ", ".join(sorted(SCORES))
+        raise ValueError(f"strategies is {', '.join(wrong)}: each must be one of {known}")
 
 
 def _check_device(device: str) -> None:
     from dropkit.training import devices
 
-    try:
-        devices.check(device)
-    except ValueError as error:
-        raise ParameterError(str(error)) from None
+    devices.check(device)
 
 
 _CHECKS: dict[str, Callable[[Any], None]] = {

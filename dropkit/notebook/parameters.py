@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
-from dropkit.notebook.parameter_checks import ParameterError, check, check_choice
+from dropkit._common.checks import check_choice
+from dropkit.notebook.parameter_checks import ParameterError, as_parameter_error, check
 from dropkit.store.folder import default_path
 from dropkit.study.trials import SCALES
 
@@ -15,7 +16,7 @@ _TAKES = re.compile(r"\b(settings|chapter)\(")  # what a notebook hands its para
 
 
 def settings(namespace: dict[str, Any], *, scales: Iterable[str] = SCALES) -> SimpleNamespace:
-    """Return the notebook's parameters, checked, and set up its figures.
+    """Return the notebook's parameters by name, checked, and set up its figures.
 
     The parameters are the literals assigned in the notebook's parameters cell; what was assigned
     to them later, by papermill or by hand, is the value. Lists come without repetitions, those of
@@ -28,21 +29,14 @@ def settings(namespace: dict[str, Any], *, scales: Iterable[str] = SCALES) -> Si
     scales : iterable of str
         Those that the notebook has.
 
-    Returns
-    -------
-    SimpleNamespace
-        The values by name.
-
     Raises
     ------
     ParameterError
         In one sentence, for a name the notebook does not take or a value it cannot use.
     """
     cells = namespace.get("In", [])
-    if any(cells):
-        defaults, others = declared(cells)
-    else:  # a kernel that keeps no history, as a test of the pages runs: nothing was injected
-        defaults, others = _plain(namespace), []
+    # A kernel that keeps no history, as a test of the pages runs, had nothing injected.
+    defaults, others = declared(cells) if any(cells) else (_plain(namespace), [])
     if not defaults:
         raise ParameterError("run the notebook's parameters cell before notebook.settings(...)")
     unknown = [name for name in others if name not in defaults]
@@ -54,7 +48,8 @@ def settings(namespace: dict[str, Any], *, scales: Iterable[str] = SCALES) -> Si
         check(name, value)
         values[name] = _tidy(value) if isinstance(value, list) else value
     if "scale" in values:
-        check_choice("scale", values["scale"], scales)
+        with as_parameter_error():
+            check_choice(values["scale"], "scale", list(scales))
     if "store" in values:
         values["store"] = values["store"] or str(default_path())
     _set_up_kernel()

@@ -45,19 +45,9 @@ def follow(shell: Any) -> None:
 def save(folder: str | Path, cells: Sequence[str]) -> dict[str, Any]:
     """Write the noted records, one ``.jsonl`` file a cell; return what made the page.
 
-    Parameters
-    ----------
-    folder : where the files go, named after the folder and the cell
-    cells : the ids of the notebook's code cells, in the order of their execution
-
-    Raises
-    ------
-    StoreError
-        If a file cannot be written.
+    `cells` are the ids of the notebook's code cells, in the order of their execution.
     """
-    from dropkit.store.provenance import (
-        provenance,  # here, for it takes torch and seconds to import
-    )
+    from dropkit.store.provenance import provenance  # here, as it takes torch and seconds
 
     folder = Path(folder)
     asked = {cells[count - 1]: records for count, records in sorted(_used.items())}
@@ -92,10 +82,7 @@ def _code_changed() -> bool:
 
 
 def origins(records: Iterable[Record]) -> list[dict[str, Any]]:
-    """Return where records were trained, one entry a device and version, largest first.
-
-    The version is that of torch, or of the package in `ENGINES` that trained instead.
-    """
+    """Return where records were trained, one entry a device and version of what trained."""
     groups: dict[tuple[str, str, str], dict[str, Any]] = {}
     for record in records:
         made = record["provenance"]
@@ -106,9 +93,8 @@ def origins(records: Iterable[Record]) -> list[dict[str, Any]]:
         group["trials"] += 1
         group["seconds"] = round(group["seconds"] + record["seconds"], 3)
         group["first"], group["last"] = min(group["first"], day), max(group["last"], day)
-        group["commits"] = sorted(
-            {*group["commits"], made["commit"][:7] if made["commit"] else "none"}
-        )
+        commit = made["commit"][:7] if made["commit"] else "none"
+        group["commits"] = sorted({*group["commits"], commit})
     ordered = sorted(groups.items(), key=lambda item: (-item[1]["trials"], item[0]))
     return [
         {"device": device, engine: version} | group for (device, engine, version), group in ordered

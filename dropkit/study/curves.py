@@ -78,7 +78,7 @@ def _usual(dataset: str, model: str) -> dict:
 
 
 def arrange(records: Iterable[Record]) -> dict[Setting, Cells]:
-    """Sort the trials among the records by setting, label, density and seed.
+    """Return the trials among the records by setting, label, density and seed.
 
     Where a trial was run more than once, the newest record counts.
 
@@ -86,10 +86,6 @@ def arrange(records: Iterable[Record]) -> dict[Setting, Cells]:
     ----------
     records : iterable of Record
         Such as a Store; what is no trial is passed over.
-
-    Returns
-    -------
-    dict of Setting to Cells
     """
     found: dict[Setting, Cells] = {}
     for record in records:
@@ -146,7 +142,9 @@ def label(trial: dict) -> str:
 
 
 def by_protocol(records: Iterable[Record], field: str = "recalls") -> dict[str, dict]:
-    """Arrange the records of one setting for figures and tables.
+    """Return arrays (S, K) of one setting's records by label and density, rows by seed.
+
+    The label of the paper's trials is their protocol.
 
     Parameters
     ----------
@@ -154,11 +152,6 @@ def by_protocol(records: Iterable[Record], field: str = "recalls") -> dict[str, 
         From ``study.run``; the same trial may be among them twice.
     field : str
         What the arrays hold: "recalls", or "kept", the samples that are left of each class.
-
-    Returns
-    -------
-    dict of str to dict of float to ndarray, shape (S, K)
-        By label, which is the protocol for the trials of the paper, and by density; rows by seed.
 
     Raises
     ------

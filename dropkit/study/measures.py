@@ -86,6 +86,9 @@ def difference(
 ) -> Difference:
     """Return the mean of a measure over `plus` less its mean over `minus`, paired by seed.
 
+    In the measure's unit, with Student's t interval over seeds; of the pooled worst class with that
+    of ``metrics.over_seeds``. The interval of a single seed is (NaN, NaN).
+
     Parameters
     ----------
     plus, minus : sequences of ndarray, shape (S, K) each
@@ -95,12 +98,6 @@ def difference(
         A key of ``MEASURES``.
     level : float
         Coverage of the interval.
-
-    Returns
-    -------
-    Difference
-        In the measure's unit, with Student's t interval over seeds; the pooled worst class with
-        that of ``metrics.over_seeds``. The interval of a single seed is (NaN, NaN).
     """
     if measure == "pooled":
         found = over_seeds(
@@ -143,9 +140,10 @@ def contrast(
 
 
 def compare(curves: Curves, first: str, second: str) -> dict[float, dict[str, Difference]]:
-    """Return the differences first − second at each density, paired by seed, in accuracy points.
+    """Return the differences first − second by density and by the measures in ``COMPARED``.
 
-    What was trained at density 1 alone, such as the full data, is compared at every density.
+    Paired by seed, in accuracy points; what was trained at density 1 alone, such as the full data,
+    is compared at every density.
 
     Parameters
     ----------
@@ -153,19 +151,10 @@ def compare(curves: Curves, first: str, second: str) -> dict[float, dict[str, Di
         Recalls by label and density, from ``study.by_protocol``.
     first, second : str
         Labels.
-
-    Returns
-    -------
-    dict of float to dict of str to Difference
-        By density and by the measures in ``COMPARED``.
     """
-    sides = curves[first], curves[second]
-    pairs = {d: [at(by_density, d) for by_density in sides] for d in sorted(set().union(*sides))}
-    return {
-        density: between(one, other)
-        for density, (one, other) in pairs.items()
-        if one is not None and other is not None
-    }
+    one, other = curves[first], curves[second]
+    pairs = {density: (at(one, density), at(other, density)) for density in sorted({*one, *other})}
+    return {d: between(*pair) for d, pair in pairs.items() if not any(x is None for x in pair)}
 
 
 def between(one: np.ndarray, other: np.ndarray) -> dict[str, Difference]:
@@ -180,9 +169,6 @@ def between(one: np.ndarray, other: np.ndarray) -> dict[str, Difference]:
 
 
 def more(first: Sequence[np.ndarray], second: Sequence[np.ndarray], measure: str) -> Difference:
-    """Return how much more the first (plus, minus) of recalls (S, K) differ than the second.
-
-    Paired by seed; such as recalls after good and after poor queries, at two densities.
-    """
+    """Return how much more the first (plus, minus) of recalls (S, K) differ than the second."""
     half = difference([first[0], second[1]], [first[1], second[0]], measure)  # a mean of two
     return Difference(*(2 * np.array(half)))

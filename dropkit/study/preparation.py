@@ -85,7 +85,7 @@ def need_norms(trials: Sequence[Trial]) -> bool:
 
 
 def scores_of(trials: Sequence[Trial], store: Store, device: str = "cpu") -> dict[str, np.ndarray]:
-    """Return the scores of each strategy that the trials rank by.
+    """Return the scores (S, n) of each strategy that the trials rank by, rows by seed.
 
     Parameters
     ----------
@@ -95,11 +95,6 @@ def scores_of(trials: Sequence[Trial], store: Store, device: str = "cpu") -> dic
         Of the queries.
     device : str
         As in `run`.
-
-    Returns
-    -------
-    dict of (S, n) arrays
-        By strategy; rows are seeds.
 
     Raises
     ------

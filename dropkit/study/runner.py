@@ -35,10 +35,6 @@ def missing(trials: Iterable[Trial], store: Store) -> list[Trial]:
         In any order, which is kept.
     store : Store
         As it was last read.
-
-    Returns
-    -------
-    list of Trial
     """
     return [trial for trial in trials if trial.key not in store]
 
@@ -70,10 +66,6 @@ def run(
     watch : Watch, optional
         Asked about groups of query networks and of trials before they begin, and told of each
         that is finished. Where it stops the run, the records of what was done return.
-
-    Returns
-    -------
-    list of Record
 
     Raises
     ------
