@@ -62,10 +62,7 @@ def check_all(sections: Sections, arranged: dict[Setting, Cells]) -> dict[tuple[
 
 
 def summary(sections: Sections, verdicts: Verdicts, scale: str) -> Table:
-    """Return how many claims of each section got which verdict at a scale.
-
-    Computed ones count at each.
-    """
+    """Return how many claims of each section got which verdict at a scale, or are computed."""
     rows = []
     for title, section in sections.items():
         keys = [(claim.key, COMPUTED if claim.fact else scale) for claim in section]
@@ -144,10 +141,7 @@ def evidence(section: Sequence[Claim], verdicts: Verdicts) -> Table:
 
 
 def estimate(effect: Effect) -> str:
-    """Return an estimate and its interval, such as "+3.10 [+1.00, +5.20]"; exact ones stand alone.
-
-    A single seed has no interval, which is said.
-    """
+    """Return an estimate and its interval, such as "+3.10 [+1.00, +5.20]"; alone if exact."""
     if effect.found.low == effect.found.high:
         return number(effect.found.value, ".4g")
     text = with_interval(effect.found, "+.2f")

@@ -54,10 +54,7 @@ def class_recalls(recalls: np.ndarray, classes: Sequence[str]) -> Figure:
 
 
 def recalls_from_largest(panels: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
-    """Draw recalls (S, K) by protocol, classes from the largest to the smallest; a panel a title.
-
-    Means over seeds with their 95 % intervals.
-    """
+    """Draw recalls (S, K) by protocol, classes from the largest on; a panel a title."""
     if not panels:
         return words("no records yet")
     figure, axes = canvas(1, len(panels), width=min(width(len(panels)), 7.2), height=3.0)
@@ -78,16 +75,7 @@ def class_densities(kept: ByDensity, class_sizes: np.ndarray, full_recalls: np.n
     """Draw Figures 2 and 6 for one protocol: how unevenly it prunes, and which classes.
 
     The title of the left panel is the minimum of samples per class (SPC) at the lowest density,
-    that of the right one ``density_correlation``.
-
-    Parameters
-    ----------
-    kept : mapping of float to ndarray, shape (S, K)
-        Samples kept of each class, by density.
-    class_sizes : ndarray, shape (K,)
-        Before pruning.
-    full_recalls : ndarray, shape (K,) or (S, K)
-        Recalls after training on the full data.
+    that of the right one ``density_correlation``; recalls are (K,) or (S, K).
     """
     if not kept:
         return words(UNPRUNED)

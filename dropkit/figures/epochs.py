@@ -54,10 +54,7 @@ def phases(recipe: Recipe) -> list[slice]:
 
 
 def steadiness(curves: Mapping[str, np.ndarray], recipe: Recipe) -> Table:
-    """Return how much recalls move, a loss and a phase a row, means over seeds.
-
-    `curves` has test recalls (S, E, K) by the name of the loss.
-    """
+    """Return how much test recalls (S, E, K) of losses move in each phase, means over seeds."""
     rows = []
     for loss, recalls in curves.items():
         for phase in phases(recipe):
@@ -72,10 +69,7 @@ def steadiness(curves: Mapping[str, np.ndarray], recipe: Recipe) -> Table:
 
 
 def changes(curves: Mapping[str, np.ndarray], recipe: Recipe) -> np.ndarray:
-    """Return the mean change of a class's recall from epoch to epoch, by loss and phase, in points.
-
-    With a last phase of NaN, for a learning rate may never drop.
-    """
+    """Return mean changes of recalls in points, by loss and phase, and a last phase of NaN."""
     found = [
         [_change(100 * recalls[:, phase]) for phase in phases(recipe)]
         for recalls in curves.values()
@@ -88,10 +82,7 @@ def _change(recalls: np.ndarray) -> float:
 
 
 def best_epochs(recalls: np.ndarray) -> np.ndarray:
-    """Return each seed's epoch of the highest worst class, of equals the latest: (S, E, K) to (S,).
-
-    On validation recalls it is the epoch that ``Recipe(select="best")`` ends with.
-    """
+    """Return each seed's last epoch of the highest worst class: recalls (S, E, K) to (S,)."""
     worst = recalls.min(axis=-1)
     return worst.shape[1] - 1 - worst[:, ::-1].argmax(axis=1)
 
@@ -118,10 +109,7 @@ def selection_gains(curves: Curves) -> Table:
 
 
 def optimism(histories: Mapping[str, Mapping[str, np.ndarray]]) -> Table:
-    """Return the `best_epochs` of each loss, and their worst class on validation and on test.
-
-    `histories` has the `recall_curves` by the name of the loss.
-    """
+    """Return the `best_epochs` of each loss, and their worst class on validation and on test."""
     rows = []
     for loss, history in histories.items():
         chosen = best_epochs(history["val"])

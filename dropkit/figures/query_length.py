@@ -33,10 +33,7 @@ def correlation(measured: np.ndarray, final: np.ndarray) -> float:
 
 
 def quality(measured: Line, final: np.ndarray) -> Table:
-    """Return how good recalls measured after so many epochs are.
-
-    `final` (S, K) are test recalls after full training on the full data, seeds in the same order.
-    """
+    """Return how good recalls measured after so many epochs are, beside the final ones (S, K)."""
     rows = [
         [
             epochs,
@@ -71,10 +68,7 @@ def gains(by_epochs: Curves, usual: int, measure: str) -> Table:
 
 
 def losses(by_epochs: Curves, usual: int, measure: str) -> Table:
-    """Return what shorter queries cost at the lowest and the highest density, and the difference.
-
-    The loss is that against the usual length; without two densities there are no rows.
-    """
+    """Return what queries shorter than usual cost at the lowest and the highest density."""
     good = by_epochs[usual]
     low, high = min(good), max(good)
     rows = []

@@ -56,12 +56,7 @@ def uncertain_recalls(
 ) -> Figure:
     """Draw recalls with 95 % Clopper-Pearson intervals, and the densities that follow from them.
 
-    Parameters
-    ----------
-    measured : mapping of str to tuple of ndarray, shape (K,) each
-        Recalls, validation samples and densities, by label.
-    classes : sequence of str
-        Names of the K classes.
+    `measured` has recalls, validation samples and densities, (K,) each, by label.
     """
     figure, axes = canvas(1, 2, height=2.9)
     colours = matplotlib.colormaps["viridis"](np.linspace(0.1, 0.75, len(measured)))

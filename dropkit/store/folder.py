@@ -100,16 +100,8 @@ class Store:
     def add(self, *records: Record) -> None:
         """Append records, on disk when this returns; a key that is there already is left alone.
 
-        Parameters
-        ----------
-        *records : dict
-            Each with its "key"; all as JSON takes them.
-
-        Raises
-        ------
-        StoreError
-            If they cannot be written; they stay readable from this object, and the next call
-            tries again to write them.
+        Raises StoreError if they cannot be written; they stay readable from this object, and the
+        next call tries again to write them.
         """
         fresh = {
             record["key"]: canonical(record) for record in records if record["key"] not in self
@@ -133,13 +125,7 @@ class Store:
         self._unwritten = {}
 
     def open(self) -> int:
-        """Make the folder and this object's file in it, unless that is done; return its descriptor.
-
-        Raises
-        ------
-        StoreError
-            If the folder cannot be written.
-        """
+        """Make the folder and this object's file, or raise StoreError; return its descriptor."""
         if self._writing is None or self._owner != os.getpid():
             try:
                 self._writing, self._owner = _open_own_file(self.path), os.getpid()
@@ -148,14 +134,7 @@ class Store:
         return self._writing
 
     def export(self, file: str | Path, keys: Iterable[str] | None = None) -> None:
-        """Write records, sorted by key, to one ``.jsonl`` file that replaces `file` at once.
-
-        Parameters
-        ----------
-        file : str or Path
-        keys : iterable of str, optional
-            Of the records; all by default.
-        """
+        """Write the records of these keys, or all, to one ``.jsonl`` file that replaces `file`."""
         chosen = sorted(self._records if keys is None else keys)
         write_atomically(Path(file), lines(self._records[name] for name in chosen))
 

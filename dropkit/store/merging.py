@@ -39,21 +39,9 @@ def conflicts(folders: Iterable[Path]) -> list[Conflict]:
 
 
 def merge(store: Store, sources: Iterable[Path]) -> int:
-    """Add to a store what it lacks of others' records and query arrays; return how many records.
+    """Add to a store what it lacks of other folders' records and query arrays; return how many.
 
     Of a trial with several results the store keeps its own, else that of the first source.
-
-    Parameters
-    ----------
-    store : Store
-        Which is written to.
-    sources : iterable of Path
-        Folders of other stores.
-
-    Raises
-    ------
-    StoreError
-        If a store cannot be read or written.
     """
     before = len(store)
     for folder in sources:

@@ -11,10 +11,9 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -27,6 +26,7 @@ from dropkit.study.trials import Trial
 from dropkit.training import over_processes
 from dropkit.training.batches import source_of
 from dropkit.training.engine import DTYPES
+from dropkit.training.over_processes import of_first
 
 PATIENCE = timedelta(days=2)  # with a process that trains one query network more than another
 
@@ -55,30 +55,22 @@ def run(trials: Sequence[Trial], store: Store, device: torch.device) -> None:
     """
     first = dist.get_rank() == 0
     # Asked of one process: another may read the folder a moment later, and see more.
-    todo = _of_first(lambda: runner.missing(dict.fromkeys(trials), store))
+    todo = of_first(lambda: runner.missing(dict.fromkeys(trials), store))
     _train_queries(todo, store, device)
-    prepared = _of_first(lambda: _prepare(todo, store, device))
+    prepared = of_first(lambda: _prepare(todo, store, device))
     with tqdm(total=len(todo), desc="trials", unit="trial", disable=not first or None) as bar:
         for one in prepared:
             _run(one, store, device)
             bar.update()
 
 
-def _of_first(answer: Callable[[], Any]) -> Any:
-    """What the first process answers, in every process."""
-    found = [answer() if dist.get_rank() == 0 else None]
-    dist.broadcast_object_list(found)
-    return found[0]
-
-
 def _train_queries(trials: Sequence[Trial], store: Store, device: torch.device) -> None:
     """Train every process's share of the query networks that the store lacks, and keep them there.
 
-    The first process trains what it does not find: processes on other machines may write to a
-    folder that is not its own.
+    On other machines the folder may be another: the first process trains what it does not find.
     """
     asked = [query for trial in trials for query in trial.queries]
-    networks = _of_first(lambda: query_models.lacking(asked, store))
+    networks = of_first(lambda: query_models.lacking(asked, store))
     networks.sort(key=lambda network: -network.query.recipe.epochs)
     own = networks[dist.get_rank() :: dist.get_world_size()]
     query_models.train(own, store, str(device), preparation.need_norms(trials))

@@ -119,15 +119,7 @@ Source = ArraySource | ImageSource
 
 
 def source_of(x: np.ndarray | Images, dtype: torch.dtype, device: torch.device) -> Source:
-    """What gives the samples of a pool by their rows, on a device.
-
-    Parameters
-    ----------
-    x : (N, ...) array or Images
-    dtype : torch.dtype
-        Of samples that are numbers already; images become float32.
-    device : torch.device
-    """
+    """What gives the samples of a pool by their rows, on a device; images become float32."""
     device = torch.empty(0, device=device).device  # "cuda" and "cuda:0" are one, and hold one copy
     return _image_source(x, device) if isinstance(x, Images) else ArraySource(x, dtype, device)
 

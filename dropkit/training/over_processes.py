@@ -211,16 +211,16 @@ def recalls(stack: Stack, source: Source, rows: np.ndarray, y: Tensor, strata: T
     return counts[0] / counts[1]
 
 
-def shared_bytes(content: bytes) -> bytes:
-    """What the first process has, in every process."""
-    found = [content]
+def of_first(answer: Callable[[], Any]) -> Any:
+    """What the first process answers, in every process."""
+    found = [answer() if dist.get_rank() == 0 else None]
     dist.broadcast_object_list(found)
     return found[0]
 
 
 def _restore(file: Path, name: str, state: _State) -> int:
     """Go back to where the file says that training stands; return the epochs that are done."""
-    content = shared_bytes(read_checkpoint(file) if dist.get_rank() == 0 else b"")
+    content = of_first(lambda: read_checkpoint(file))
     if not content:
         return 0
     found = load_checkpoint(content)

@@ -139,7 +139,7 @@ def test_each_process_trains_its_share_of_the_query_networks(tmp_path, monkeypat
     trials = grid(["random+drop"], initialisations=5)
     store = Store(tmp_path)
     networks = query_models.lacking([trials[0].recall_query], store)
-    monkeypatch.setattr(distributed, "_of_first", lambda answer: list(networks))
+    monkeypatch.setattr(distributed, "of_first", lambda answer: list(networks))
     monkeypatch.setattr(dist, "get_world_size", lambda: 2)
     seeds, train = [], engine.train
 
