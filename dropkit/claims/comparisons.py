@@ -4,7 +4,7 @@ An effect is None where the records lack what it needs.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Literal
@@ -21,7 +21,7 @@ WORST = ("worst", "pooled")
 Labels = str | tuple[str, ...]
 Range = tuple[float, float]  # densities, both ends included
 EVERYWHERE: Range = (0.0, 1.0)
-Effects = list[Effect | None]
+Effects = Iterable[Effect | None]
 
 
 @dataclass(frozen=True)
@@ -41,19 +41,18 @@ class Better:
     margin: float = 0.0
 
     def effects(self, cells: Cells) -> Effects:
-        pairs = list(product(listed(self.first), listed(self.second)))
         each = self.over != "mean"
-        shared = {pair: inside(shared_densities(cells, *pair, each=each), self.within)
-                  for pair in pairs}  # fmt: skip
+        shared = {
+            pair: inside(shared_densities(cells, *pair, each=each), self.within)
+            for pair in product(listed(self.first), listed(self.second))
+        }
         tried = sum(map(len, shared.values())) if self.over == "some" else 1
         level = 1 - 0.05 / max(tried, 1)
-        whole = {pair: [1.0] for pair in pairs if all(each.startswith("full") for each in pair)}
-        return [
-            _better(cells, *pair, measure, part, level, self.margin)
-            for pair, measure in product(pairs, listed(self.by))
-            for densities in [(shared | whole)[pair]]
-            for part in ([[d] for d in densities] or [[]] if each else [densities])
-        ]
+        for (pair, densities), measure in product(shared.items(), listed(self.by)):
+            if all(label.startswith("full") for label in pair):
+                densities = [1.0]
+            for part in [[d] for d in densities] or [[]] if each else [densities]:
+                yield _better(cells, *pair, measure, part, level, self.margin)
 
 
 def _better(
@@ -85,14 +84,12 @@ class Beaten:
     measure: str
 
     def effects(self, cells: Cells) -> Effects:
-        if not set(self.methods) <= set(cells):
-            return [None for _ in self.methods]
-        effects: Effects = []
+        there = set(self.methods) <= set(cells)
         for method in self.methods:
             rivals = [
                 (rival, density)
                 for rival in self.methods
-                if rival != method
+                if there and rival != method
                 for density in shared_densities(cells, rival, method, each=True)
             ]
             level = 1 - 0.05 / max(len(rivals), 1)
@@ -101,8 +98,7 @@ class Beaten:
                 for rival, density in rivals
             ]
             telling = max(found, key=lambda e: (TELLING[e.word], e.found.low), default=None)
-            effects.append(telling and telling._replace(part=method))
-        return effects
+            yield telling and telling._replace(part=method)
 
 
 @dataclass(frozen=True)
@@ -114,16 +110,10 @@ class Moves:
     than_at: float
 
     def effects(self, cells: Cells) -> Effects:
-        return [
-            _effect(
-                cells,
-                [(label, density)],
-                [(label, self.than_at)],
-                measure,
-                f"{name(label)} at d = {density:g} − at {self.than_at:g}, {MEASURES[measure].name}",
-            )
-            for label, density, measure in product(listed(self.protocols), self.better_at, WORST)
-        ]
+        for label, density, measure in product(listed(self.protocols), self.better_at, WORST):
+            text = f"{name(label)} at d = {density:g} − at {self.than_at:g}, "
+            text += MEASURES[measure].name
+            yield _effect(cells, [(label, density)], [(label, self.than_at)], measure, text)
 
 
 @dataclass(frozen=True)
@@ -138,13 +128,11 @@ class CostsMore:
     def effects(self, cells: Cells) -> Effects:
         plus = [(self.first, self.low), (self.second, self.high)]
         minus = [(self.second, self.low), (self.first, self.high)]
-        effects: Effects = []
         for measure in WORST:
             text = f"{less(self.first, self.second)}, {MEASURES[measure].name}, "
             text += f"d = {self.low:g} − d = {self.high:g}"
             half = _effect(cells, plus, minus, measure, text)  # a contrast is a mean over places
-            effects.append(half and half._replace(found=Difference(*(2 * x for x in half.found))))
-        return effects
+            yield half and half._replace(found=Difference(*(2 * x for x in half.found)))
 
 
 @dataclass(frozen=True)
@@ -156,14 +144,12 @@ class LevelOf:
     within: Range = EVERYWHERE
 
     def effects(self, cells: Cells) -> Effects:
-        effects: Effects = []
         ends = {} if MEASURES[self.measure].better > 0 else {"above": -math.inf, "below": 0.0}
         for label in listed(self.protocols):
             densities = inside(shared_densities(cells, label, label), self.within)
             text = f"{name(label)}: {MEASURES[self.measure].name}, {span(densities)}"
             places = [(label, d) for d in densities]
-            effects.append(_effect(cells, places, [], self.measure, text, **ends))
-        return effects
+            yield _effect(cells, places, [], self.measure, text, **ends)
 
 
 @dataclass(frozen=True)
@@ -181,12 +167,10 @@ class Close:
         both = self.first, self.second
         densities = self.at or shared_densities(cells, *both, each=True) or [1.0]
         ends = {"above": self.value - self.margin, "below": self.value + self.margin}
-        effects: Effects = []
         for density, measure in product(densities, listed(self.by)):
             plus, minus = ([(label, density_of(label, density))] for label in both)
             text = f"{less(*both)}, {MEASURES[measure].name}, d = {density:g}"
-            effects.append(_effect(cells, plus, minus, measure, text, **ends))
-        return effects
+            yield _effect(cells, plus, minus, measure, text, **ends)
 
 
 @dataclass(frozen=True)
@@ -197,15 +181,13 @@ class TradesBetter:
     second: Labels
 
     def effects(self, cells: Cells) -> Effects:
-        effects: Effects = []
         for one, other in product(listed(self.first), listed(self.second)):
             densities = shared_densities(cells, one, other)
             for measure in WORST:
                 text = f"{less(one, other)} at equal average, {MEASURES[measure].name}, "
                 text += f"lines over {_range(densities)} and all data"
                 found = height(cells, one, other, densities, measure)
-                effects.append(found and Effect(text, *found))
-        return effects
+                yield found and Effect(text, *found)
 
 
 def _effect(

@@ -50,7 +50,7 @@ class Verdict(NamedTuple):
 class Comparison(Protocol):
     """What a claim compares: data that knows how to give its effects."""
 
-    def effects(self, cells: Cells) -> list[Effect | None]:
+    def effects(self, cells: Cells) -> Iterable[Effect | None]:
         """Return the effects in one setting's cells; None where there are no records."""
 
 
