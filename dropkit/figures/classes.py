@@ -28,12 +28,11 @@ EXAMPLES = 8  # images of a group
 
 def views(names: Sequence[str]) -> Figure:
     """Draw one image of each class, a row for each data set."""
-    sets = [datasets.load(each) for each in names]
-    figure, axes = canvas(len(sets), height=0.8)
-    for ax, data in zip(axes[:, 0], sets, strict=True):
-        first = [np.flatnonzero(data.y == k)[0] for k in range(data.num_classes)]
-        _side_by_side(ax, list(data.x[first]), cmap="gray_r")
-    return figure
+    rows = {}
+    for each in names:
+        data = datasets.load(each)
+        rows[each] = data.x[[np.flatnonzero(data.y == k)[0] for k in range(data.num_classes)]]
+    return _rows_of_images(rows, height=0.8, cmap="gray_r")
 
 
 def class_recalls(recalls: np.ndarray, classes: Sequence[str]) -> Figure:
@@ -202,13 +201,12 @@ def lowest_and_highest(images: np.ndarray, scores: Mapping[str, np.ndarray]) -> 
     """
     if not scores:
         return words("no scores among the protocols")
-    figure, axes = canvas(len(scores), height=0.5)
-    for ax, (strategy, values) in zip(axes[:, 0], scores.items(), strict=True):
+    rows = {}
+    for strategy, values in scores.items():
         order = np.argsort(values, kind="stable")
         first, last = images[order[:EXTREMES]], images[order[::-1][:EXTREMES]]
-        _side_by_side(ax, [*first, None, *last], cmap="gray_r")
-        ax.set_title(name(strategy), loc="left", fontsize=8, pad=2)
-    return figure
+        rows[name(strategy)] = [*first, None, *last]
+    return _rows_of_images(rows, height=0.5, cmap="gray_r")
 
 
 def group_examples(data: Data) -> Figure:
@@ -216,31 +214,31 @@ def group_examples(data: Data) -> Figure:
 
     Images are uint8 or floats in [-1, 1]; where the data have no groups the rows are classes.
     """
-    figure, axes = canvas(data.num_strata, height=1.05)
-    strata = data.strata[data.train]
-    for g, ax in enumerate(axes[:, 0]):
-        members = data.train[strata == g]
+    rows = {}
+    for g, group in enumerate(data.strata_names):
+        members = data.train[data.strata[data.train] == g]
         # Spread over the group: neighbours are often of one species.
-        shown = members[:: max(1, len(members) // EXAMPLES)][:EXAMPLES]
-        images = data.x[shown]
+        images = data.x[members[:: max(1, len(members) // EXAMPLES)][:EXAMPLES]]
         images = images / 255 if images.dtype == np.uint8 else (images + 1) / 2
         tiles = [*images, *[None] * (EXAMPLES - len(images))]
-        _side_by_side(ax, tiles, cmap="gray", vmin=0, vmax=1)
-        title = f"{data.strata_names[g]}, {len(members):,} in training"
+        rows[f"{group}, {len(members):,} in training"] = tiles
+    return _rows_of_images(rows, height=1.05, cmap="gray", vmin=0, vmax=1)
+
+
+def _rows_of_images(
+    rows: Mapping[str, Sequence[np.ndarray | None]], height: float, **style
+) -> Figure:
+    """Draw images (C, H, W) as squares in rows under their titles; None leaves a gap."""
+    figure, axes = canvas(len(rows), height=height)
+    # An axes for each image would take longer to lay out than all else on its page.
+    for ax, (title, tiles) in zip(axes[:, 0], rows.items(), strict=True):
+        for place, tile in enumerate(tiles):
+            if tile is not None:
+                extent = (1.1 * place, 1.1 * place + 1, 0, 1)
+                # The pixels themselves, where these are fewer than their copies at the page's size.
+                drawn = "none" if tile.shape[1] <= 32 else "auto"
+                ax.imshow(np.moveaxis(tile, 0, -1), extent=extent, interpolation=drawn, **style)
+        ax.set(xlim=(0, 1.1 * len(tiles) - 0.1), ylim=(0, 1))
         ax.set_title(title, loc="left", fontsize=8, pad=2)
+        ax.axis("off")
     return figure
-
-
-def _side_by_side(ax: Axes, tiles: Sequence[np.ndarray | None], **style) -> None:
-    """Draw images (C, H, W) as squares in one row; None leaves a gap.
-
-    An axes for each image would take longer to lay out than all else on its page.
-    """
-    for place, tile in enumerate(tiles):
-        if tile is not None:
-            extent = (1.1 * place, 1.1 * place + 1, 0, 1)
-            # The pixels themselves, where that is not more than their copies at the page's size.
-            drawn = "none" if tile.shape[1] <= 32 else "auto"
-            ax.imshow(np.moveaxis(tile, 0, -1), extent=extent, interpolation=drawn, **style)
-    ax.set(xlim=(0, 1.1 * len(tiles) - 0.1), ylim=(0, 1))
-    ax.axis("off")

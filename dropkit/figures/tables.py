@@ -10,9 +10,8 @@ import numpy as np
 
 from dropkit.figures.names import name
 from dropkit.metrics import Difference, adjusted_average
-from dropkit.study.curves import Cells, Curves, at
+from dropkit.study.curves import Curves, at
 from dropkit.study.measures import COMPARED, MEASURES, compare, difference
-from dropkit.theory.limits import Summary
 
 POINTS = "+z.1f"  # the format of accuracy points: a sign, which is never that of a rounded zero
 _MARKS = {"higher": "▲", "lower": "▼", "not separated": "·"}
@@ -174,12 +173,6 @@ def mixed_levels(curves: Curves, scores: Sequence[str], density: float) -> Table
     return Table(rows, headers, f"Density {density:g}, in %, worst class per seed")
 
 
-def seeds_each(cells: Cells) -> str | int:
-    """Return how many seeds the cells have: one number, or the least and the most."""
-    counts = {len(runs) for by_density in cells.values() for runs in by_density.values()}
-    return f"{min(counts)} to {max(counts)}" if len(counts) > 1 else min(counts)
-
-
 def classes_lost(kept: Curves, densities: Sequence[float]) -> Table:
     """Return in how many seeds some class keeps none of its samples (S, K)."""
     rows = [
@@ -201,21 +194,3 @@ def deletions(curves: Curves, kept: Curves, protocols: Sequence[str]) -> Table:
             rows.append([name(protocol), density, count, *summary(recalls, COMPARED)])
     headers = ["protocol", "density", "seeds with a deleted class"]
     return Table(rows, [*headers, *(f"{each} (%)" for each in measure_names())])
-
-
-def percent(value: float, error: float) -> str:
-    """Return a fraction and its standard error in percent."""
-    return f"{100 * value:.2f} ± {100 * error:.2f} %"
-
-
-def threshold(value: float) -> str:
-    """Return a threshold with three decimals, −∞ or ∞ where it gives up a class, – for none."""
-    return f"{value:.3f}" if np.isfinite(value) else {-np.inf: "−∞", np.inf: "∞"}.get(value, "–")
-
-
-def place(found: Summary) -> str:
-    """Return the mean of fitted thresholds and its error; those that are not finite are said."""
-    if np.isnan(found.mean):
-        return "too few finite"
-    rest = f", without {found.infinite} infinite" if found.infinite else ""
-    return f"{found.mean:.3f} ± {found.mean_se:.3f}{rest}"

@@ -9,7 +9,7 @@ from scipy.stats import norm, spearmanr
 
 from dropkit._common.checks import Floats
 from dropkit.figures.style import COLOURS, canvas, curve, legend
-from dropkit.figures.tables import Table, percent, place, threshold
+from dropkit.figures.tables import Table
 from dropkit.metrics import Difference
 from dropkit.theory.limits import RatioSummary, Summary, kept_densities, summarise
 from dropkit.theory.mixture import GaussianMixture
@@ -153,6 +153,19 @@ def _fits(ax: Axes, fits: Floats) -> None:
 Runs = Mapping[str, tuple[str, float]]  # name -> procedure and density
 
 
+def threshold(value: float) -> str:
+    """Return a threshold with three decimals, −∞ or ∞ where it gives up a class, – for none."""
+    return f"{value:.3f}" if np.isfinite(value) else {-np.inf: "−∞", np.inf: "∞"}.get(value, "–")
+
+
+def place(found: Summary) -> str:
+    """Return the mean of fitted thresholds and its error; those that are not finite are said."""
+    if np.isnan(found.mean):
+        return "too few finite"
+    rest = f", without {found.infinite} infinite" if found.infinite else ""
+    return f"{found.mean:.3f} ± {found.mean_se:.3f}{rest}"
+
+
 def fits_table(
     mixture: GaussianMixture,
     runs: Runs,
@@ -192,7 +205,8 @@ def risk_table(
         row = [name, f"{100 * max(mixture.risks(limit)):.1f} %"]
         for summaries in found.values():
             s = summaries[name]
-            row += [percent(s.pooled, s.pooled_se), percent(s.worst, s.worst_se)]
+            for risk, error in ((s.pooled, s.pooled_se), (s.worst, s.worst_se)):
+                row.append(f"{100 * risk:.2f} ± {100 * error:.2f} %")
         rows.append(row)
     kinds = [f"{n} points, {kind}" for n in found for kind in ("pooled", "per data set")]
     return Table(rows, ["pruning", "unlimited data", *kinds])

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 import dropkit
 from dropkit import figures
 from dropkit.figures.names import name
-from dropkit.figures.tables import POINTS, Table, measure_names, points, seeds_each, with_interval
+from dropkit.figures.tables import POINTS, Table, measure_names, points, with_interval
 from dropkit.store.folder import Store
 from dropkit.store.records import Record
 from dropkit.study.curves import (
@@ -18,7 +18,6 @@ from dropkit.study.curves import (
     arrange,
     density_of,
     label,
-    listed,
     setting_of,
     stacked,
 )
@@ -68,8 +67,11 @@ def sources(found: dict[Setting, Cells]) -> Table:
     """
     rows = []
     for setting in sorted(found):
-        cells, records = found[setting], listed(found[setting])
-        row = [setting.scale, setting.name, len(cells), len(records), seeds_each(cells), "", ""]
+        cells = [runs for by_density in found[setting].values() for runs in by_density.values()]
+        records = [record for runs in cells for record in runs.values()]
+        least, most = (end(map(len, cells)) for end in (min, max))
+        seeds = f"{least} to {most}" if least < most else least
+        row = [setting.scale, setting.name, len(found[setting]), len(records), seeds, "", ""]
         if not setting.live:
             devices = Counter(record["provenance"]["device"] for record in records)
             hours = sum(record["seconds"] for record in records) / 3600

@@ -188,16 +188,6 @@ def stacked(cells: Cells, field: str = "recalls") -> dict[str, dict]:
     }
 
 
-def listed(cells: Cells) -> list[Record]:
-    """Return all records of a setting."""
-    return [
-        record
-        for by_density in cells.values()
-        for rows in by_density.values()
-        for record in rows.values()
-    ]
-
-
 def density_of(protocol: str, density: float) -> float:
     """Return the density under which a protocol's records stand: 1 for the full data."""
     return 1.0 if protocol.startswith("full") else density

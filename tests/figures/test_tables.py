@@ -5,8 +5,6 @@ import pytest
 
 from dropkit.figures import tables
 from dropkit.metrics import Difference
-from dropkit.theory import GaussianMixture
-from dropkit.theory.limits import summarise
 from tests.study.test_measures import curves
 
 
@@ -63,28 +61,6 @@ def test_classes_lost_are_counted_by_seed():
     table = tables.classes_lost(kept, [0.5, 0.1])
     assert table.rows == [["EL2N", "50%", "0%"]]
     assert table.headers == ["protocol", "d = 0.1", "d = 0.5"]
-
-
-def test_percent():
-    assert tables.percent(0.1234, 0.0056) == "12.34 ± 0.56 %"
-
-
-INFINITE = float("inf")
-
-
-@pytest.mark.parametrize(
-    ("thresholds", "mean", "median"),
-    [
-        ([0.1, 0.3], "0.200 ± 0.100", "0.200"),
-        ([0.1, 0.3, -INFINITE], "0.200 ± 0.100, without 1 infinite", "0.100"),
-        ([0.1, -INFINITE, -INFINITE], "too few finite", "−∞"),
-        ([INFINITE, INFINITE], "too few finite", "∞"),
-        ([-INFINITE, INFINITE], "too few finite", "–"),
-    ],
-)
-def test_thresholds_that_give_up_a_class_are_shown_as_such(thresholds, mean, median):
-    found = summarise(GaussianMixture(-1, 1, 0.5, 1, 0.5), np.array(thresholds))
-    assert (tables.place(found), tables.threshold(found.median)) == (mean, median)
 
 
 def test_methods_are_ranked_by_their_worst_class():

@@ -3,8 +3,17 @@
 import numpy as np
 import pytest
 
-from dropkit.figures.theory import LABELS, figure_4a, figure_ssp, thresholds
+from dropkit.figures.theory import (
+    LABELS,
+    figure_4a,
+    figure_ssp,
+    place,
+    risk_table,
+    threshold,
+    thresholds,
+)
 from dropkit.theory import GaussianMixture
+from dropkit.theory.limits import summarise
 
 PAPER = GaussianMixture(mu0=-1, mu1=1, sigma0=0.5, sigma1=1, phi0=0.5)  # Figure 3
 FITS = np.array([-0.5, -0.3, -0.1, -0.3])
@@ -65,3 +74,29 @@ def test_figure_ssp_marks_the_global_minimum_of_each_curve():
     assert [
         line.get_ydata().tolist() for line in landing.lines if line.get_label() == "median"
     ] == [[-0.3, 0.7]]
+
+
+INFINITE = float("inf")
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "mean", "median"),
+    [
+        ([0.1, 0.3], "0.200 ± 0.100", "0.200"),
+        ([0.1, 0.3, -INFINITE], "0.200 ± 0.100, without 1 infinite", "0.100"),
+        ([0.1, -INFINITE, -INFINITE], "too few finite", "−∞"),
+        ([INFINITE, INFINITE], "too few finite", "∞"),
+        ([-INFINITE, INFINITE], "too few finite", "–"),
+    ],
+)
+def test_thresholds_that_give_up_a_class_are_shown_as_such(thresholds, mean, median):
+    found = summarise(PAPER, np.array(thresholds))
+    assert (place(found), threshold(found.median)) == (mean, median)
+
+
+def test_risks_are_in_percent_with_their_errors():
+    found = summarise(PAPER, np.array([0.1, 0.3]))._replace(
+        pooled=0.1234, pooled_se=0.0056, worst=0.2, worst_se=0.01
+    )
+    table = risk_table(PAPER, {"all data": 0.0}, {400: {"all data": found}})
+    assert table.rows[0][2:] == ["12.34 ± 0.56 %", "20.00 ± 1.00 %"]
