@@ -5,10 +5,7 @@ from typing import TYPE_CHECKING
 from dropkit._common.faces import attach
 
 if TYPE_CHECKING:
-    from dropkit.datasets.data import (
-        Data as Data,
-        Images as Images,
-    )
+    from dropkit.datasets.data import Data as Data, Images as Images
     from dropkit.datasets.loading import (
         load as load,
         names as names,

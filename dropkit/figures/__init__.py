@@ -18,10 +18,7 @@ if TYPE_CHECKING:
         tradeoff as tradeoff,
         tradeoffs as tradeoffs,
     )
-    from dropkit.figures.names import (
-        BY_COUNTS as BY_COUNTS,
-        name as name,
-    )
+    from dropkit.figures.names import BY_COUNTS as BY_COUNTS, name as name
     from dropkit.figures.style import (
         COLOURS as COLOURS,
         STYLE as STYLE,

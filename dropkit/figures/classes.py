@@ -94,21 +94,14 @@ def sorted_densities(kept: Curves, class_sizes: np.ndarray) -> Figure:
 
 
 def accuracy_against_density(
-    kept: Curves,
-    class_sizes: np.ndarray,
-    full_recalls: np.ndarray,
+    kept: Curves, class_sizes: np.ndarray, full_recalls: np.ndarray
 ) -> Figure:
     """Draw Figure 13: full-data accuracy against class density, a panel a protocol."""
     draw = partial(_scatter_panel, class_sizes=class_sizes, full_recalls=full_recalls)
     return _panels(kept, draw, "density of the class", "accuracy (%)")
 
 
-def _panels(
-    kept: Curves,
-    draw: Callable[..., None],
-    xlabel: str,
-    ylabel: str,
-) -> Figure:
+def _panels(kept: Curves, draw: Callable[..., None], xlabel: str, ylabel: str) -> Figure:
     """Small panels, four a row, titled by protocol; common axes and one legend of densities."""
     if not kept:
         return words(UNPRUNED)
@@ -148,10 +141,7 @@ def _sorted_panel(ax: Axes, kept: ByDensity, class_sizes: np.ndarray) -> None:
 
 
 def _scatter_panel(
-    ax: Axes,
-    kept: ByDensity,
-    class_sizes: np.ndarray,
-    full_recalls: np.ndarray,
+    ax: Axes, kept: ByDensity, class_sizes: np.ndarray, full_recalls: np.ndarray
 ) -> None:
     """Full-data accuracy against mean class density, one point a class."""
     recalls = np.atleast_2d(full_recalls).mean(axis=0)
@@ -177,11 +167,7 @@ def density_correlation(
     return float(np.mean([np.corrcoef(share, recalls)[0, 1] for share in varied]))
 
 
-def correlations(
-    kept: Curves,
-    class_sizes: np.ndarray,
-    full_recalls: np.ndarray,
-) -> Table:
+def correlations(kept: Curves, class_sizes: np.ndarray, full_recalls: np.ndarray) -> Table:
     """Return each protocol's `density_correlation`, over all densities and at the lowest one."""
     lowest = min((d for by_density in kept.values() for d in by_density), default=1.0)
     rows = []

@@ -107,12 +107,7 @@ def ranked(curves: Curves, density: float) -> Table:
     return Table(rows, ["protocol", *measure_names(SUMMARY)], title)
 
 
-def of_groups(
-    curves: Curves,
-    kept: Curves,
-    group_sizes: np.ndarray,
-    density: float,
-) -> Table:
+def of_groups(curves: Curves, kept: Curves, group_sizes: np.ndarray, density: float) -> Table:
     """Return what is kept of each group at a density, both averages and the worst group."""
     rows = []
     for label, found in curves.items():

@@ -5,22 +5,10 @@ from typing import TYPE_CHECKING
 from dropkit._common.faces import attach
 
 if TYPE_CHECKING:
-    from dropkit.notebook.answers import (
-        moves as moves,
-    )
-    from dropkit.notebook.chapters import (
-        chapter as chapter,
-    )
-    from dropkit.notebook.parameter_checks import (
-        ParameterError as ParameterError,
-    )
-    from dropkit.notebook.parameters import (
-        declared as declared,
-        settings as settings,
-    )
-    from dropkit.notebook.shown import (
-        glue as glue,
-        table as table,
-    )
+    from dropkit.notebook.answers import moves as moves
+    from dropkit.notebook.chapters import chapter as chapter
+    from dropkit.notebook.parameter_checks import ParameterError as ParameterError
+    from dropkit.notebook.parameters import declared as declared, settings as settings
+    from dropkit.notebook.shown import glue as glue, table as table
 
 __getattr__, __dir__, __all__ = attach(__name__, __file__)

@@ -12,15 +12,7 @@ from dropkit.figures.names import name
 from dropkit.figures.tables import POINTS, Table, measure_names, points, with_interval
 from dropkit.store.folder import Store
 from dropkit.store.records import Record
-from dropkit.study.curves import (
-    Cells,
-    Setting,
-    arrange,
-    density_of,
-    label,
-    setting_of,
-    stacked,
-)
+from dropkit.study.curves import Cells, Setting, arrange, density_of, label, setting_of, stacked
 from dropkit.study.measures import COMPARED, contrast
 
 FOLDER = Path(dropkit.__file__).parents[1] / "book" / "results"  # in a checkout

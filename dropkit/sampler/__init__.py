@@ -5,8 +5,6 @@ from typing import TYPE_CHECKING
 from dropkit._common.faces import attach
 
 if TYPE_CHECKING:
-    from dropkit.sampler.under_sampler import (
-        DRoPSampler as DRoPSampler,
-    )
+    from dropkit.sampler.under_sampler import DRoPSampler as DRoPSampler
 
 __getattr__, __dir__, __all__ = attach(__name__, __file__)

@@ -9,13 +9,7 @@ from dropkit.scores.functions import (
     k_center_scores,
     ssp,
 )
-from dropkit.scores.registry import (
-    SCORES,
-    QueryRecord,
-    Score,
-    names,
-    register,
-)
+from dropkit.scores.registry import SCORES, QueryRecord, Score, names, register
 
 __all__ = [
     "QueryRecord",

@@ -122,10 +122,7 @@ def forgetting(
 
 
 def dynamic_uncertainty(
-    probs: ArrayLike,
-    window: int = 10,
-    *,
-    statistic: Literal["deviation", "variance"] = "deviation",
+    probs: ArrayLike, window: int = 10, *, statistic: Literal["deviation", "variance"] = "deviation"
 ) -> np.ndarray:
     """Return the mean, over windows of epochs, of the target probability's standard deviation.
 

@@ -17,19 +17,8 @@ if TYPE_CHECKING:
         compare as compare,
         difference as difference,
     )
-    from dropkit.study.preparation import (
-        keep as keep,
-        scores_of as scores_of,
-    )
-    from dropkit.study.runner import (
-        EXECUTORS as EXECUTORS,
-        missing as missing,
-        run as run,
-    )
-    from dropkit.study.trials import (
-        Trial as Trial,
-        chosen as chosen,
-        grid as grid,
-    )
+    from dropkit.study.preparation import keep as keep, scores_of as scores_of
+    from dropkit.study.runner import EXECUTORS as EXECUTORS, missing as missing, run as run
+    from dropkit.study.trials import Trial as Trial, chosen as chosen, grid as grid
 
 __getattr__, __dir__, __all__ = attach(__name__, __file__)

@@ -78,11 +78,7 @@ COMPARED = ("average", "worst", "pooled")  # what the book's tables of differenc
 
 
 def difference(
-    plus: Sequence[np.ndarray],
-    minus: Sequence[np.ndarray],
-    measure: str,
-    *,
-    level: float = 0.95,
+    plus: Sequence[np.ndarray], minus: Sequence[np.ndarray], measure: str, *, level: float = 0.95
 ) -> Difference:
     """Return the mean of a measure over `plus` less its mean over `minus`, paired by seed.
 

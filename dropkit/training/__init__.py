@@ -5,11 +5,7 @@ from typing import TYPE_CHECKING
 from dropkit._common.faces import attach
 
 if TYPE_CHECKING:
-    from dropkit.training.engine import (
-        predict as predict,
-        stack_size as stack_size,
-        train as train,
-    )
+    from dropkit.training.engine import predict as predict, stack_size as stack_size, train as train
     from dropkit.training.recipes import (
         DEFAULTS as DEFAULTS,
         DIGITS as DIGITS,
