@@ -44,31 +44,18 @@ def add_options(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("--labels", required=True, metavar="FILE", help="class of each training sample")
     source = command.add_mutually_exclusive_group(required=True)
-    source.add_argument(
-        "--predictions", metavar="FILE", help="predicted classes, of --val-labels or else --labels"
+    about = "predicted classes, of --val-labels or else --labels"
+    source.add_argument("--predictions", metavar="FILE", help=about)
+    about = (
+        "validation recalls in place of predictions, one a class in the order of the sorted ones"
     )
-    source.add_argument(
-        "--recalls",
-        metavar="FILE",
-        help="validation recalls in place of predictions, one a class"
-        " in the order of the sorted classes",
-    )
+    source.add_argument("--recalls", metavar="FILE", help=about)
     add("--val-labels", metavar="FILE", help="true classes of the samples that were predicted")
-    add(
-        "--smoothing",
-        type=float,
-        default=1.0,
-        metavar="A",
-        help="pseudo-count in the recalls; 0 is the paper's rule, which deletes a class of recall 1"
-        " (default: 1, Laplace's)",
-    )
-    add(
-        "--rows",
-        type=int,
-        default=40,
-        metavar="N",
-        help="classes in the printed table, those of lowest recall; 0 for all (default: 40)",
-    )
+    about = "pseudo-count in the recalls; 0 is the paper's rule, which deletes a class of recall 1"
+    about += " (default: 1, Laplace's)"
+    add("--smoothing", type=float, default=1.0, metavar="A", help=about)
+    about = "classes in the printed table, those of lowest recall; 0 for all (default: 40)"
+    add("--rows", type=int, default=40, metavar="N", help=about)
 
 
 class Bar(Protocol):

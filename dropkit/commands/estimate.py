@@ -19,9 +19,8 @@ examples:
 
 def add_options(command: argparse.ArgumentParser) -> None:
     add_plan(command)
-    command.add_argument(
-        "--images-per-second", type=float, metavar="N", help="training speed; default: measured"
-    )
+    about = "training speed; default: measured"
+    command.add_argument("--images-per-second", type=float, metavar="N", help=about)
 
 
 def run(options: argparse.Namespace) -> None:

@@ -20,19 +20,10 @@ def add_options(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("--density", type=float, required=True, metavar="D", help="fraction to keep, 0 < D <= 1")
     add("--out", required=True, metavar="FILE.npy", help="where to write the indices kept")
-    add(
-        "--minimum",
-        type=int,
-        default=1,
-        metavar="N",
-        help="fewest samples that a class should keep (default: 1)",
-    )
-    add(
-        "--below",
-        choices=["warn", "raise", "keep"],
-        default="warn",
-        help="for a class under the minimum: warn, stop, or keep the minimum (default: warn)",
-    )
+    about = "fewest samples that a class should keep (default: 1)"
+    add("--minimum", type=int, default=1, metavar="N", help=about)
+    about = "for a class under the minimum: warn, stop, or keep the minimum (default: warn)"
+    add("--below", choices=["warn", "raise", "keep"], default="warn", help=about)
     add("--seed", type=int, default=0, help="of the random choice (default: 0)")
 
 

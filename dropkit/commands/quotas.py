@@ -15,14 +15,8 @@ example:
 
 def add_options(command: argparse.ArgumentParser) -> None:
     _data.add_options(command)
-    command.add_argument(
-        "--density",
-        type=float,
-        nargs="+",
-        required=True,
-        metavar="D",
-        help="fractions to keep, each 0 < D <= 1",
-    )
+    about = "fractions to keep, each 0 < D <= 1"
+    command.add_argument("--density", type=float, nargs="+", required=True, metavar="D", help=about)
 
 
 def run(options: argparse.Namespace) -> None:

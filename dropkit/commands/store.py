@@ -30,20 +30,14 @@ def add_options(command: argparse.ArgumentParser) -> None:
     show.add_argument("keys", nargs="+", metavar="KEY", help="a record's key, or how it starts")
 
     verify = _action(actions, "verify", run_verify, "check every record and make some again")
-    verify.add_argument(
-        "--sample", type=int, default=5, metavar="N", help="records to make again (default 5)"
-    )
-    verify.add_argument("--seed", type=int, default=0, help="draws the sample (default 0)")
-    verify.add_argument("--executor", default="local", help="local (default), processes or ray")
-    verify.add_argument("--device", default="cpu", help="cpu (default), cuda, cuda:N, mps or auto")
-    verify.add_argument(
-        "--tolerance",
-        type=float,
-        default=0.0,
-        metavar="T",
-        help="largest difference of a recall, or of what a class keeps, that passes "
-        "(default 0, right for float64; another processor or GPU needs more in other precisions)",
-    )
+    add = verify.add_argument
+    add("--sample", type=int, default=5, metavar="N", help="records to make again (default 5)")
+    add("--seed", type=int, default=0, help="draws the sample (default 0)")
+    add("--executor", default="local", help="local (default), processes or ray")
+    add("--device", default="cpu", help="cpu (default), cuda, cuda:N, mps or auto")
+    about = "largest difference of a recall, or of what a class keeps, that passes (default 0, "
+    about += "right for float64; another processor or GPU needs more in other precisions)"
+    add("--tolerance", type=float, default=0.0, metavar="T", help=about)
 
     export = _action(actions, "export", run_export, "write records into one file")
     export.add_argument("file", type=Path, help=".jsonl as in book/results, or .csv, a tidy table")
