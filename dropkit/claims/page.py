@@ -5,24 +5,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from dropkit.claims.paper import CLAIMS
-from dropkit.claims.verdicts import (
-    ABSENT,
-    FAILS,
-    HOLDS,
-    MARKS,
-    NO_RECORDS,
-    PARTLY,
-    UNDECIDED,
-    Claim,
-    Effect,
-    Verdict,
-)
+from dropkit.claims.verdicts import FAILS, HOLDS, MARKS, Claim, Effect, Verdict
 from dropkit.figures.tables import Table, number, with_interval
 from dropkit.store.records import Record
 from dropkit.study.curves import Cells, Setting, arrange
 from dropkit.study.trials import SCALES
 
-WORDS = (HOLDS, PARTLY, FAILS, UNDECIDED, NO_RECORDS, ABSENT)
 COMPUTED = "digits"  # the scale under which what needs no records stands
 
 Sections = Mapping[str, Sequence[Claim]]
@@ -67,9 +55,9 @@ def summary(sections: Sections, verdicts: Verdicts, scale: str) -> Table:
     for title, section in sections.items():
         keys = [(claim.key, COMPUTED if claim.fact else scale) for claim in section]
         counts = Counter(verdicts[key].word for key in keys)
-        rows.append([title, len(section), *(counts[word] for word in WORDS)])
+        rows.append([title, len(section), *(counts[word] for word in MARKS)])
     totals = [sum(column) for column in list(zip(*rows, strict=True))[1:]]
-    headers = ["part", "claims", *(f"{MARKS[word]} {word}" for word in WORDS)]
+    headers = ["part", "claims", *(f"{mark} {word}" for word, mark in MARKS.items())]
     return Table([*rows, ["all", *totals]], headers)
 
 

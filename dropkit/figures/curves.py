@@ -72,14 +72,11 @@ def _average_against(ax: Axes, curves: Curves, measure: str) -> None:
 
 def _means(by_density: ByDensity, measure: str) -> tuple[list, list]:
     """Means over seeds of a measure, or the densities themselves, and of the average accuracy."""
-    densities = sorted(by_density)
-    x, y = (
-        [100 * MEASURES[each].of(by_density[d]).mean() for d in densities]
-        if each != "density"
-        else densities
-        for each in (measure, "average")
-    )
-    return x, y
+
+    def over(key: str) -> list[float]:
+        return [100 * MEASURES[key].of(by_density[d]).mean() for d in sorted(by_density)]
+
+    return sorted(by_density) if measure == "density" else over(measure), over("average")
 
 
 def _points(protocol: str) -> dict:
