@@ -5,10 +5,7 @@ from typing import TYPE_CHECKING
 from dropkit._common.faces import attach
 
 if TYPE_CHECKING:
-    from dropkit.figures.contrasts import (
-        forest as forest,
-        strips as strips,
-    )
+    from dropkit.figures.contrasts import forest as forest, strips as strips
     from dropkit.figures.curves import (
         against_density as against_density,
         pooled as pooled,
