@@ -53,13 +53,17 @@ def _on_a_gpu(model: str, recipe: Recipe, size: int) -> Iterator[Row]:
     name, few = torch.cuda.get_device_name(), replace(data, train=data.train[:5_120])
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats()
-    rate = _rate(partial(_engine, model, data, replace(recipe, epochs=4), "cuda"), data)
+    count = training.stack_size(model, "cuda")
+    together = partial(_engine, model, data, replace(recipe, epochs=4), "cuda", count)
+    alone = _rate(partial(_engine, model, data, replace(recipe, epochs=4), "cuda"), data)
+    rate = count * _rate(together, data)
     # Reserved, for others cannot have what a graph's own pool holds between its steps.
     memory = torch.cuda.max_memory_reserved() / 2**20
     share = 3 * 2 * _multiplications(model, size) * rate / _matrix_peak()
     yield Row(f"{model} on {name}", rate, "images/s", "", True)
     yield Row(f"{model}: share of the measured bfloat16 matrix peak", 100 * share, "%", "", True)
-    yield Row(f"{model}: memory", memory, "MiB", "", True)
+    yield Row(f"{model}: memory a network", memory / count, "MiB", "", True)
+    yield Row(f"{model}: {count} side by side against one alone", rate / alone, "×", "", True)
     loop = partial(_loader_loop, model, few, replace(recipe, epochs=3), device="cuda", workers=8)
     ratio = rate / _rate(loop, few)
     yield Row(f"{model}, engine against a float32 loop", ratio, "×", "≥ 10 ×", ratio >= 10)
@@ -101,11 +105,13 @@ def _noise(count: int, size: int, classes: int) -> Data:
     return Data(Images(pixels, (0.5,) * 3, (0.25,) * 3), y, all_, all_[:1], all_[:1], names)
 
 
-def _engine(model: str, data: Data, recipe: Recipe, device: str = "cpu", **watch) -> Stack:
+def _engine(
+    model: str, data: Data, recipe: Recipe, device: str = "cpu", count: int = 1, **watch
+) -> Stack:
     batches.source_of(data.x, torch.float32, torch.device(device))  # the set is on the device once
     return training.train(
-        model, data.x, data.y, data.train[None], recipe,
-        seeds=[0], num_classes=data.num_classes, device=device, **watch,
+        model, data.x, data.y, np.tile(data.train, (count, 1)), recipe,
+        seeds=range(count), num_classes=data.num_classes, device=device, **watch,
     )  # fmt: skip
 
 
