@@ -17,6 +17,7 @@ from dropkit.study.curves import Cells, Place, density_of, shared_densities
 from dropkit.study.measures import MEASURES, contrast
 
 WORST = ("worst", "pooled")
+FEW = 10  # classes, up to which the lowest tenth of them is the worst
 
 Labels = str | tuple[str, ...]
 Range = tuple[float, float]  # densities, both ends included
@@ -48,7 +49,7 @@ class Better:
         }
         tried = sum(map(len, shared.values())) if self.over == "some" else 1
         level = 1 - 0.05 / max(tried, 1)
-        for (pair, densities), measure in product(shared.items(), listed(self.by)):
+        for (pair, densities), measure in product(shared.items(), readings(self.by, cells)):
             if all(label.startswith("full") for label in pair):
                 densities = [1.0]
             for part in [[d] for d in densities] or [[]] if each else [densities]:
@@ -110,7 +111,8 @@ class Moves:
     than_at: float
 
     def effects(self, cells: Cells) -> Effects:
-        for label, density, measure in product(listed(self.protocols), self.better_at, WORST):
+        measures = readings(WORST, cells)
+        for label, density, measure in product(listed(self.protocols), self.better_at, measures):
             text = f"{name(label)} at d = {density:g} − at {self.than_at:g}, "
             text += MEASURES[measure].name
             yield _effect(cells, [(label, density)], [(label, self.than_at)], measure, text)
@@ -128,7 +130,7 @@ class CostsMore:
     def effects(self, cells: Cells) -> Effects:
         plus = [(self.first, self.low), (self.second, self.high)]
         minus = [(self.second, self.low), (self.first, self.high)]
-        for measure in WORST:
+        for measure in readings(WORST, cells):
             text = f"{less(self.first, self.second)}, {MEASURES[measure].name}, "
             text += f"d = {self.low:g} − d = {self.high:g}"
             half = _effect(cells, plus, minus, measure, text)  # a contrast is a mean over places
@@ -167,7 +169,7 @@ class Close:
         both = self.first, self.second
         densities = self.at or shared_densities(cells, *both, each=True) or [1.0]
         ends = {"above": self.value - self.margin, "below": self.value + self.margin}
-        for density, measure in product(densities, listed(self.by)):
+        for density, measure in product(densities, readings(self.by, cells)):
             plus, minus = ([(label, density_of(label, density))] for label in both)
             text = f"{less(*both)}, {MEASURES[measure].name}, d = {density:g}"
             yield _effect(cells, plus, minus, measure, text, **ends)
@@ -183,7 +185,7 @@ class TradesBetter:
     def effects(self, cells: Cells) -> Effects:
         for one, other in product(listed(self.first), listed(self.second)):
             densities = shared_densities(cells, one, other)
-            for measure in WORST:
+            for measure in readings(WORST, cells):
                 text = f"{less(one, other)} at equal average, {MEASURES[measure].name}, "
                 text += f"lines over {_range(densities)} and all data"
                 found = height(cells, one, other, densities, measure)
@@ -203,6 +205,17 @@ def _effect(
 ) -> Effect | None:
     found = contrast(cells, plus, minus, measure, level=level)
     return found and Effect(text, *found, above, below, measure)
+
+
+def readings(by: Labels, cells: Cells) -> tuple[str, ...]:
+    """The measures, and where both readings of the worst class are among them, the third.
+
+    The minimum of many classes is mostly chance, and the mean of their lowest tenth is less so.
+    """
+    names = listed(by)
+    records = (r for found in cells.values() for rows in found.values() for r in rows.values())
+    many = len(next(records, {}).get("recalls", ())) > FEW
+    return (*names, "tenth") if many and set(WORST) <= set(names) else names
 
 
 def listed(labels: Labels) -> tuple[str, ...]:

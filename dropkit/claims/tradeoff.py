@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from dropkit._common.checks import Floats
-from dropkit.metrics import Difference, over_seeds
+from dropkit.metrics import Difference, lowest_tenth, over_seeds
 from dropkit.study.curves import Cells, shared_seeds
 
 AVERAGES = 41  # at which the two lines are compared, evenly over what both reach
@@ -45,7 +45,8 @@ def height(
 def _points(recalls: Floats, weights: Floats, measure: str) -> Floats:
     """Averages and worst classes, (W, 2, P), of recalls (P, S, K) by weights of seeds (W, S)."""
     means = np.einsum("ws,psk->wpk", weights, recalls)
-    worst = means.min(-1) if measure == "pooled" else weights @ recalls.min(-1).T
+    lowest = lowest_tenth(recalls) if measure == "tenth" else recalls.min(-1)
+    worst = means.min(-1) if measure == "pooled" else weights @ lowest.T
     return np.stack([means.mean(-1), worst], axis=1)
 
 

@@ -39,6 +39,23 @@ def test_better_reads_both_ways_and_every_measure():
     assert words(Better("el2n", "random", "average", within=(0.8, 1)), found) == [None]
 
 
+@pytest.mark.parametrize(("classes", "readings"), [(10, 2), (11, 3), (40, 3)])
+def test_many_classes_are_read_a_third_way(classes, readings):
+    """By the lowest tenth of the classes, here against scipy."""
+    rng = np.random.default_rng(0)
+    first, second = rng.uniform(0.3, 0.9, (2, 6, classes))
+    (found,) = arrange(
+        grid(first, "random") + grid(second, "el2n") + grid(first, "full", 1.0)
+    ).values()
+    effects = Better("el2n", "random").effects(found)
+    assert len(effects) == len(TradesBetter("el2n", "random").effects(found)) == readings
+    if readings == 3:
+        lowest = [np.sort(rows)[:, : -(-classes // 10)].mean(1) for rows in (second, first)]
+        oracle = stats.ttest_1samp(100 * (lowest[0] - lowest[1]), 0).confidence_interval()
+        assert effects[2].found[1:] == pytest.approx((oracle.low, oracle.high))
+    assert len(Better("el2n", "random", "average").effects(found)) == 1
+
+
 def test_the_margin_says_how_far_the_first_may_stay_behind():
     found = cells(el2n=-0.1)
     assert words(Better("el2n", "random", "average", margin=12), found) == [HOLDS]
