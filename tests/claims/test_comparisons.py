@@ -47,13 +47,13 @@ def test_many_classes_are_read_a_third_way(classes, readings):
     (found,) = arrange(
         grid(first, "random") + grid(second, "el2n") + grid(first, "full", 1.0)
     ).values()
-    effects = Better("el2n", "random").effects(found)
-    assert len(effects) == len(TradesBetter("el2n", "random").effects(found)) == readings
+    effects = list(Better("el2n", "random").effects(found))
+    assert len(effects) == readings == len(list(TradesBetter("el2n", "random").effects(found)))
     if readings == 3:
         lowest = [np.sort(rows)[:, : -(-classes // 10)].mean(1) for rows in (second, first)]
         oracle = stats.ttest_1samp(100 * (lowest[0] - lowest[1]), 0).confidence_interval()
         assert effects[2].found[1:] == pytest.approx((oracle.low, oracle.high))
-    assert len(Better("el2n", "random", "average").effects(found)) == 1
+    assert len(list(Better("el2n", "random", "average").effects(found))) == 1
 
 
 def test_the_margin_says_how_far_the_first_may_stay_behind():
