@@ -179,8 +179,9 @@ class TestWhereTheyAreLookedFor:
         monkeypatch.setenv("DROPKIT_DATA", "set back by the test")
         folders = ["--data", str(tmp_path / "dtaa"), "--store", str(tmp_path / "store")]
         assert main(["run", "cifar10-mini", "--device", "cpu", *folders]) == 2
-        (line,) = capsys.readouterr().err.splitlines()
-        assert line.startswith(
+        device, error = capsys.readouterr().err.splitlines()
+        assert device.startswith("cpu: ")
+        assert error.startswith(
             f"dropkit: error: there is no folder {tmp_path / 'dtaa'}: let --data"
         )
         assert downloads == [] and not (tmp_path / "dtaa").exists()

@@ -13,7 +13,7 @@ from torch import nn
 
 from dropkit import datasets
 from dropkit.commands import main
-from dropkit.datasets import Data, Images, extraction, features
+from dropkit.datasets import Data, Images, extraction, features, loading
 from dropkit.models.frozen import Frozen
 
 IMAGES = 100
@@ -178,6 +178,8 @@ def test_more_components_than_features(file):
 
 
 def test_the_command_writes_what_is_loaded(file, monkeypatch, capsys):
+    for table in (loading._LOADERS, loading._VERSIONS):  # set back by the test
+        monkeypatch.setitem(table, "photos", None)
     datasets.register("photos", lambda seed, root: SET)
     assert main(["features", "photos", "--device", "cpu", "--out", str(file)]) == 0
     assert f"100 images are in {file}" in capsys.readouterr().out
