@@ -10,9 +10,19 @@ import dropkit
 from dropkit import figures
 from dropkit.figures.names import name
 from dropkit.figures.tables import POINTS, Table, measure_names, points, with_interval
+from dropkit.notebook.answers import moves
 from dropkit.store.folder import Store
 from dropkit.store.records import Record
-from dropkit.study.curves import Cells, Setting, arrange, density_of, label, setting_of, stacked
+from dropkit.study.curves import (
+    Cells,
+    Curves,
+    Setting,
+    arrange,
+    density_of,
+    label,
+    setting_of,
+    stacked,
+)
 from dropkit.study.measures import COMPARED, contrast
 
 FOLDER = Path(dropkit.__file__).parents[1] / "book" / "results"  # in a checkout
@@ -39,8 +49,13 @@ def published(protocols: Sequence[str], *, tails: bool = False) -> dict[Setting,
     found = arrange(Store(FOLDER).select(wanted))
     return {
         setting: {label: found[setting][label] for label in protocols if label in found[setting]}
-        for setting in sorted(found)
+        for setting in sorted(found, key=_place)
     }
+
+
+def _place(setting: Setting) -> tuple:
+    """The paper's own accuracy first."""
+    return setting.scale != "paper", *setting
 
 
 def all_published(folder: str | Path = "") -> list[Record]:
@@ -105,6 +120,38 @@ def _rows(cells: Cells, first: str, second: str) -> list[list]:
             shown = [points(difference) for difference, _ in found]
             rows.append([f"{name(first)} − {name(second)}", f"{density:g}", found[0][1], *shown])
     return rows
+
+
+def curves(found: dict[Setting, Cells]) -> dict[str, Curves]:
+    """Return the recalls of each setting under the title of its panel."""
+    return {setting.title: stacked(cells) for setting, cells in found.items()}
+
+
+_WORDS = {"worst": "the worst class", "tenth": "the mean of the lowest tenth of the classes"}
+
+
+def answers(
+    found: dict[Setting, Cells], protocol: str, density: float, measure: str = "worst"
+) -> str:
+    """Say of each setting how a protocol stands to full data and random pruning by a measure.
+
+    The worst class is the mean of each run's minimum.
+    """
+    what, sentences = _WORDS[measure], []
+    for setting, cells in found.items():
+        if contrast(cells, [(protocol, density)], [("full", 1.0)], measure):
+            average, level = (
+                contrast(cells, [("full", 1.0)], [], each)[0].value for each in ("average", measure)
+            )
+            whole, chance = (
+                moves((contrast(cells, [(protocol, density)], [place], measure) or [None])[0])
+                for place in (("full", 1.0), ("random", density))
+            )
+            sentences.append(
+                f"**{setting.title}** ({average:.1f} % on all data, {what} {level:.1f} %): "
+                f"{what} {whole} against all data, and {chance} against random pruning"
+            )
+    return ". ".join(sentences) + "." * bool(sentences)
 
 
 def paper_case(found: dict[Setting, Cells]) -> Table:
