@@ -148,7 +148,7 @@ def answers(
                 for place in (("full", 1.0), ("random", density))
             )
             sentences.append(
-                f"**{setting.title}** ({average:.1f} % on all data, {what} {level:.1f} %): "
+                f"{setting.title} ({average:.1f} % on all data, {what} {level:.1f} %): "
                 f"{what} {whole} against all data, and {chance} against random pruning"
             )
     return ". ".join(sentences) + "." * bool(sentences)

@@ -196,7 +196,7 @@ def test_answers_say_what_the_records_show(folder):
     """DRoP's seeds are 0.35 + seed %, all data's 0.4 + seed %, in pairs: 5 points apart."""
     found = larger_scales.published(["full", "random", "random+drop"])
     text = larger_scales.answers(found, "random+drop", 0.5)
-    assert text.startswith("**CIFAR-10, mini** (60.5 % on all data, the worst class 41.0 %): ")
+    assert text.startswith("CIFAR-10, mini (60.5 % on all data, the worst class 41.0 %): ")
     assert "the worst class falls by 5.0 points [5.0, 5.0] against all data" in text
     assert "and rises by 5.0 points [5.0, 5.0] against random pruning." in text
     assert larger_scales.answers(found, "el2n", 0.5) == ""
