@@ -8,6 +8,7 @@ sentence for what the user can mend: `main` prints it and exits with 2.
 
 import argparse
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -47,7 +48,14 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit status 0; 2 for what the user can mend, in one sentence; 130 when interrupted."""
-    options = parser().parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # names that the terminal lacks end no run
+            stream.reconfigure(errors="backslashreplace")
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    for place in reversed(range(1, len(words))):
+        if words[place].startswith("-:"):  # a column of standard input, not an option
+            words[place - 1 : place + 1] = [f"{words[place - 1]}={words[place]}"]
+    options = parser().parse_args(words)
     try:
         with needed_by(f"dropkit {options.command}"), plain_warnings():
             return options.run(options) or 0

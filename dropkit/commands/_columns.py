@@ -1,8 +1,8 @@
-"""Columns of labels and numbers in .npy, .csv and .parquet files, named as FILE[:COLUMN]."""
+"""Columns of labels and numbers in files and pipes, named as FILE[:COLUMN]."""
 
-import csv
 import io
 import re
+import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from itertools import chain
@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 from numpy.lib.format import open_memmap, write_array_header_1_0
 
+from dropkit.commands._files import TEXT, is_pipe, kind_of, piped_array, text_rows
 from dropkit.store.records import write_atomically
 
-FORMATS = "FILE.npy, FILE.csv[:COLUMN] or FILE.parquet[:COLUMN]"
+FORMATS = "FILE.npy, FILE.csv[:COLUMN], .tsv, .jsonl or .parquet, of text also .gz, or -"
 
 
 class NpyColumn:
@@ -44,13 +45,73 @@ def column(reference: str) -> "NpyColumn | np.ndarray":
 
     Raises ValueError, or OSError for a file that cannot be read.
     """
+    return _column(*_split(reference), reference)
+
+
+def numbers(reference: str) -> np.ndarray:
+    """Return a column of numbers as (n,) floats; ValueError if it holds anything else."""
+    return _numbers(column(reference)[:], reference)
+
+
+def recalls(reference: str, classes: np.ndarray) -> np.ndarray:
+    """Return the recall of each class (K,): by the names in a table, or by order in a bare list.
+
+    ``FILE:CLASS:RECALL`` says which column names the classes; ``FILE:RECALL`` finds it among the
+    others of the table, and raises ValueError where there are others and none or several do.
+    """
     path, name = _split(reference)
-    if path.suffix == ".npy" and name is None:
-        found = NpyColumn(path)
-    elif path.suffix == ".csv":
-        found = _csv_column(path, name)
-    elif path.suffix == ".parquet":
+    header = _header(path)
+    if len(header) < 2 or name is None:
+        return numbers(reference)
+    naming, _, value = ("", "", name) if name in header else name.rpartition(":")
+    values = _numbers(_column(path, value, reference)[:], reference)
+    wanted = [str(each) for each in classes.tolist()]
+    if naming:
+        rows = _rows_of(path, naming)
+        if lacking := [each for each in wanted if each not in rows]:
+            raise ValueError(f"{path} has no recall of class {lacking[0]}, by its {naming!r}")
+        return values[[rows[each] for each in wanted]]
+    found = {}
+    for other in set(header) - {value}:
+        with suppress(ValueError):  # what cannot be read, or has one name twice, names no classes
+            if (rows := _rows_of(path, other)).keys() == set(wanted):
+                found[other] = rows
+    if len(found) != 1:
+        which = f"{' and '.join(map(repr, sorted(found)))} name" if found else "none names"
+        raise ValueError(
+            f"{path} has other columns than {value!r}, of which {which} the classes of the labels: "
+            f"say which does, as {path}:CLASS:{value}"
+        )
+    (rows,) = found.values()
+    return values[[rows[each] for each in wanted]]
+
+
+def _rows_of(path: Path, name: str) -> dict[str, int]:
+    """Return the row of each name in a column; ValueError if one is there twice."""
+    names = [str(each) for each in _column(path, name, f"{path}:{name}")[:].tolist()]
+    rows = {each: row for row, each in enumerate(names)}
+    if len(rows) < len(names):
+        twice = next(each for row, each in enumerate(names) if rows[each] != row)
+        raise ValueError(f"{path} has class {twice} more than once in {name!r}")
+    return rows
+
+
+def _numbers(values: np.ndarray, reference: str) -> np.ndarray:
+    try:
+        return values.astype(np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"{reference} holds {values.dtype}: expected numbers") from None
+
+
+def _column(path: Path, name: str | None, reference: str) -> "NpyColumn | np.ndarray":
+    kind = kind_of(path)
+    found: NpyColumn | np.ndarray
+    if kind == "npy" and name is None:
+        found = piped_array(path) if is_pipe(path) else NpyColumn(path)
+    elif kind == "parquet":
         found = _parquet_column(path, name)
+    elif kind in TEXT:
+        found = _text_column(path, kind, name)
     else:
         raise ValueError(f"{reference} cannot be read: expected {FORMATS}")
     if len(found) == 0:
@@ -58,15 +119,6 @@ def column(reference: str) -> "NpyColumn | np.ndarray":
     if found.dtype.kind not in "iufbUSO":
         raise ValueError(f"{reference} holds {found.dtype}: expected numbers or text")
     return found
-
-
-def numbers(reference: str) -> np.ndarray:
-    """Return a column of numbers as (n,) floats; ValueError if it holds anything else."""
-    values = column(reference)[:]
-    try:
-        return values.astype(np.float64)
-    except (TypeError, ValueError):
-        raise ValueError(f"{reference} holds {values.dtype}: expected numbers") from None
 
 
 def array(path: str | Path) -> np.memmap:
@@ -83,8 +135,10 @@ def array(path: str | Path) -> np.memmap:
 
 def check_target(path: str, inputs: Iterable[str | None] = ()) -> None:
     """Raise ValueError unless a .npy file can be written here, over none of the inputs."""
-    if not path.endswith(".npy"):
-        raise ValueError(f"{path} cannot be written: the name must end in .npy")
+    if path == "-":
+        return
+    if not path.lower().endswith(".npy"):
+        raise ValueError(f"{path} cannot be written: the name must end in .npy, or be -")
     if not Path(path).parent.is_dir():
         raise ValueError(f"{path} cannot be written: there is no folder {Path(path).parent}")
     if any(name and Path(path).resolve() == _split(name)[0].resolve() for name in inputs):
@@ -92,7 +146,14 @@ def check_target(path: str, inputs: Iterable[str | None] = ()) -> None:
 
 
 def write_indices(path: str, parts: Iterable[np.ndarray], total: int) -> None:
-    """Write parts of `total` indices as one .npy file, which appears only when it is whole."""
+    """Write parts of `total` indices as one .npy file, which appears only when it is whole.
+
+    "-" is standard output, which takes one index a line.
+    """
+    if path == "-":
+        for part in parts:
+            sys.stdout.writelines(f"{index}\n" for index in part.tolist())
+        return
     header = io.BytesIO()
     write_array_header_1_0(header, {"descr": "<i8", "fortran_order": False, "shape": (total,)})
     content = (part.astype("<i8").tobytes() for part in parts)
@@ -100,34 +161,38 @@ def write_indices(path: str, parts: Iterable[np.ndarray], total: int) -> None:
 
 
 def _split(reference: str) -> tuple[Path, str | None]:
-    found = re.fullmatch(r"(.+\.(?:csv|parquet)):(.+)", reference)
+    form = r"(-|/dev/[^:]+|.+\.(?:csv|tsv|jsonl|parquet)(?:\.gz)?):(.+)"
+    found = re.fullmatch(form, reference, re.IGNORECASE)
     return (Path(found[1]), found[2]) if found else (Path(reference), None)
 
 
-def _csv_column(path: Path, name: str | None) -> np.ndarray:
-    try:
-        values = _csv_values(path, name)
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not in UTF-8, as it must be ({error})") from None
-    return whole if (whole := _whole(values)) is not None else np.array(values, dtype=str)
+def _header(path: Path) -> list[str]:
+    """Return the names of a table's columns; none of what is no table."""
+    kind = kind_of(path)
+    if kind in TEXT:
+        with text_rows(path, kind) as rows:
+            return next(rows, (1, []))[1]
+    if kind == "parquet":
+        from pyarrow import ArrowException, parquet
+
+        with suppress(OSError, ArrowException):  # which reading a column says in a sentence
+            return parquet.ParquetFile(path).schema_arrow.names
+    return []
 
 
-def _csv_values(path: Path, name: str | None) -> list[str]:
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        rows = csv.reader(file)
-        header = next(rows, [])
-        if len(header) == 1 and (other := re.search("[;\t]", header[0])):
-            raise ValueError(f"{path} separates its columns by {other[0]!r}: expected commas")
+def _text_column(path: Path, kind: str, name: str | None) -> np.ndarray:
+    values = []
+    with text_rows(path, kind) as rows:
+        header = next(rows, (1, []))[1]
         place = _place(path, header, name)
-        if _whole(header[place : place + 1]) is not None:
+        if _whole(header[place : place + 1]) is not None and kind != "jsonl":
             raise ValueError(f"{path} begins with {header[place]}: its first row must name columns")
-        values = []
-        for row in rows:
+        for line, row in rows:
             if len(row) > place and row[place] != "":
                 values.append(row[place])
             elif row:  # the reader gives an empty list for an empty line
-                raise ValueError(f"{path}, line {rows.line_num}: {header[place]!r} is missing")
-    return values
+                raise ValueError(f"{path}, line {line}: {header[place]!r} is missing")
+    return whole if (whole := _whole(values)) is not None else np.array(values, dtype=str)
 
 
 def _parquet_column(path: Path, name: str | None) -> np.ndarray:

@@ -1,10 +1,11 @@
 """What ``prune`` and ``quotas`` share: the options that name the data, and recalls from them."""
 
 import argparse
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TextIO
 
 from dropkit.commands._output import print_rows
 
@@ -16,14 +17,18 @@ if TYPE_CHECKING:
 
 FILE_FORMATS = """\
 files:
-  FILE is .npy (one axis), .csv (the first row names the columns) or .parquet. Of a table with
-  several columns, name one after a colon: train.csv:label. Labels are whole numbers or text;
-  labels and predictions must be of one kind. Files of .npy are read a part at a time, so that
-  they may be larger than the memory. Groups may take the place of classes, with --recalls.
+  FILE is .npy (one axis), .csv or .tsv (the first row names the columns), .jsonl (an object a
+  line) or .parquet; text may be packed as .gz, and - is standard input, which may be any of them
+  but .parquet. Of a table with several columns, name one after a colon: train.csv:label, -:label.
+  Labels are whole numbers or text; labels and predictions must be of one kind. Files of .npy are
+  read a part at a time, so that they may be larger than the memory. Groups may take the place of
+  classes, with --recalls.
 
 recalls:
   Measure them on samples that the predicting model was not trained on: predictions for a
   validation set (--val-labels), or cross-validated predictions for the training set itself.
+  Of a table, --recalls table.csv:class:recall takes them by the names of the classes, in any
+  order; a list without names is in the order of the sorted classes.
 """
 
 
@@ -46,9 +51,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     source = command.add_mutually_exclusive_group(required=True)
     about = "predicted classes, of --val-labels or else --labels"
     source.add_argument("--predictions", metavar="FILE", help=about)
-    about = (
-        "validation recalls in place of predictions, one a class in the order of the sorted ones"
-    )
+    about = "validation recalls in place of predictions, one a class: by name, or as sorted"
     source.add_argument("--recalls", metavar="FILE", help=about)
     add("--val-labels", metavar="FILE", help="true classes of the samples that were predicted")
     about = "pseudo-count in the recalls; 0 is the paper's rule, which deletes a class of recall 1"
@@ -56,6 +59,8 @@ def add_options(command: argparse.ArgumentParser) -> None:
     add("--smoothing", type=float, default=1.0, metavar="A", help=about)
     about = "classes in the printed table, those of lowest recall; 0 for all (default: 40)"
     add("--rows", type=int, default=40, metavar="N", help=about)
+    about = "print one object a class and line, all of them, which --recalls reads as .jsonl"
+    add("--json", action="store_true", help=about)
 
 
 class Bar(Protocol):
@@ -85,7 +90,7 @@ def read(options: argparse.Namespace, bar: Bar) -> Data:
     """Return the classes of the labels and their recalls; ValueError for data that do not fit."""
     from dropkit._common.labels import check_predictions
     from dropkit.commands._chunks import CHUNK, classes_of, encoder, recalls_of
-    from dropkit.commands._columns import column, numbers
+    from dropkit.commands._columns import column, recalls as read_recalls
 
     if options.rows < 0:
         raise ValueError(f"--rows is {options.rows}: it must be a number of classes, or 0 for all")
@@ -97,7 +102,7 @@ def read(options: argparse.Namespace, bar: Bar) -> Data:
     classes, sizes = classes_of(labels)
     encode = encoder(classes, options.labels)
     if options.recalls:
-        recalls = numbers(options.recalls)
+        recalls = read_recalls(options.recalls, classes)
         if recalls.shape != classes.shape:
             raise ValueError(
                 f"{options.recalls} has {recalls.size} recalls and {options.labels} "
@@ -145,19 +150,30 @@ def kept_of_each_class(
     )
 
 
-def print_classes(data: Data, rows: int, columns: Mapping[str, "np.ndarray"]) -> None:
-    """Print what is known of the `rows` classes of lowest recall, 0 for all, and the columns."""
+def print_classes(
+    data: Data,
+    options: argparse.Namespace,
+    columns: Mapping[str, "np.ndarray"],
+    file: TextIO | None = None,
+) -> None:
+    """Print what is known of the `--rows` classes of lowest recall, 0 for all, and the columns."""
     import numpy as np
 
-    some = np.arange(data.classes.size)
-    if 0 < rows < some.size:
-        unknown_first = np.nan_to_num(data.recalls, nan=-1)
-        some = np.argsort(unknown_first, kind="stable")[:rows]
     shown = {"class": data.classes, "size": data.sizes, "recall": data.recalls, **columns}
+    if options.json:
+        for row in zip(*(values.tolist() for values in shown.values()), strict=True):
+            known = [None if value != value else value for value in row]  # JSON has no NaN
+            names = [name.replace(" ", "_") for name in shown]
+            print(json.dumps(dict(zip(names, known, strict=True))), file=file)
+        return
+    some = np.arange(data.classes.size)
+    if 0 < options.rows < some.size:
+        unknown_first = np.nan_to_num(data.recalls, nan=-1)
+        some = np.argsort(unknown_first, kind="stable")[: options.rows]
     cells = [
         [f"{value:.4f}" if isinstance(value, float) else value for value in values[some].tolist()]
         for values in shown.values()
     ]
-    print_rows([list(shown), *zip(*cells, strict=True)])
+    print_rows([list(shown), *zip(*cells, strict=True)], file=file)
     if hidden := data.classes.size - some.size:
-        print(f"... and {hidden:,} classes of higher recall (--rows 0 prints all)")
+        print(f"... and {hidden:,} classes of higher recall (--rows 0 prints all)", file=file)

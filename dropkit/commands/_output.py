@@ -4,9 +4,10 @@ import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import TextIO
 
 
-def print_rows(rows: Sequence[Sequence[object]], left: int = 1) -> None:
+def print_rows(rows: Sequence[Sequence[object]], left: int = 1, file: TextIO | None = None) -> None:
     """Print rows, heads first; the first `left` columns to the left and the others to the right."""
     cells = [[str(value) for value in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
@@ -15,7 +16,7 @@ def print_rows(rows: Sequence[Sequence[object]], left: int = 1) -> None:
             cell.ljust(width) if place < left else cell.rjust(width)
             for place, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
-        print("  ".join(aligned).rstrip())
+        print("  ".join(aligned).rstrip(), file=file)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """``dropkit prune``: which samples of one's own data to keep."""
 
 import argparse
+import sys
 
 from dropkit.commands import _data
 
@@ -12,6 +13,7 @@ in the order of the labels.
 
 example:
   dropkit prune --labels y.npy --predictions p.npy --density 0.5 --out kept.npy
+  zcat t.csv.gz | dropkit prune --labels -:label --predictions -:guess --density 0.5 --out -
 """
 
 
@@ -19,7 +21,8 @@ def add_options(command: argparse.ArgumentParser) -> None:
     _data.add_options(command)
     add = command.add_argument
     add("--density", type=float, required=True, metavar="D", help="fraction to keep, 0 < D <= 1")
-    add("--out", required=True, metavar="FILE.npy", help="where to write the indices kept")
+    about = "where to write the indices kept; - is standard output, one a line"
+    add("--out", required=True, metavar="FILE.npy", help=about)
     about = "fewest samples that a class should keep (default: 1)"
     add("--minimum", type=int, default=1, metavar="N", help=about)
     about = "for a class under the minimum: warn, stop, or keep the minimum (default: warn)"
@@ -43,5 +46,9 @@ def run(options: argparse.Namespace) -> None:
         )
         kept = kept_at_random(data.labels, data.encode, data.sizes, table.counts, options.seed)
         write_indices(options.out, kept, int(table.counts.sum()))
-    _data.print_classes(data, options.rows, {"density": table.densities, "kept": table.counts})
-    print(f"{table.counts.sum():,} of {len(data.labels):,} samples kept in {options.out}")
+    file = sys.stderr if options.out == "-" else sys.stdout
+    _data.print_classes(data, options, {"density": table.densities, "kept": table.counts}, file)
+    if not options.json:
+        place = "standard output" if options.out == "-" else options.out
+        kept_in = f"{table.counts.sum():,} of {len(data.labels):,} samples kept in {place}"
+        print(kept_in, file=file)

@@ -9,7 +9,7 @@ DESCRIPTION = """\
 Print how many samples DRoP would keep of each class at one or several densities, and choose none.
 
 example:
-  dropkit quotas --labels y.csv:label --recalls recalls.npy --density 0.3 0.5 0.7
+  dropkit quotas --labels y.csv:label --recalls table.csv:class:recall --density 0.3 0.5 0.7
 """
 
 
@@ -31,4 +31,4 @@ def run(options: argparse.Namespace) -> None:
             f"kept at {density:g}": _data.kept_of_each_class(data, options, density).counts
             for density in options.density
         }
-    _data.print_classes(data, options.rows, counts)
+    _data.print_classes(data, options, counts)

@@ -1,5 +1,12 @@
 """Files of labels as users have them: separators, missing values, kinds, and no input lost."""
 
+import gzip
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -58,6 +65,156 @@ def test_what_makes_text_of_a_column_of_numbers_is_shown(capsys):
         "labels are text such as 'n/a' but predictions are numbers such as 0: "
         "expected numbers for both or text for both"
     )
+
+
+class TestRecallsByName:
+    """No class is lent the recall of another, whatever the order of a table."""
+
+    RECALLS = {"cat": 0.9, "ant": 0.5, "bee": 0.75}  # not sorted
+
+    @pytest.fixture(autouse=True)
+    def labels(self):
+        np.save("y.npy", LABELS)
+
+    def quotas(self, capsys, reference) -> dict[str, float]:
+        arguments = ["--labels", "y.npy", "--recalls", reference, "--density", "0.5", "--json"]
+        assert main(["quotas", *arguments]) == 0
+        rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        assert sum(row["kept_at_0.5"] for row in rows) == 60
+        return {row["class"]: row["recall"] for row in rows}
+
+    @pytest.mark.parametrize("suffix", ["csv", "parquet", "jsonl", "tsv.gz"])
+    @pytest.mark.parametrize("column", ["recall", "name:recall"])
+    def test_of_a_table(self, suffix, column, capsys):
+        frame = pd.DataFrame(self.RECALLS.items(), columns=["name", "recall"]).assign(
+            rank=[1, 2, 3]
+        )
+        save(frame, f"r.{suffix}")
+        assert self.quotas(capsys, f"r.{suffix}:{column}") == self.RECALLS
+
+    def test_of_a_bare_list_they_go_by_order(self, capsys):
+        save(pd.DataFrame({"recall": sorted(self.RECALLS.values())}), "r.csv")
+        assert self.quotas(capsys, "r.csv") == {"ant": 0.5, "bee": 0.75, "cat": 0.9}
+
+    def test_what_quotas_prints_is_read_back(self, capsys):
+        save(pd.DataFrame(self.RECALLS.items(), columns=["name", "recall"]), "r.csv")
+        choice = ["--labels", "y.npy", "--density", "0.5", "--json", "--recalls"]
+        assert main(["quotas", *choice, "r.csv:recall"]) == 0
+        printed = capsys.readouterr().out.splitlines()
+        Path("q.jsonl").write_text("\n".join(printed[::-1]))
+        assert self.quotas(capsys, "q.jsonl:class:recall") == self.RECALLS
+
+    def test_a_table_of_more_classes_names_its_column(self, capsys):
+        save(pd.DataFrame({"name": ["emu", *self.RECALLS], "recall": [0, 0.9, 0.5, 0.75]}), "r.csv")
+        assert self.quotas(capsys, "r.csv:name:recall") == self.RECALLS
+
+    @pytest.mark.parametrize(
+        ("names", "column", "message"),
+        [
+            (
+                "ant bee Cat",
+                "recall",
+                "'recall', of which none names the classes of the labels: sa",
+            ),
+            ("ant bee Cat", "name:recall", "r.csv has no recall of class cat, by its 'name'"),
+            (
+                "ant bee bee",
+                "recall",
+                "'recall', of which none names the classes of the labels: sa",
+            ),
+            ("ant bee bee", "name:recall", "r.csv has class bee more than once in 'name'"),
+            (
+                "ant bee cat",
+                "names:recall",
+                "r.csv has no column 'names': add one of :name, :recall",
+            ),
+            ("ant bee cat", "name:rec", "r.csv has no column 'rec': add one of :name, :recall"),
+        ],
+    )
+    def test_where_the_names_do_not_fit(self, names, column, message, capsys):
+        save(pd.DataFrame({"name": names.split(), "recall": [0.5, 0.75, 0.9]}), "r.csv")
+        assert prune_command("--labels", "y.npy", "--recalls", f"r.csv:{column}") == 2
+        assert message in sentence(capsys)
+        assert not Path("kept.npy").exists()
+
+    def test_two_columns_of_names(self, capsys):
+        frame = pd.DataFrame({"a": ["ant", "bee", "cat"], "b": ["bee", "ant", "cat"], "r": 0.5})
+        save(frame, "r.csv")
+        assert prune_command("--labels", "y.npy", "--recalls", "r.csv:r") == 2
+        assert "'a' and 'b' name the classes of the labels: say which" in sentence(capsys)
+
+
+class TestFormats:
+    FRAME = pd.DataFrame({"label": LABELS, "guess": np.roll(LABELS, 7)})
+
+    def expected(self) -> list[int]:
+        np.save("y.npy", self.FRAME.label.to_numpy(str))
+        np.save("p.npy", self.FRAME.guess.to_numpy(str))
+        assert prune_command("--labels", "y.npy", "--predictions", "p.npy") == 0
+        return np.load("kept.npy").tolist()
+
+    @pytest.mark.parametrize("name", ["T.CSV", "t.tsv", "t.jsonl", "t.csv.gz", "t.JSONL.gz"])
+    def test_whatever_the_file(self, name):
+        expected = self.expected()
+        save(self.FRAME, name)
+        assert prune_command("--labels", f"{name}:label", "--predictions", f"{name}:guess") == 0
+        assert np.load("kept.npy").tolist() == expected
+
+    @pytest.mark.parametrize("name", ["t.csv", "t.tsv", "t.jsonl", "t.csv.gz"])
+    def test_standard_input_and_output(self, name):
+        expected = self.expected()
+        save(self.FRAME, name)
+        choice = ["--labels", "-:label", "--predictions", "-:guess", "--density=0.5", "--out=-"]
+        done = piped("prune", *choice, "--json", input=Path(name).read_bytes())
+        assert [int(index) for index in done.stdout.split()] == expected
+        rows = [json.loads(line) for line in done.stderr.splitlines()]
+        assert [row["class"] for row in rows] == ["ant", "bee", "cat"]
+        assert sum(row["kept"] for row in rows) == len(expected)
+
+    def test_npy_from_standard_input(self):
+        expected = self.expected()
+        choice = ["--labels=-", "--predictions=p.npy", "--density=0.5", "--out=-"]
+        done = piped("prune", *choice, input=Path("y.npy").read_bytes())
+        assert [int(index) for index in done.stdout.split()] == expected
+        assert b"60 of 120 samples kept in standard output" in done.stderr
+
+    def test_names_that_the_terminal_lacks_end_no_run(self):
+        np.save("y.npy", np.where(LABELS == "ant", "Käse", LABELS))
+        choice = ["--labels=y.npy", "--predictions=y.npy", "--density=0.5", "--out=kept.npy"]
+        done = piped("prune", *choice, environment={"PYTHONIOENCODING": "ascii"})
+        assert rb"K\xe4se" in done.stdout
+
+    @pytest.mark.parametrize(
+        ("name", "content", "message"),
+        [
+            ("t.jsonl", b'{"y": 1}\n[2]\n', "t.jsonl, line 2: expected an object of JSON"),
+            ("t.jsonl", b'{"y": 1}\n{"z": 2}\n', "t.jsonl, line 2: 'y' is missing"),
+            ("t.tsv", b"a,y\n1,2\n", "t.tsv separates its columns by ',': expected tabs"),
+            ("t.csv.gz", gzip.compress(b"y\n1\n2\n")[:-9], "t.csv.gz is damaged: gzip cannot"),
+        ],
+    )
+    def test_damaged(self, name, content, message, capsys):
+        Path(name).write_bytes(content)
+        assert prune_command("--labels", name, "--predictions", name) == 2
+        assert sentence(capsys).startswith(message)
+
+
+def save(frame: pd.DataFrame, name: str) -> None:
+    """Write a table in the format of its name."""
+    kind = name.lower().removesuffix(".gz").rpartition(".")[2]
+    if kind == "parquet":
+        frame.to_parquet(name)
+    elif kind == "jsonl":
+        frame.to_json(name, orient="records", lines=True, force_ascii=False)
+    else:
+        frame.to_csv(name, index=False, sep={"csv": ",", "tsv": "\t"}[kind])
+
+
+def piped(*arguments: str, input: bytes = b"", environment=None) -> subprocess.CompletedProcess:
+    """A command that ends well, in a process of its own."""
+    command = [sys.executable, "-m", "dropkit.commands", *arguments]
+    settings = os.environ | (environment or {})
+    return subprocess.run(command, input=input, env=settings, capture_output=True, check=True)
 
 
 class TestInputs:
