@@ -24,5 +24,6 @@ if TYPE_CHECKING:
         look as look,
         words as words,
     )
+    from dropkit.figures.worst_panels import worst_panels as worst_panels
 
 __getattr__, __dir__, __all__ = attach(__name__, __file__)
