@@ -13,15 +13,15 @@ from dropkit.study.curves import Curves
 from dropkit.study.measures import MEASURES, difference
 
 INK = "#010203"  # stands for the colour of the page's text
-SIZE = (3.1, 2.9)  # inches of a panel
-GAP = 0.055  # least distance of two names, of the height of a panel
+SIZE = (2.55, 2.6)  # inches of a panel
+GAP = 0.085  # least distance of two names, of the height of a panel
 SHORT = {"Dynamic Uncertainty": "Dyn. Unc."}  # names that a panel has no room for
 
 
 def worst_panels(
     sets: Mapping[str, Curves], protocols: Sequence[str], measure: str = "worst"
 ) -> str:
-    """Return a panel a data set as HTML with inline SVG: a measure against density, with intervals.
+    """Return panels as HTML with inline SVG: a measure against density, with 95 % intervals.
 
     Parameters
     ----------
@@ -56,13 +56,13 @@ def _panel(title: str, curves: Curves, protocols: Sequence[str], measure: str) -
             style = look(label)
             if label == "full":
                 style["color"] = INK
-                ax.axhline(found[1.0].value, lw=1.2, ls=":", color=INK)
+                ax.plot([0, 0.92], [found[1.0].value] * 2, lw=1.2, ls=":", color=INK)
             else:
                 curve(ax, list(found), list(found.values()), style)
             ends[style["label"]] = (found[max(found)].value, style["color"])
-        ax.set(xlim=(0, 1.36), xticks=[0.1, 0.3, 0.5, 0.7, 0.9], xlabel="share of the data kept")
+        ax.set(xlim=(0, 1.5), xticks=[0.1, 0.3, 0.5, 0.7, 0.9], xlabel="share of the data kept")
         ax.set_ylim(bottom=0)
-        ax.set_title(title, loc="left", fontsize=10)
+        ax.set_title(title, loc="left", fontsize=9)
         ax.set_ylabel(MEASURES[measure].axis)
         _name(ax, ends)
     return figure

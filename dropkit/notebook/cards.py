@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import NamedTuple
 
+from dropkit.figures.names import name
 from dropkit.figures.tables import direction
 from dropkit.metrics import Difference
 from dropkit.notebook.landing import DROP, HALF, LOW, less, with_points
@@ -30,17 +31,13 @@ class Card(NamedTuple):
 
 
 CARDS = [
-    Card("Pruning by a score gives up the worst class", "“fails miserably” (Dynamic Uncertainty, "
-         "Section 2)", "01-bias-study", "random", "dynunc"),
-    Card("DRoP spares the worst class that random pruning loses", "at every density (Section 4, "
-         "Figure 5)", "03-drop", DROP, "random"),
-    Card("Half of the data with DRoP beat all of them", "45.4 against 35.8 %: +9.6 (VGG-19, "
-         "CIFAR-100, Section 4)", "03-drop", DROP, "full", densities=[HALF]),
-    Card("... for less than 6 points of average", "less than 6 (Section 4)", "03-drop", DROP,
+    Card("Dynamic Uncertainty fails the worst class", "“fails miserably” (Figure 1)", "01-bias-study", "random", "dynunc"),
+    Card("DRoP beats random pruning", "at every density (Figure 5)", "03-drop", DROP, "random"),
+    Card("Half with DRoP beats all", "+9.6 (VGG-19, CIFAR-100)", "03-drop", DROP, "full", densities=[HALF]),
+    Card("... for less than 6 points of average", "less than 6", "03-drop", DROP,
          "full", "average", [HALF], -6.0),
-    Card("Half of the data with DRoP beat a weighted loss on all", "almost twice CDB-W's gain of "
-         "5.7 (Section 4)", "04-cdbw", DROP, "full+cdbw", densities=[HALF]),
-    Card("DRoP mends long tails", "almost always less bias than the whole set (I = 20, Figure 8)",
+    Card("Half with DRoP beats a weighted loss on all", "+9.6 against +5.7", "04-cdbw", DROP, "full+cdbw", densities=[HALF]),
+    Card("DRoP mends long tails", "less bias than the whole set (Figure 8)",
          "05-imbalance", DROP, "full", tail=True),
 ]  # fmt: skip
 
@@ -79,21 +76,29 @@ def cards(real: Found, tails: Found, digits: Cells, digit_tails: Cells) -> str:
     """
     shown = []
     for card in CARDS:
-        sides = (tails, {"digits": digit_tails}) if card.tail else (real, {"digits": digits})
-        lines = [f"<dt>Paper</dt><dd>{escape(card.paper)}</dd>"]
-        for title, sets in zip(("Real data", "Digits"), sides, strict=True):
-            found = {name: _found(card, cells) for name, cells in sets.items()}
-            word = verdict(list(found.values()), card.least)
-            chip = f'<span class="dk-chip dk-{word.replace(" ", "-")}">{word}</span>'
-            values = "; ".join(
-                (f"{name} " * (title != "Digits")) + with_points(each)
-                for name, each in found.items() if each is not None
-            )  # fmt: skip
-            lines.append(f"<dt>{title} {chip}</dt><dd>{values or 'no records'}</dd>")
-        link = f'<a href="{card.page}.html">{escape(card.statement)}</a>'
-        shown.append(f"<li><strong>{link}</strong><dl>{''.join(lines)}</dl></li>")
+        title = f'<a href="{card.page}.html">{escape(card.statement)}</a>'
+        lines = [
+            f"<dt>Paper</dt><dd>{escape(card.paper)}</dd>",
+            _line("Real data", card, tails if card.tail else real),
+            _line("Digits", card, {"": digit_tails if card.tail else digits}),
+        ]
+        what = f'<p class="dk-what">{_compared(card)}</p>'
+        shown.append(f"<li><strong>{title}</strong>{what}<dl>{''.join(lines)}</dl></li>")
     return f'<ul class="dk-cards">{"".join(shown)}</ul>'
 
 
-def _found(card: Card, cells: Cells) -> Difference | None:
-    return less(cells, card.plus, card.minus, card.measure, card.densities)
+def _compared(card: Card) -> str:
+    measure = "" if card.measure == "worst" else f", {card.measure}"
+    return f"{name(card.plus)} − {name(card.minus)}{measure}"
+
+
+def _line(title: str, card: Card, sets: Found) -> str:
+    """A term with the verdict on these sets, and their differences."""
+    found = {
+        each: less(cells, card.plus, card.minus, card.measure, card.densities)
+        for each, cells in sets.items()
+    }
+    word = verdict(list(found.values()), card.least)
+    chip = f'<span class="dk-chip dk-{word.replace(" ", "-")}">{word}</span>'
+    shown = [f"{each} {with_points(got)}".strip() for each, got in found.items() if got is not None]
+    return f"<dt>{title} {chip}</dt><dd>{'; '.join(shown) or 'no records'}</dd>"
