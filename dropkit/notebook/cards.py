@@ -31,15 +31,49 @@ class Card(NamedTuple):
 
 
 CARDS = [
-    Card("Dynamic Uncertainty fails the worst class", "“fails miserably” (Figure 1)", "01-bias-study", "random", "dynunc"),
+    Card(
+        "Dynamic Uncertainty fails the worst class",
+        "“fails miserably” (Figure 1)",
+        "01-bias-study",
+        "random",
+        "dynunc",
+    ),
     Card("DRoP beats random pruning", "at every density (Figure 5)", "03-drop", DROP, "random"),
-    Card("Half with DRoP beats all", "+9.6 (VGG-19, CIFAR-100)", "03-drop", DROP, "full", densities=[HALF]),
-    Card("... for less than 6 points of average", "less than 6", "03-drop", DROP,
-         "full", "average", [HALF], -6.0),
-    Card("Half with DRoP beats a weighted loss on all", "+9.6 against +5.7", "04-cdbw", DROP, "full+cdbw", densities=[HALF]),
-    Card("DRoP mends long tails", "less bias than the whole set (Figure 8)",
-         "05-imbalance", DROP, "full", tail=True),
-]  # fmt: skip
+    Card(
+        "Half with DRoP beats all",
+        "+9.6 (VGG-19, CIFAR-100)",
+        "03-drop",
+        DROP,
+        "full",
+        densities=[HALF],
+    ),
+    Card(
+        "... for less than 6 points of average",
+        "less than 6",
+        "03-drop",
+        DROP,
+        "full",
+        "average",
+        [HALF],
+        -6.0,
+    ),
+    Card(
+        "Half with DRoP beats a weighted loss on all",
+        "+9.6 against +5.7",
+        "04-cdbw",
+        DROP,
+        "full+cdbw",
+        densities=[HALF],
+    ),
+    Card(
+        "DRoP mends long tails",
+        "less bias than the whole set (Figure 8)",
+        "05-imbalance",
+        DROP,
+        "full",
+        tail=True,
+    ),
+]
 
 
 def verdict(found: Sequence[Difference | None], least: float = 0.0) -> str:
