@@ -16,6 +16,7 @@ from sklearn.utils.validation import validate_data
 from dropkit._common.labels import check_complete, encode
 from dropkit._common.ranking import random_keys, top_in_class
 from dropkit.pruning import Below, class_table
+from dropkit.sampler.keeping import by_class
 from dropkit.sampler.recalls import measure_recalls
 
 
@@ -222,9 +223,9 @@ class DRoPSampler(BaseSampler):
         elif self.estimator is not None or self.validation is not None:
             raise ValueError("recalls and an estimator or validation data are given: pass one")
         else:
-            recalls = _by_class(self.recalls, classes, "recalls")
+            recalls = by_class(self.recalls, classes, "recalls")
             given = self.val_sizes
-            val_sizes = sizes if given is None else _by_class(given, classes, "val_sizes")
+            val_sizes = sizes if given is None else by_class(given, classes, "val_sizes")
         table = class_table(
             classes,
             sizes,
@@ -246,22 +247,3 @@ class DRoPSampler(BaseSampler):
         tags = super().__sklearn_tags__()
         tags.sampler_tags.sample_indices = True
         return tags
-
-
-def _by_class(values: ArrayLike | Mapping, classes: np.ndarray, name: str) -> np.ndarray:
-    """Return an array in the order of the classes; raise unless there is one value for each."""
-    if hasattr(values, "to_dict"):  # a Series, whose order may be that of value_counts
-        values = values.to_dict()
-    if isinstance(values, Mapping):
-        names = classes.tolist()
-        if set(values) != set(names):
-            wrong = next(iter(set(values) ^ set(names)))
-            problem = "no class of y" if wrong in values else "missing"
-            raise ValueError(f"{name} must have one entry a class, but {wrong!r} is {problem}")
-        values = [values[each] for each in names]
-    array = np.asarray(values)
-    if array.shape != classes.shape:
-        raise ValueError(
-            f"{name} have shape {array.shape}: expected {classes.shape}, one for each class of y"
-        )
-    return array

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 
 # What a release may not take away: first what needs NumPy and SciPy alone.
 METHOD = """
-dropkit: prune quotas pruning metrics scores theory sampler datasets models training study
+dropkit: keep prune quotas pruning metrics scores theory sampler datasets models training study
 dropkit: store figures claims notebook
 dropkit.quotas: drop_densities strategy_densities variance_densities class_counts at_least
 dropkit.pruning: prune parse class_table

@@ -329,7 +329,7 @@ def labels_with(missing):
         ({"density": 0}, (X, Y), r"'density' .* must be a float in the range \(0.0, 1.0\]"),
         ({"recalls": [0.5, 0.5]}, (X, Y), r"recalls have shape \(2,\): expected \(3,\)"),
         ({"recalls": {0: 1, 1: 1}}, (X, Y), "one entry a class, but 2 is missing"),
-        ({"recalls": {0: 1, 1: 1, 2: 1, 3: 1}}, (X, Y), "but 3 is no class of y"),
+        ({"recalls": {0: 1, 1: 1, 2: 1, 3: 1}}, (X, Y), "but 3 is no class of the labels"),
         ({"recalls": [0.5, 0.5, 2]}, (X, Y), r"recalls\[2\] is 2.0: it must lie in \[0, 1\]"),
         ({"recalls": RECALLS, "estimator": PLAIN}, (X, Y), "pass one"),
         ({"val_sizes": [9, 9, 9]}, (X, Y), "val_sizes are given without recalls"),

@@ -1,0 +1,119 @@
+"""Which samples to keep, of labels of any kind: what `DRoPSampler` decides, without X."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from dropkit._common.checks import Ints, check_scores
+from dropkit._common.labels import encode
+from dropkit._common.ranking import random_keys, top_in_class
+from dropkit.pruning import Below, ClassTable, class_table
+
+ByClass = ArrayLike | Mapping[Any, float]
+
+
+class Kept(NamedTuple):
+    """The indices (m,) of the samples to keep, in increasing order, and what each class keeps."""
+
+    indices: Ints
+    table: ClassTable
+
+
+def keep(
+    labels: ArrayLike,
+    density: float,
+    recalls: ByClass,
+    *,
+    val_sizes: ByClass | None = None,
+    smoothing: float = 1.0,
+    minimum: int = 1,
+    below: Below = "warn",
+    scores: ArrayLike | None = None,
+    seed: int = 0,
+) -> Kept:
+    """Return the samples that DRoP keeps, smoothed (Algorithm 1); warn of a class that goes.
+
+    Parameters
+    ----------
+    labels : (n,) array_like
+        Classes or groups, numbers or text.
+    density : float
+        Fraction of the samples to keep, in (0, 1].
+    recalls : (K,) array_like, dict or Series
+        Validation recalls: in the order of the sorted classes or, of a dict or a pandas Series, by
+        class.
+    val_sizes : (K,) array_like, dict or Series, optional
+        Validation samples behind each recall; by default as many as the class has labels.
+    smoothing, minimum, below : float, int, {"warn", "raise", "keep"}
+        As in `dropkit.pruning.class_table`.
+    scores : (n,) array_like, optional
+        The highest stay inside each class; by default random ones.
+    seed : int
+        Of the random choice.
+
+    Returns
+    -------
+    Kept
+        `indices` and `table`, which has sizes, recalls, densities and counts of each class.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For missing labels, recalls that do not fit the classes, or any value out of its range.
+
+    Examples
+    --------
+    >>> labels = ["easy", "hard"] * 100
+    >>> kept = keep(labels, 0.5, {"hard": 0.65, "easy": 0.95})
+    >>> dict(zip(kept.table.classes.tolist(), kept.table.counts.tolist()))
+    {'easy': 14, 'hard': 86}
+    """
+    classes, codes = encode(labels)
+    table = quotas_of(
+        classes,
+        codes,
+        density,
+        recalls,
+        val_sizes,
+        smoothing=smoothing,
+        minimum=minimum,
+        below=below,
+    )
+    keys = random_keys(seed)(codes.size) if scores is None else check_scores(scores, codes.size)
+    return Kept(top_in_class(keys, codes, table.counts), table)
+
+
+def quotas_of(
+    classes: np.ndarray,
+    codes: Ints,
+    density: float,
+    recalls: ByClass,
+    val_sizes: ByClass | None,
+    **options: Any,
+) -> ClassTable:
+    """Return what each class (K,) keeps of samples of these class indices (n,)."""
+    sizes = np.bincount(codes, minlength=classes.size)
+    recalls = by_class(recalls, classes, "recalls")
+    val_sizes = sizes if val_sizes is None else by_class(val_sizes, classes, "val_sizes")
+    return class_table(classes, sizes, recalls, density, val_sizes=val_sizes, **options)
+
+
+def by_class(values: ByClass, classes: np.ndarray, name: str) -> np.ndarray:
+    """Return an array in the order of the classes; raise unless there is one value for each."""
+    if hasattr(values, "to_dict"):  # a Series, whose order may be that of value_counts
+        values = values.to_dict()
+    if isinstance(values, Mapping):
+        names = classes.tolist()
+        if set(values) != set(names):
+            wrong = next(iter(set(values) ^ set(names)))
+            problem = "no class of the labels" if wrong in values else "missing"
+            raise ValueError(f"{name} must have one entry a class, but {wrong!r} is {problem}")
+        values = [values[each] for each in names]
+    array = np.asarray(values)
+    if array.shape != classes.shape:
+        raise ValueError(
+            f"{name} have shape {array.shape}: expected {classes.shape}, one for each class"
+        )
+    return array
