@@ -10,7 +10,12 @@ from numpydoc.validate import validate
 
 import dropkit
 
-MODULES = ["dropkit.metrics", "dropkit.pruning", "dropkit.quotas"]  # public, and no packages
+MODULES = [
+    "dropkit.metrics",
+    "dropkit.pruning",
+    "dropkit.quotas",
+    "dropkit.sampler.pytorch",
+]  # public, and no packages
 WRONG = {
     "GL06",  # a section that numpydoc does not know
     "GL07",  # sections in another order

@@ -40,6 +40,7 @@ dropkit: DRoPSampler
 dropkit.sampler: DRoPSampler
 """
 TRAIN = """
+dropkit.sampler.pytorch: labels_of pruned sample_weights DRoPSubsetSampler
 dropkit.models: build
 dropkit.training: train
 dropkit.study: run
@@ -127,6 +128,7 @@ def test_what_needs_an_extra_names_it(without_extras, module, name, extra):
 
 def test_whatever_is_lacking_is_said_in_one_sentence(without_extras):
     for name, error in without_extras.items():
-        form = rf"MissingExtra: {re.escape(name)} needs ([\w-]+): pip install 'dropkit\[(\w+)\]'"
+        asked = rf"{re.escape(name)}|{re.escape(name.rpartition('.')[0])}"
+        form = rf"MissingExtra: (?:{asked}) needs ([\w-]+): pip install 'dropkit\[(\w+)\]'"
         match = re.fullmatch(form, error)
         assert not error or match and match.groups() in EXTRAS.values(), error
