@@ -90,9 +90,10 @@ def against_pruning(sets: Found) -> str:
     score = [less(cells, DROP, "el2n") for cells in sets.values()]
     gains = [number(found.value, ".0f") for found in score]
     shown = [f"{with_points(found)} on {name}" for name, found in zip(sets, chance, strict=True)]
+    listed = ", ".join(shown[:-1]) + " and " + shown[-1]
     return stated(
         "**Yes against other pruning.** Keeping 10 to 50 %, DRoP's worst class is above random "
-        f"pruning's ({', '.join(shown)} points), and above EL2N's by {min(gains, key=float)} to "
+        f"pruning's ({listed}, in points), and above EL2N's by {min(gains, key=float)} to "
         f"{max(gains, key=float)}.",
         above_random_pruning=higher(*chance),
         above_EL2N=higher(*score),

@@ -117,11 +117,12 @@ function command(data, state) {
   const densities = [...new Set(pruned.map((cell) => cell.density))].sort();
   const protocols = [...new Set(pruned.map((cell) => cell.label))];
   const seeds = Math.max(...set.cells.map((cell) => cell.seeds.length));
-  const tail = set.imbalance === 1 ? "" : `, imbalances: [${set.imbalance}.0]`;
+  const tail = set.imbalance !== 1;
+  const own = tail ? `imbalances: [${set.imbalance}.0]` : "strategies: [], smoothing: 0";
   return `.venv/bin/papermill notebooks/${tail ? "05-imbalance" : "03-drop"}.ipynb out.ipynb -y `
     + `"{scale: ${set.scale}, dataset: ${set.dataset}, model: ${set.model}, `
     + `protocols: [${protocols.join(", ")}], densities: [${densities.join(", ")}], `
-    + `seeds: ${seeds}${tail}}"`;
+    + `seeds: ${seeds}, ${own}}"`;
 }
 
 function startResults(root) {
@@ -191,7 +192,6 @@ function startResults(root) {
   function draw() {
     const state = stateOf(), rows = estimates(data, state);
     const hash = address(state);
-    root.querySelector(".dk-link").href = hash;
     if (drawn && hash !== drawn) history.replaceState(null, "", hash);
     drawn = hash;
     root.querySelector(".dk-command").textContent = command(data, state);
@@ -203,10 +203,16 @@ function startResults(root) {
   }
 
   const wide = () => Math.max(280, Math.min(root.clientWidth, 760));
-  const plot = (label, options) => Plot.plot({
-    width: wide(), ariaLabel: label, color: { type: "identity" },
-    style: { background: "none", overflow: "visible" }, ...options,
-  });
+  function plot(label, options) {
+    const svg = Plot.plot({
+      width: wide(), ariaLabel: label, color: { type: "identity" },
+      style: { background: "none", overflow: "visible" }, ...options,
+    });
+    svg.setAttribute("role", "img");
+    // Plot names its groups, which only a role allows.
+    for (const group of svg.querySelectorAll("g[aria-label]")) group.setAttribute("role", "group");
+    return svg;
+  }
   const title = (row) =>
     `${row.name}, ${row.density === 1 ? "all data" : `${row.density} kept`}\n`
     + `${withInterval(row.found)} %\naverage ${number(row.average)} %, ${row.seeds} seeds`;
@@ -220,7 +226,7 @@ function startResults(root) {
       pruned.filter((row) => row.label === label).reduce((a, b) => (a.density < b.density ? a : b)));
     const measure = MEASURES[state.measure].name;
     return [plot(`${measure} against ${density ? "share kept" : "average accuracy"}`, {
-      height: 360, grid: true, marginTop: 28, marginRight: 30,
+      height: 370, grid: true, marginTop: 28, marginRight: 30, marginBottom: 42,
       x: { label: density ? "share of the data kept" : "average accuracy (%)", nice: true },
       y: { label: `${measure} (%)`, nice: true },
       marks: [
@@ -244,7 +250,7 @@ function startResults(root) {
     const tip = (row) => `${row.line}\nminus ${data.names[state.against]}\n`
       + `${withInterval(row.apart, true)} points`;
     return [plot(`Differences from ${data.names[state.against]} by protocol and density`, {
-      height: 50 + 17 * lines.length, marginLeft: Math.min(170, wide() / 2.4), grid: true,
+      height: 60 + 17 * lines.length, marginBottom: 40, marginLeft: Math.min(170, wide() / 2.4), grid: true,
       x: { label: `${MEASURES[state.measure].name}: points minus ${data.names[state.against]}` },
       y: { label: null, domain: lines.map((row) => row.line) },
       marks: [
@@ -321,7 +327,17 @@ function startResults(root) {
     show({ ...rest, set: data.sets[set].id, labels: known ? labels.join("|") : START.labels,
       density: String(rest.density) });
   });
-  root.querySelector("button").addEventListener("click", () => {
+  root.querySelector(".dk-copy").addEventListener("click", async () => {
+    const state = stateOf();
+    history.replaceState(null, "", address(state));
+    try {
+      await navigator.clipboard.writeText(location.href);
+      says.textContent = "The link is copied; the address of this page is the same.";
+    } catch {
+      says.textContent = "The address of this page is the link to this view.";
+    }
+  });
+  root.querySelector(".dk-csv").addEventListener("click", () => {
     const link = document.createElement("a"), state = stateOf();
     link.href = URL.createObjectURL(new Blob([csv(data, state)], { type: "text/csv" }));
     link.download = `drop-${data.sets[state.set].id}-${state.measure}.csv`;
