@@ -226,7 +226,7 @@ function startResults(root) {
       pruned.filter((row) => row.label === label).reduce((a, b) => (a.density < b.density ? a : b)));
     const measure = MEASURES[state.measure].name;
     return [plot(`${measure} against ${density ? "share kept" : "average accuracy"}`, {
-      height: 370, grid: true, marginTop: 28, marginRight: 30, marginBottom: 42,
+      height: 380, grid: true, inset: 12, marginTop: 28, marginRight: 30, marginBottom: 42,
       x: { label: density ? "share of the data kept" : "average accuracy (%)", nice: true },
       y: { label: `${measure} (%)`, nice: true },
       marks: [
