@@ -11,6 +11,9 @@ from pathlib import Path
 
 PAGE = Path("_build/singlehtml/book/intro.html")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+# Pictures that wait until they come into view.
+LOAD_ALL = """() => Promise.allSettled(
+  [...document.images].map((image) => ((image.loading = "eager"), image.decode())))"""
 MARGIN = dict.fromkeys(("top", "right", "bottom", "left"), "18mm")
 
 
@@ -27,6 +30,7 @@ def print_book(page: Path, to: Path, browser: str) -> None:
         tab.set_default_timeout(600_000)
         tab.goto(whole.as_uri(), wait_until="load")
         tab.evaluate("document.querySelectorAll('details').forEach((cell) => cell.open = false)")
+        tab.evaluate(LOAD_ALL)
         missing = tab.evaluate("[...document.images].filter((image) => !image.naturalWidth).length")
         if missing:
             raise ValueError(f"{missing} pictures of {page} are missing: build it anew")

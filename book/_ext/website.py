@@ -16,7 +16,7 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 
 import dropkit
-from book._ext import provenance, weight
+from book._ext import gallery, provenance, weight
 
 # Of a drawing, whose sizes matplotlib gives in points.
 _WIDTH = re.compile(r'<svg [^>]*width="([\d.]+)pt"')
@@ -28,7 +28,9 @@ def setup(app: Sphinx) -> dict[str, bool]:
     """Connect this extension to Sphinx."""
     app.connect("config-inited", _name_the_source)
     app.connect("source-read", _end_with_provenance)
+    app.connect("source-read", gallery.fill)
     app.connect("doctree-resolved", _frame_drawings)
+    app.connect("doctree-resolved", gallery.load_late)
     app.connect("html-page-context", _mend)
     app.connect("build-finished", _thin)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

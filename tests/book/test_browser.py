@@ -91,7 +91,7 @@ def text_sizes(tab: Page, svg: str) -> list[float]:
 def smallest_text(page: Page, tab: Page) -> dict[str, float]:
     """Pixels of the smallest text in each of the page's drawings, as they are shown."""
     shown = page.evaluate(
-        """() => [...document.querySelectorAll("main img")]
+        """() => [...document.querySelectorAll("main img:not(.sd-card-img-top)")]
             .filter((e) => e.checkVisibility() && /\\.svg$/.test(e.src))
             .map((e) => [e.src, e.alt, e.getBoundingClientRect().width
                 - 2 * parseFloat(getComputedStyle(e).paddingLeft)])"""
@@ -131,6 +131,13 @@ def test_page_is_whole(browser, entry: str, width: int, colours: str) -> None:
     assert problems == []
     heavy = sorted(loaded.items(), key=lambda item: -item[1])[:5]
     assert rendered(entry).stat().st_size < sum(loaded.values()) <= HEAVIEST, heavy
+    # Thumbnails load when they come into view; they lead to the pictures that are read.
+    page.evaluate(
+        """() => Promise.all([...document.querySelectorAll("img[loading=lazy]")].map((e) => {
+            e.loading = "eager";
+            return e.decode();
+        }))"""
+    )
     # A picture without a size did not load; one inside folded code is not on view.
     unseen = page.evaluate(
         """() => [...document.querySelectorAll("main img, main svg")]
@@ -222,10 +229,22 @@ def test_figures_are_seen_against_the_page(browser, colours: str) -> None:
     page.close()
 
 
-def test_search_finds_a_page_without_a_server(browser) -> None:
+@pytest.mark.parametrize(
+    ("query", "page"),
+    [
+        ("density", ""),  # of many
+        ("glossary", "glossary.html"),
+        ("figure 5", "figures.html"),
+        ("does drop work", "intro.html"),
+        ("metriq", "glossary.html"),
+    ],
+)
+def test_search_leads_to_the_page_without_a_server(browser, query: str, page: str) -> None:
     # Its excerpts need a server and are left out without one; the list of pages is there.
-    page = browser.new_page()
-    page.set_default_timeout(PATIENCE)
-    page.goto(rendered("search").as_uri() + "?q=density")
-    page.wait_for_selector("#search-results li a")
-    page.close()
+    tab = browser.new_page()
+    tab.set_default_timeout(PATIENCE)
+    tab.goto(rendered("search").as_uri() + f"?q={query}")
+    first = tab.locator("#search-results li a").first
+    first.wait_for()
+    assert page in first.get_attribute("href")
+    tab.close()

@@ -105,19 +105,3 @@ def test_there_is_something_to_test():
 def test_the_bibtex_entry_is_that_of_the_bibliography():
     (entry,) = blocks(ROOT / "book" / "howto" / "cite.md", "bibtex")
     assert entry in (ROOT / "book" / "references.bib").read_text()
-
-
-def test_every_figure_of_the_paper_has_a_counterpart():
-    """Figures 1 to 15, each with a reference to a figure that a notebook names."""
-    rows = re.findall(r"\| Figure (\d+)[ab]? \|(.*)", (ROOT / "book" / "figures.md").read_text())
-    assert {int(number) for number, _ in rows} == set(range(1, 16))
-    named = {
-        cell.metadata["mystnb"]["figure"]["name"]
-        for source in (ROOT / "notebooks").glob("*.ipynb")
-        for cell in nbformat.read(source, as_version=4).cells
-        if "figure" in cell.metadata.get("mystnb", {})
-    }
-    for number, row in rows:
-        shown = re.findall(r"{numref}`([\w-]+)`", row)
-        assert shown, number
-        assert set(shown) <= named

@@ -18,7 +18,10 @@ def page(tmp_path: Path, monkeypatch) -> Path:
     monkeypatch.chdir(tmp_path)
     pdf.PAGE.parent.mkdir(parents=True)
     (pdf.PAGE.parents[1] / "one.png").write_bytes(PIXEL)
-    pdf.PAGE.write_text('<html><h1>A book</h1><p>Words.</p><img src="one.png" alt="a dot"></html>')
+    pdf.PAGE.write_text(
+        '<html><h1>A book</h1><p>Words.</p><img src="one.png" alt="a dot">'
+        '<p style="height: 99999px"><img src="one.png" alt="a late dot" loading="lazy"></html>'
+    )
     return pdf.PAGE
 
 
@@ -27,7 +30,7 @@ def test_the_page_is_printed_or_its_missing_picture_named(page: Path) -> None:
     assert pdf.main(["book.pdf"]) == 0
     assert Path("book.pdf").read_bytes().startswith(b"%PDF")
     (page.parents[1] / "one.png").unlink()
-    with pytest.raises(ValueError, match="1 pictures of .* are missing"):
+    with pytest.raises(ValueError, match="2 pictures of .* are missing"):
         pdf.main(["book.pdf"])
 
 
