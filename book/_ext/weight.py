@@ -20,7 +20,8 @@ FONTS = Path("_static/vendor/fontawesome/webfonts")
 SCRIPT = "fontawesome.js"
 _NESTED = {"media", "supports"}
 _FACE = re.compile(r"@font-face\s*\{[^}]*(fa-(?:solid|regular|brands)-\d+)\.woff2[^}]*\}")
-_CONTENT = re.compile(r'content:\s*"(\\[0-9a-fA-F]+|[^"\\])"')
+# As the content of a rule, or by a variable that rules take it from.
+_CONTENT = re.compile(r'(?:content|--pst-icon-[\w-]+):\s*"(\\[0-9a-fA-F]+|[^"\\])"')
 _ICONS = range(0xE000, 0xF900)  # Unicode's private area, where icon fonts keep theirs
 
 

@@ -40,7 +40,7 @@ CARDS = [
     ),
     Card("DRoP beats random pruning", "at every density (Figure 5)", "03-drop", DROP, "random"),
     Card(
-        "Half with DRoP beats all",
+        "Half the data with DRoP beats all",
         "+9.6 (VGG-19, CIFAR-100)",
         "03-drop",
         DROP,
@@ -58,7 +58,7 @@ CARDS = [
         -6.0,
     ),
     Card(
-        "Half with DRoP beats a weighted loss on all",
+        "Half the data with DRoP beats a weighted loss",
         "+9.6 against +5.7",
         "04-cdbw",
         DROP,

@@ -112,7 +112,7 @@ def against_full_data(sets: Found) -> str:
     return stated(
         "**Sometimes against the full data.** Keeping half raises the worst class of small "
         f"networks ({with_points(at_half[TEN])} and {with_points(at_half[TWENTY])}; the paper has "
-        f"+9.6); on CIFAR-100 at {_level(level)} % accuracy it comes near, no higher "
+        f"+9.6 on CIFAR-100); on CIFAR-100 at {_level(level)} % accuracy it comes near, no higher "
         f"({_level(ours)} against {_level(full)} %: "
         f"{with_points(at_half[HUNDRED])}), for {number(-price.value, '.1f')} points of average.",
         above_the_full_data_on_small_networks=higher(at_half[TEN], at_half[TWENTY]),

@@ -54,8 +54,10 @@ def test_the_fonts_icons_are_those_that_the_pages_name(tmp_path: Path) -> None:
     weight.thin(tmp_path)
     with TTFont(tmp_path / weight.FONTS / "used.woff") as font:
         points = set(font.getBestCmap())
-    # Font Awesome's own numbers; of the 1,400 others only those that rules show without a name.
-    assert {0xF186, 0xF0C9} <= points and len(points) < 30 and 0xF135 not in points  # a rocket
+    # Font Awesome's own numbers; of the 1,400 others only those that rules show without a name,
+    # such as the bell of an admonition, which they take from a variable.
+    assert {0xF186, 0xF0C9, 0xF0F3} <= points and len(points) < 50
+    assert 0xF135 not in points  # a rocket
     style = (tmp_path / "_static" / weight.STYLES[0]).read_text()
     assert "fa-moon" in style and "fa-rocket" not in style and "fa-solid-900" not in style
     assert style.count("@font-face") == 1 and "used.woff" in style
