@@ -190,7 +190,7 @@ class TestFormats:
             ("t.jsonl", b'{"y": 1}\n[2]\n', "t.jsonl, line 2: expected an object of JSON"),
             ("t.jsonl", b'{"y": 1}\n{"z": 2}\n', "t.jsonl, line 2: 'y' is missing"),
             ("t.tsv", b"a,y\n1,2\n", "t.tsv separates its columns by ',': expected tabs"),
-            ("t.csv.gz", gzip.compress(b"y\n1\n2\n")[:-9], "t.csv.gz is damaged: gzip cannot"),
+            ("t.csv.gz", gzip.compress(b"y\n1\n2\n", mtime=0)[:-9], "t.csv.gz is damaged: gzip"),
         ],
     )
     def test_damaged(self, name, content, message, capsys):
