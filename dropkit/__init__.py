@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         training as training,
     )
     from dropkit.pruning import prune as prune
+    from dropkit.sampler.advice import Advice as Advice, advise as advise
     from dropkit.sampler.keeping import Kept as Kept, keep as keep
     from dropkit.sampler.under_sampler import DRoPSampler as DRoPSampler
 

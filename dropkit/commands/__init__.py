@@ -18,7 +18,7 @@ from dropkit._common.errors import MissingExtra, needed_by
 from dropkit.commands._output import plain_warnings
 
 # Modules of dropkit.commands, in the order in which --help lists them.
-COMMANDS = ("prune", "quotas", "scores", "features", "estimate", "run", "store")
+COMMANDS = ("advise", "prune", "quotas", "scores", "features", "estimate", "run", "store")
 
 
 def parser() -> argparse.ArgumentParser:

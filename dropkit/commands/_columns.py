@@ -53,6 +53,18 @@ def numbers(reference: str) -> np.ndarray:
     return _numbers(column(reference)[:], reference)
 
 
+def features(reference: str) -> np.ndarray:
+    """Return as (n, d) floats what else the table of a column holds: all that are numbers."""
+    path, name = _split(reference)
+    found = []
+    for other in [each for each in _header(path) if each != name]:
+        with suppress(ValueError):  # text
+            found.append(numbers(f"{path}:{other}"))
+    if not found:
+        raise ValueError(f"{path} has no other column of numbers: name the features")
+    return np.column_stack(found)
+
+
 def recalls(reference: str, classes: np.ndarray) -> np.ndarray:
     """Return the recall of each class (K,): by the names in a table, or by order in a bare list.
 

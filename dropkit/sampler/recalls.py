@@ -34,7 +34,7 @@ def measure_recalls(
 
     `codes` (n,) are indices into `classes` (K,) or, where quotas go by `groups`, into these.
     """
-    estimator = _default(X) if estimator is None else estimator
+    estimator = default_estimator(X) if estimator is None else estimator
     known = np.unique(y)
     if validation is not None:
         estimator = _fitted(estimator, X, y)
@@ -62,7 +62,7 @@ def measure_recalls(
     return group_recalls(codes, y, predictions, classes.size), sizes
 
 
-def _default(X: Any) -> BaseEstimator:
+def default_estimator(X: Any) -> BaseEstimator:
     try:
         check_array(X, accept_sparse=["csr", "csc"])
     except ValueError as error:

@@ -36,7 +36,7 @@ dropkit.figures.tables: number
 dropkit.commands: main
 """
 SAMPLER = """
-dropkit: DRoPSampler
+dropkit: DRoPSampler advise
 dropkit.sampler: DRoPSampler
 """
 TRAIN = """
