@@ -63,7 +63,7 @@ class FavoursTheLarge:
         half = recalls.shape[1] // 2
         gaps = recalls[:, :half].mean(axis=1) - recalls[:, -half:].mean(axis=1)
         text = f"{name(self.protocol)}: recall, the larger half − the smaller half"
-        return [Effect(text, student(gaps), len(gaps))]
+        return [Effect(text, student(gaps), len(gaps), unit="points")]
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class SacrificesTheHard:
         halves = {"easier": (both, gains[:, -half:]), "harder": (both[::-1], -gains[:, :half])}
         for which, (pair, values) in halves.items():
             text = f"{less(*pair)}, recall in the {which} half of the classes, {span(densities)}"
-            effects.append(Effect(text, student(values.mean(axis=1)), len(seeds)))
+            effects.append(Effect(text, student(values.mean(axis=1)), len(seeds), unit="points"))
         return effects
 
 

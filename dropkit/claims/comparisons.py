@@ -10,7 +10,7 @@ from itertools import product
 from typing import Literal
 
 from dropkit.claims.tradeoff import height
-from dropkit.claims.verdicts import TELLING, Effect
+from dropkit.claims.verdicts import READINGS, TELLING, Effect
 from dropkit.figures.names import name
 from dropkit.metrics import Difference
 from dropkit.study.curves import Cells, Place, density_of, shared_densities
@@ -189,7 +189,7 @@ class TradesBetter:
                 text = f"{less(one, other)} at equal average, {MEASURES[measure].name}, "
                 text += f"lines over {_range(densities)} and all data"
                 found = height(cells, one, other, densities, measure)
-                yield found and Effect(text, *found)
+                yield found and _told(measure, text, found)
 
 
 def _effect(
@@ -204,7 +204,19 @@ def _effect(
     below: float = math.inf,
 ) -> Effect | None:
     found = contrast(cells, plus, minus, measure, level=level)
-    return found and Effect(text, *found, above, below, measure)
+    return found and _told(measure, text, found, above, below)
+
+
+def _told(
+    measure: str,
+    text: str,
+    found: tuple[Difference, int],
+    above: float = 0.0,
+    below: float = math.inf,
+) -> Effect:
+    reading = measure if measure in READINGS else ""
+    unit = "points" if MEASURES[measure].scale == 100 else ""
+    return Effect(text, *found, above, below, measure, reading, unit)
 
 
 def readings(by: Labels, cells: Cells) -> tuple[str, ...]:

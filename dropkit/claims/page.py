@@ -1,17 +1,35 @@
-"""Verdicts as tables: by section, in numbers, by key, and the evidence behind them."""
+"""Verdicts in words: the headline, claims by key, and what was found for them."""
 
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from dropkit.claims.paper import CLAIMS
-from dropkit.claims.verdicts import FAILS, HOLDS, MARKS, Claim, Effect, Verdict
+from dropkit.claims.paper import CLAIMS, scored
+from dropkit.claims.verdicts import (
+    MARKS,
+    MIXED,
+    MOSTLY,
+    OPEN,
+    REFUTED,
+    SUPPORTED,
+    Claim,
+    Effect,
+    Tally,
+    Verdict,
+)
 from dropkit.figures.tables import Table, number, with_interval
 from dropkit.store.records import Record
 from dropkit.study.curves import Cells, Setting, arrange
 from dropkit.study.trials import SCALES
 
 COMPUTED = "digits"  # the scale under which what needs no records stands
+NAMES = {
+    "computed": "computed",
+    "digits": "digits",
+    "features": "frozen features",
+    "mini": "CIFAR, small network",
+    "paper": "CIFAR, fast network",
+}
 
 Sections = Mapping[str, Sequence[Claim]]
 Verdicts = Mapping[tuple[str, str], Verdict]  # key of a claim and scale
@@ -49,43 +67,35 @@ def check_all(sections: Sections, arranged: dict[Setting, Cells]) -> dict[tuple[
     }
 
 
-def summary(sections: Sections, verdicts: Verdicts, scale: str) -> Table:
-    """Return how many claims of each section got which verdict at a scale, or are computed."""
-    rows = []
-    for title, section in sections.items():
-        keys = [(claim.key, COMPUTED if claim.fact else scale) for claim in section]
-        counts = Counter(verdicts[key].word for key in keys)
-        rows.append([title, len(section), *(counts[word] for word in MARKS)])
-    totals = [sum(column) for column in list(zip(*rows, strict=True))[1:]]
-    headers = ["part", "claims", *(f"{mark} {word}" for word, mark in MARKS.items())]
-    return Table([*rows, ["all", *totals]], headers)
+def score(verdicts: Verdicts) -> tuple[str, str]:
+    """Return the headline in two sentences: at the largest scale of each claim, and on digits."""
+    largest, digits = Counter[str](), Counter[str]()
+    scales = Counter[str]()
+    for claim in filter(scored, CLAIMS):
+        found = {s: verdicts[claim.key, s] for s in SCALES if (claim.key, s) in verdicts}
+        there = [scale for scale, verdict in found.items() if verdict.effects]
+        if not there:
+            continue
+        scales["computed" if claim.fact else there[-1]] += 1
+        largest[found[there[-1]].word] += 1
+        if not claim.fact and COMPUTED in there:
+            digits[found[COMPUTED].word] += 1
+    where = "; ".join(f"{NAMES[each]}: {scales[each]}" for each in reversed(NAMES) if scales[each])
+    return (
+        f"Of {largest.total()} statements of the paper that could turn out either way, each at "
+        f"the largest scale that has records ({where}), {_counted(largest)}.",
+        f"On the digits alone, of {digits.total()}, {_counted(digits)}.",
+    )
 
 
-def statements(section: Sequence[Claim], verdicts: Verdicts) -> Table:
-    """Return a claim a row, with its verdict at each scale."""
-    rows = []
-    for claim in section:
-        cells = [cell(verdicts[claim.key, s]) if (claim.key, s) in verdicts else "" for s in SCALES]
-        if claim.fact:
-            cells[0] += "; computed"
-        rows.append([f"**{claim.key}**", stated(claim), claim.place, *cells])
-    return Table(rows, ["", "statement", "where", *SCALES])
+def _counted(words: Counter[str]) -> str:
+    *first, last = [f"{words[word]} {word}" for word in (SUPPORTED, MOSTLY, MIXED, REFUTED, OPEN)]
+    return f"{', '.join(first)} and {last}"
 
 
 def stated(claim: Claim) -> str:
     """Return a claim's text, and how it is read."""
     return claim.text + (f" *({claim.note})*" if claim.note else "")
-
-
-def cell(verdict: Verdict) -> str:
-    """Return a verdict in a few words, with its estimates: each of up to two, the range of more.
-
-    Such as "◐ **partly**, 5 of 10 hold, 1 contradicted, 2 not run; −3.2 to +9.4".
-    """
-    found = in_numbers(verdict)
-    # What is counted belongs to the word; a lone estimate stands apart from it.
-    comma = "," if len(verdict.effects) > 2 or (verdict.effects and verdict.missing) else ";"
-    return word(verdict) + f"{comma} {found}" * bool(found)
 
 
 def word(verdict: Verdict) -> str:
@@ -94,51 +104,46 @@ def word(verdict: Verdict) -> str:
 
 
 def in_numbers(verdict: Verdict) -> str:
-    """Return how many comparisons hold, and their estimates; empty without any."""
-    effects = verdict.effects
-    lacking = [f"{verdict.missing} not run"] if effects and verdict.missing else []
-    if len(effects) <= 2:
-        return "; ".join([*lacking, *map(estimate, effects)])
-    words = Counter(effect.word for effect in effects)
-    counts = [f"{words[HOLDS]} of {len(effects)} hold"]
-    counts += [f"{words[FAILS]} contradicted"] if words[FAILS] else []
+    """Return each reading's comparisons: up to two with intervals, or counts and the range.
+
+    Such as "2 of 5 hold, 1 contradicted, −3.2 to +9.4 points; pooled: +2.10 [+0.10, +4.20] points".
+    """
+    parts = []
+    for reading, tally in verdict.tallies.items():
+        effects = [effect for effect in verdict.effects if effect.reading == reading]
+        few = len(effects) <= 2
+        text = "; ".join(map(estimate, effects)) if few else f"{counts(tally)}, {_range(effects)}"
+        parts.append(f"{reading}: {text}" if reading else text)
+    lacking = [f"{verdict.missing} not run"] if verdict.effects and verdict.missing else []
+    return "; ".join([*parts, *lacking])
+
+
+def counts(tally: Tally) -> str:
+    """Return a tally in words, such as "2 of 5 hold, 1 contradicted"."""
+    contradicted = f", {tally.contradicted} contradicted" * bool(tally.contradicted)
+    return f"{tally.hold} of {sum(tally)} hold{contradicted}"
+
+
+def _range(effects: Sequence[Effect]) -> str:
     values = [effect.found.value for effect in effects]
     ends = " to ".join(number(end(values), "+.1f") for end in (min, max))
-    return ", ".join([*counts, *lacking]) + f"; {ends}"
-
-
-def evidence(section: Sequence[Claim], verdicts: Verdicts) -> Table:
-    """Return every comparison behind a section's verdicts."""
-    rows = [
-        [
-            f"**{claim.key}**",
-            "computed" if claim.fact else scale,
-            effect.text,
-            estimate(effect),
-            wanted(effect),
-            effect.seeds or "exact",
-            f"{MARKS[effect.word]} {effect.word}",
-        ]
-        for claim in section
-        for scale in SCALES
-        if (claim.key, scale) in verdicts
-        for effect in verdicts[claim.key, scale].effects
-    ]
-    headers = ["claim", "scale", "comparison", "estimate [95 % interval]", "wanted", "n", "reading"]
-    return Table(rows, headers)
+    return f"{ends} {effects[0].unit}".strip()
 
 
 def estimate(effect: Effect) -> str:
-    """Return an estimate and its interval, such as "+3.10 [+1.00, +5.20]"; alone if exact."""
+    """Return an estimate and its interval, such as "+3.10 [+1.00, +5.20] points"."""
     if effect.found.low == effect.found.high:
         return number(effect.found.value, ".4g")
-    text = with_interval(effect.found, "+.2f")
+    text = f"{with_interval(effect.found, '+.2f')} {effect.unit}".strip()
     return f"{text}, no interval" if math.isnan(effect.found.low) else text
 
 
 def wanted(effect: Effect) -> str:
     """Return the range that the claim wants the true value in."""
     low, high = number(effect.above + 0.0, ".4g"), number(effect.below, ".4g")
+    words = f"{low} to {high}"
     if effect.above == -math.inf:
-        return f"below {high}"
-    return f"above {low}" if effect.below == math.inf else f"{low} to {high}"
+        words = f"below {high}"
+    elif effect.below == math.inf:
+        words = f"above {low}"
+    return f"{words} {effect.unit}".strip()

@@ -1,8 +1,9 @@
 """A claim, the comparisons that decide it, and the verdict on stored records."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal, NamedTuple, Protocol
 
 from scipy import stats
@@ -11,17 +12,21 @@ from dropkit.metrics import Difference
 from dropkit.store.records import Record
 from dropkit.study.curves import Cells, Setting, arrange
 
-HOLDS, PARTLY, FAILS = "holds", "partly", "does not hold"
-UNDECIDED, NO_RECORDS, ABSENT = "undecided", "no records", "not in the paper"
-MARKS = {HOLDS: "✓", PARTLY: "◐", FAILS: "✗", UNDECIDED: "?", NO_RECORDS: "–", ABSENT: "∅"}
-TELLING = {FAILS: 0, UNDECIDED: 1, HOLDS: 2}
+HOLDS, OPEN, CONTRADICTED = "holds", "open", "contradicted"  # what a comparison does
+TELLING = {CONTRADICTED: 0, OPEN: 1, HOLDS: 2}
+SUPPORTED, MOSTLY, MIXED, REFUTED = "supported", "mostly supported", "mixed", "not supported"
+NO_RECORDS, ABSENT = "no records", "not in the paper"
+MARKS = {
+    SUPPORTED: "✓", MOSTLY: "◕", MIXED: "◐", REFUTED: "✗", OPEN: "?", NO_RECORDS: "–", ABSENT: "∅",
+}  # fmt: skip
+READINGS = ("", "pooled", "tenth")  # of a worst class: the paper's, in each run, comes first
 GROUPED = ("digits-on-photos", "waterbirds", "waterbirds-features")
 
 
 class Effect(NamedTuple):
     """One comparison: its interval, and the range in which the claim wants the true value.
 
-    `word` reads the interval: inside the range it holds, outside it fails, else it is undecided.
+    `word` reads the interval: inside the range it holds, outside it is contradicted, else open.
     """
 
     text: str
@@ -30,21 +35,46 @@ class Effect(NamedTuple):
     above: float = 0.0
     below: float = math.inf
     part: str = ""  # what the rule "any" must find one of: a measure
+    reading: str = ""  # of READINGS
+    unit: str = ""
 
     @property
     def word(self) -> str:
         _, low, high = self.found
         if self.above < low and high < self.below:
             return HOLDS
-        return FAILS if high <= self.above or low >= self.below else UNDECIDED
+        return CONTRADICTED if high <= self.above or low >= self.below else OPEN
+
+
+class Tally(NamedTuple):
+    """How many comparisons do what; their `word` goes by the shares of those."""
+
+    hold: int
+    open: int
+    contradicted: int
+
+    @property
+    def word(self) -> str:
+        total = sum(self)
+        if self.hold + self.contradicted < 0.2 * total:
+            return OPEN
+        if self.hold >= 0.9 * total and not self.contradicted:
+            return SUPPORTED
+        if self.hold >= 0.6 * total and self.contradicted < 0.1 * total:
+            return MOSTLY
+        return REFUTED if self.contradicted >= 0.5 * total or not self.hold else MIXED
 
 
 class Verdict(NamedTuple):
-    """What a scale says of a claim; `missing` comparisons have no records there."""
+    """What a scale says of a claim; `missing` comparisons have no records there.
+
+    `word` is that of the first reading: the worst class of each run, as the paper measures it.
+    """
 
     word: str
     effects: tuple[Effect, ...] = ()
     missing: int = 0
+    tallies: Mapping[str, Tally] = MappingProxyType({})  # by reading
 
 
 class Comparison(Protocol):
@@ -68,7 +98,7 @@ class Claim:
         Gives the effects of what needs no records; without `test` and `fact` a claim is not in the
         paper.
     rule : {"all", "any"}
-        It holds if all comparisons do, or if one does in each setting and part.
+        Each comparison counts, or in each setting and part the one that says most for it.
     data : {"balanced", "tail", "groups"}
         Which settings it speaks of.
     only : str
@@ -129,33 +159,34 @@ def kind(setting: Setting) -> str:
 
 
 def judge(effects: Sequence[Effect | None], rule: str = "all") -> Verdict:
-    """Return the verdict of comparisons together.
+    """Return the verdict of comparisons together, by the thresholds of ``Tally``.
 
-    All hold: "holds"; some: "partly"; none holds and one is contradicted: "does not hold"; else
-    "undecided". Under "any" the comparisons of a part count as one: it holds if one of them does,
-    and fails if all do.
+    Under "any" the comparisons of a part count as one: it holds if one of them does, and is
+    contradicted if all are.
     """
     there = tuple(effect for effect in effects if effect is not None)
     missing = len(effects) - len(there)
-    if not there:
-        return Verdict(NO_RECORDS, (), missing)
-    words = [effect.word for effect in there]
+    found = {reading: [e for e in there if e.reading == reading] for reading in READINGS}
+    tallies = {reading: _tally(each, rule) for reading, each in found.items() if each}
+    return Verdict(tallies[""].word if there else NO_RECORDS, there, missing, tallies)
+
+
+def _tally(effects: Sequence[Effect], rule: str) -> Tally:
+    words = [effect.word for effect in effects]
     if rule == "any":
         parts: dict[str, str] = {}
-        for effect in there:
+        for effect in effects:
             both = parts.get(effect.part, effect.word), effect.word
             parts[effect.part] = max(both, key=TELLING.__getitem__)
         words = list(parts.values())
-    if HOLDS in words:
-        return Verdict(HOLDS if set(words) == {HOLDS} else PARTLY, there, missing)
-    return Verdict(FAILS if FAILS in words else UNDECIDED, there, missing)
+    return Tally(*map(words.count, (HOLDS, OPEN, CONTRADICTED)))
 
 
 def share(count: int, total: int, text: str, above: float, below: float = math.inf) -> Effect:
     """Return a share in percent with Clopper and Pearson's 95 % interval."""
     low, high = stats.binomtest(count, total).proportion_ci()
     found = Difference(100 * count / total, 100 * float(low), 100 * float(high))
-    return Effect(text, found, total, above, below)
+    return Effect(text, found, total, above, below, unit="%")
 
 
 def exact(
