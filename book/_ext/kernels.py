@@ -22,7 +22,7 @@ PATIENCE = 600  # seconds, with a kernel that starts or answers on a busy machin
 IMPORTED = [
     "ipykernel.kernelapp",
     "matplotlib_inline.backend_inline",
-    "dropkit.claims.page",
+    "dropkit.claims.cards",
     "dropkit.notebook.records",
     "dropkit.figures.your_data",
     "dropkit.store.provenance",

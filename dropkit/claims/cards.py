@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from html import escape
 
-from dropkit.claims.page import COMPUTED, NAMES, Sections, Verdicts, counts, estimate, wanted
+from dropkit.claims.page import COMPUTED, NAMES, READINGS, Sections, Verdicts, counts, wanted
 from dropkit.claims.verdicts import ABSENT, MARKS, NO_RECORDS, Claim, Effect, Tally, Verdict
 from dropkit.figures.tables import number
 from dropkit.study.measures import MEASURES
@@ -67,7 +67,7 @@ def _scale(scale: str, verdict: Verdict) -> str:
     bar = f"{_bar(first)} {counts(first)}" if first else ""
     lacking = f", {verdict.missing} not run" * bool(verdict.missing)
     others = "".join(
-        f"<small>{reading}: {_badge(tally.word)}, {counts(tally)}</small>"
+        f"<small>{READINGS[reading]}: {_badge(tally.word)}, {counts(tally)}</small>"
         for reading, tally in tallies.items()
     )
     line = f"{_badge(verdict.word)} {bar}{lacking}{others}"

@@ -30,6 +30,7 @@ NAMES = {
     "mini": "CIFAR, small network",
     "paper": "CIFAR, fast network",
 }
+READINGS = {"pooled": "pooled", "tenth": "lowest tenth"}  # beside the paper's
 
 Sections = Mapping[str, Sequence[Claim]]
 Verdicts = Mapping[tuple[str, str], Verdict]  # key of a claim and scale
@@ -113,7 +114,7 @@ def in_numbers(verdict: Verdict) -> str:
         effects = [effect for effect in verdict.effects if effect.reading == reading]
         few = len(effects) <= 2
         text = "; ".join(map(estimate, effects)) if few else f"{counts(tally)}, {_range(effects)}"
-        parts.append(f"{reading}: {text}" if reading else text)
+        parts.append(f"{READINGS[reading]}: {text}" if reading else text)
     lacking = [f"{verdict.missing} not run"] if verdict.effects and verdict.missing else []
     return "; ".join([*parts, *lacking])
 

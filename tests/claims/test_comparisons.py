@@ -13,7 +13,7 @@ from dropkit.claims.comparisons import (
     Moves,
     TradesBetter,
 )
-from dropkit.claims.verdicts import FAILS, HOLDS, PARTLY, judge
+from dropkit.claims.verdicts import CONTRADICTED, HOLDS, MIXED, judge
 from dropkit.study.curves import arrange
 from tests.made_records import grid, random_rows, record, shifted, words
 
@@ -33,7 +33,7 @@ def cells(**shifts):
 def test_better_reads_both_ways_and_every_measure():
     found = cells(el2n=0.1, grand=-0.1)
     assert words(Better("el2n", "random"), found) == [HOLDS, HOLDS]
-    assert words(Better("grand", "random"), found) == [FAILS, FAILS]
+    assert words(Better("grand", "random"), found) == [CONTRADICTED, CONTRADICTED]
     assert words(Better("el2n", ("random", "grand", "dynunc")), found) == [HOLDS] * 4 + [None] * 2
     assert words(Better("el2n", "full", over="each"), found) == [HOLDS] * 4
     assert words(Better("el2n", "random", "average", within=(0.8, 1)), found) == [None]
@@ -59,7 +59,7 @@ def test_many_classes_are_read_a_third_way(classes, readings):
 def test_the_margin_says_how_far_the_first_may_stay_behind():
     found = cells(el2n=-0.1)
     assert words(Better("el2n", "random", "average", margin=12), found) == [HOLDS]
-    assert words(Better("el2n", "random", "average", margin=8), found) == [FAILS]
+    assert words(Better("el2n", "random", "average", margin=8), found) == [CONTRADICTED]
 
 
 def test_a_smaller_gap_is_better():
@@ -87,7 +87,7 @@ def test_moves_compares_densities_of_one_protocol():
     records = grid(rows, "random", 0.9) + grid(shifted(rows, 0.1, 1), "random", 0.3)
     (found,) = arrange(records).values()
     assert words(Moves("random", (0.3,), 0.9), found) == [HOLDS, HOLDS]
-    assert words(Moves("random", (0.9,), 0.3), found) == [FAILS, FAILS]
+    assert words(Moves("random", (0.9,), 0.3), found) == [CONTRADICTED, CONTRADICTED]
     assert words(Moves("random", (0.1,), 0.9), found) == [None, None]
 
 
@@ -95,7 +95,10 @@ def test_close_wants_a_value_within_a_margin():
     found = cells(el2n=0.1)
     near = {"value": 10, "margin": 3, "at": [0.3]}
     assert words(Close("el2n", "random", "average", **near), found) == [HOLDS]
-    assert words(Close("el2n", "random", "average", margin=3), found) == [FAILS, FAILS]
+    assert words(Close("el2n", "random", "average", margin=3), found) == [
+        CONTRADICTED,
+        CONTRADICTED,
+    ]
 
 
 def test_costs_more_compares_losses_within_seeds():
@@ -119,15 +122,15 @@ def test_level_of_correlations():
     hard = [record("el2n", 0.5, s, (0.9, 0.8, 0.5), kept=[4, 5 + s % 2, 12]) for s in range(5)]
     (found,) = arrange(full + hard).values()
     assert words(LevelOf("el2n", "spares"), found) == [HOLDS]
-    assert words(LevelOf("el2n", "starves"), found) == [FAILS]
+    assert words(LevelOf("el2n", "starves"), found) == [CONTRADICTED]
 
 
 def test_a_best_method_is_not_beaten():
     found = cells(el2n=0.1, grand=-0.1)
     test = Beaten(("random", "el2n", "grand"), "average")
     parts = {one.part: one.word for one in test.effects(found)}
-    assert parts == {"random": HOLDS, "el2n": FAILS, "grand": HOLDS}
-    assert judge(list(test.effects(found)), "any").word == PARTLY
+    assert parts == {"random": HOLDS, "el2n": CONTRADICTED, "grand": HOLDS}
+    assert judge(list(test.effects(found)), "any").word == MIXED
     assert words(Beaten(("random", "dynunc"), "average"), found) == [None, None]
 
 
@@ -142,5 +145,5 @@ def test_trades_better_compares_at_equal_average():
     records += grid(rows(0.3), "random") + grid(rows(0.4), "el2n") + grid(rows(0.2), "grand")
     (found,) = arrange(records).values()
     assert words(TradesBetter("el2n", "random"), found) == [HOLDS, HOLDS]
-    assert words(TradesBetter("grand", "random"), found) == [FAILS, FAILS]
+    assert words(TradesBetter("grand", "random"), found) == [CONTRADICTED, CONTRADICTED]
     assert words(TradesBetter("el2n", ("dynunc", "grand")), found) == [None, None, HOLDS, HOLDS]

@@ -6,7 +6,7 @@ from scipy import optimize, stats
 
 from dropkit import claims
 from dropkit.claims.paper import algorithm, pruned_mixture, theory
-from dropkit.claims.verdicts import FAILS, HOLDS, PARTLY
+from dropkit.claims.verdicts import CONTRADICTED, HOLDS, REFUTED, SUPPORTED
 from dropkit.theory import GaussianMixture
 
 
@@ -31,7 +31,7 @@ def test_equation_7_does_not_put_t_star_between_the_means():
     found = GaussianMixture(0, mu1, sigma0, sigma1, phi0)
     assert found.minimizer_is_finite()
     assert found.average_minimizer() == pytest.approx(t, abs=1e-4)
-    assert check("T10b").word == FAILS
+    assert check("T10b").word == REFUTED
 
 
 @pytest.mark.parametrize("index", range(12))
@@ -86,7 +86,7 @@ def test_no_threshold_is_near_both_minimisers(monkeypatch, mean):
     monkeypatch.setattr(pruned_mixture, "fits", lambda *run: np.full(3, mean))
     t_star, t_hat = pruned_mixture.T_STAR, pruned_mixture.T_HAT
     for key, target in (("T8a", t_star), ("T8", t_hat)):
-        assert (check(key).word == HOLDS) == (abs(mean - target) < abs(t_star - t_hat) / 2)
+        assert (check(key).word == SUPPORTED) == (abs(mean - target) < abs(t_star - t_hat) / 2)
 
 
 def test_which_classes_keep_nothing():
@@ -97,11 +97,11 @@ def test_which_classes_keep_nothing():
         for sizes, recalls, density in algorithm.instances()
     ]
     assert one.found.value == pytest.approx(100 * np.mean(perfect))
-    assert one.word == FAILS
+    assert one.word == CONTRADICTED
 
 
 def test_whole_sets_overflow_unless_recalls_are_equal(monkeypatch):
-    assert check("T21b").word == HOLDS
+    assert check("T21b").word == SUPPORTED
     # Of two equal classes with recalls 0.5 and 0.75 the first wants 4/3 of itself.
     sizes, recalls, even = np.array([30, 30]), np.array([0.5, 0.75]), np.array([0.5, 0.5])
     made = [(sizes, recalls, 0.5)] * 900 + [(sizes, even, 0.5)] * 100
@@ -112,5 +112,5 @@ def test_whole_sets_overflow_unless_recalls_are_equal(monkeypatch):
 
 def test_stated_query_lengths():
     found = check("T22a")
-    assert found.word == PARTLY
+    assert found.word == REFUTED
     assert [one.found.value for one in found.effects] == [16, 20]

@@ -22,7 +22,7 @@ SECTIONS: dict[str, list[Claim]] = {
 CLAIMS = [claim for section in SECTIONS.values() for claim in section]
 # True of every mixture or quota by algebra, whatever is trained.
 IDENTITIES = frozenset(
-    "T3 T4 T4a T4b T4c T5 T6 T6a T6b T7 T10a T19 T21 T21b".split()
+    ("T3", "T4", "T4a", "T4b", "T4c", "T5", "T6", "T6a", "T6b", "T7", "T10a", "T19", "T21", "T21b")
 )
 
 
