@@ -1,6 +1,7 @@
 """Every page in a real browser, wide and narrow, light and dark: nothing fails, everything is seen
 and can be read, all fits, axe-core has no serious complaint, and no page is heavy."""
 
+import csv
 import shutil
 from io import BytesIO
 from pathlib import Path
@@ -248,3 +249,27 @@ def test_search_leads_to_the_page_without_a_server(browser, query: str, page: st
     first.wait_for()
     assert page in first.get_attribute("href")
     tab.close()
+
+
+def test_claims_are_chosen_linked_to_and_handed_out(browser, tmp_path: Path) -> None:
+    path = rendered("book/09-claims")
+    page, problems, _ = opened(browser, path, 1280, "light")
+    every = page.locator(".claim")
+    words = {each: every.nth(each).get_attribute("data-words") for each in range(every.count())}
+    page.select_option("select[name=scale]", "mini")
+    page.select_option("select[name=verdict]", "not supported")
+    wanted = sum("mini:not supported" in each.split(";") for each in words.values())
+    assert page.locator(".claim:visible").count() == wanted > 0
+    assert page.inner_text("#claims-filter output") == f"{wanted} of {len(words)} claims"
+    page.evaluate("location.hash = '#claim-D4'")  # which that filter hides
+    page.wait_for_selector("#claim-D4 tbody tr:visible")
+    with page.expect_download() as download:
+        page.click("[data-csv]")
+    download.value.save_as(tmp_path / "claims.csv")
+    with open(tmp_path / "claims.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == page.locator(".claim tbody tr").count() > 1000
+    assert {row["reading"] for row in rows} == {"holds", "open", "contradicted"}
+    assert all(float(row["low"]) <= float(row["high"]) for row in rows if row["low"] not in "–")
+    assert not problems
+    page.close()
