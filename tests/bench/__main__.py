@@ -5,6 +5,8 @@ import importlib
 import pkgutil
 import sys
 
+from dropkit._common import machine
+from dropkit.training import devices
 from tests import bench
 
 
@@ -18,6 +20,8 @@ def main(arguments: list[str] | None = None) -> int:
     if unknown := sorted(set(chosen) - set(topics)):
         parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(topics)}")
     missed = 0
+    instructions = devices.used("float32", "cpu")["instructions"]
+    print(f"on {machine.processor()} ({instructions}), cores: {machine.cores()}")
     print(f"{'':4} {'measured':>10} {'':<8} {'target':<12} what", flush=True)
     for topic in chosen:
         module = importlib.import_module(f"tests.bench.{topic}")

@@ -24,11 +24,22 @@ from tests.bench import Row, one_thread
 
 NETWORKS = {"vgg19": (CIFAR100, 32), "resnet18": (TINYIMAGENET, 64)}
 
+# Parts of the engine's time, by how PyTorch names what it runs.
+PARTS = {
+    "convolutions": ("convolution", "addmm"),
+    "normalisation": ("batch_norm",),
+    "pooling and activations": ("pool", "clamp_min", "threshold", "fill_"),
+    "augmentation": ("index", "flip", "where", "sub_", "div_"),
+    "optimiser": ("sgd",),
+}
+
 
 def rows() -> Iterator[Row]:
     """Yield speed and accuracy on a processor, and on a GPU where there is one."""
     with one_thread():
+        yield from _products()
         yield from _on_a_processor()
+        yield from _where_time_goes()
     if torch.cuda.is_available():
         for model, (recipe, size) in NETWORKS.items():
             yield from _on_a_gpu(model, recipe, size)
@@ -42,10 +53,43 @@ def _on_a_processor() -> Iterator[Row]:
     ratio, what = loop_seconds / seconds, "mini network, engine against a float32 DataLoader loop"
     yield Row(what, ratio, "×", "≥ 4 ×", ratio >= 4)
     yield Row("mini network", 2 * len(data.train) / seconds, "images/s", "", True)
+    plain, _ = _timed(lambda: _engine("mini", data, replace(recipe, precision="float32")))
+    yield Row("mini network, in float32", 2 * len(data.train) / plain, "images/s", "", True)
     if real:
         found, expected = (_accuracy(network, data) for network in (stack, loop))
         gap = 100 * abs(found - expected)
         yield Row("mini network: difference of accuracies", gap, "points", "≤ 5", gap <= 5)
+
+
+def _products() -> Iterator[Row]:
+    """What a matrix product reaches, beside which every other rate is to be read."""
+    for dtype in (torch.float64, torch.float32, torch.bfloat16):
+        rate = _product_rate(torch.randn(1024, 1024).to(dtype), times=5)
+        name = str(dtype).removeprefix("torch.")
+        yield Row(f"matrix product in {name}", rate / 1e9, "GFLOP/s", "", True)
+
+
+def _product_rate(matrix: torch.Tensor, times: int) -> float:
+    """Operations a second of a matrix times itself; on a GPU all are waited for."""
+    wait = torch.cuda.synchronize if matrix.is_cuda else lambda: None
+    matrix @ matrix
+    wait()
+    start = time.perf_counter()
+    for _ in range(times):
+        matrix @ matrix
+    wait()
+    return times * 2 * len(matrix) ** 3 / (time.perf_counter() - start)
+
+
+def _where_time_goes() -> Iterator[Row]:
+    data = _noise(5_000, 32, 10)
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+        _engine("mini", data, replace(MINI, epochs=1))
+    events = {event.key: event.self_cpu_time_total for event in profile.key_averages()}
+    total = sum(events.values())
+    for part, names in PARTS.items():
+        spent = sum(t for key, t in events.items() if any(name in key for name in names))
+        yield Row(f"mini network: share of {part}", 100 * spent / total, "%", "", True)
 
 
 def _on_a_gpu(model: str, recipe: Recipe, size: int) -> Iterator[Row]:
@@ -59,7 +103,8 @@ def _on_a_gpu(model: str, recipe: Recipe, size: int) -> Iterator[Row]:
     rate = count * _rate(together, data)
     # Reserved, for others cannot have what a graph's own pool holds between its steps.
     memory = torch.cuda.max_memory_reserved() / 2**20
-    share = 3 * 2 * _multiplications(model, size) * rate / _matrix_peak()
+    peak = _product_rate(torch.randn(8192, 8192, device="cuda").bfloat16(), times=20)
+    share = 3 * 2 * _multiplications(model, size) * rate / peak
     yield Row(f"{model} on {name}", rate, "images/s", "", True)
     yield Row(f"{model}: share of the measured bfloat16 matrix peak", 100 * share, "%", "", True)
     yield Row(f"{model}: memory a network", memory / count, "MiB", "", True)
@@ -190,15 +235,3 @@ def _multiplications(model: str, size: int) -> int:
             layer.register_forward_hook(count)
     network.eval()(torch.zeros(1, 3, size, size))
     return total
-
-
-def _matrix_peak() -> float:
-    """Operations a second of a large bfloat16 product on this GPU."""
-    matrix = torch.randn(8192, 8192, device="cuda", dtype=torch.bfloat16)
-    matrix @ matrix
-    torch.cuda.synchronize()
-    start = time.perf_counter()
-    for _ in range(20):
-        matrix @ matrix
-    torch.cuda.synchronize()
-    return 20 * 2 * 8192**3 / (time.perf_counter() - start)
