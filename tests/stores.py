@@ -1,10 +1,11 @@
 """Small stores, and what is in them."""
 
 from dropkit.store import Store
+from tests import made_records
 
 
 def record(name, size=3):
-    return {"key": name, "trial": {"seed": 1, "density": 0.1}, "recalls": [0.1] * size}
+    return made_records.record(density=0.1, seed=1, recalls=[0.1] * size) | {"key": name}
 
 
 def filled(folder, names="abc"):

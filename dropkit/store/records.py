@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from dropkit._common.errors import sentence
+from dropkit.store.forms import fault
 
 Record = dict[str, Any]
 
@@ -35,7 +36,7 @@ class DamagedRecord(UserWarning):
 
 
 class ForeignRecord(UserWarning):
-    """A part of a store that is left out because this version does not know its form."""
+    """A part of a store that is left out because it is not of the form that this version reads."""
 
 
 def key(config: Mapping[str, Any]) -> str:
@@ -115,7 +116,7 @@ def _read(file: Path) -> Iterator[Record]:
         texts = file.read_bytes().split(b"\n")
     except OSError as error:
         raise StoreError(f"cannot read {file}: {error}") from error
-    damaged, foreign = [], []
+    damaged, foreign, faults = [], [], list[str]()
     for number, text in enumerate(texts, start=1):
         expected, _, content = text.partition(b" ")
         if not text:
@@ -124,6 +125,8 @@ def _read(file: Path) -> Iterator[Record]:
             damaged.append(number)
         elif (record := _parsed(content)) is None:
             foreign.append(number)
+        elif wrong := fault(record):
+            faults.append(f"line {number} of {file}: {wrong}; it is left out")
         else:
             yield record
     if damaged:
@@ -132,6 +135,9 @@ def _read(file: Path) -> Iterator[Record]:
     if foreign:
         what = f"{_numbered(foreign)} of {file}: no record of this version of dropkit, left out"
         warnings.warn(what, ForeignRecord, 4)
+    if faults:
+        more = f"; so are {len(faults) - 1} more lines" * (len(faults) > 1)
+        warnings.warn(faults[0] + more, ForeignRecord, 4)
 
 
 def _numbered(lines: Sequence[int]) -> str:
@@ -143,12 +149,16 @@ def _numbered(lines: Sequence[int]) -> str:
 def _parsed(text: bytes) -> Record | None:
     """The record, or None for anything else that has the right checksum."""
     try:
-        record = json.loads(text)
+        record = json.loads(text, parse_constant=_no_number)
     except (ValueError, RecursionError):
         return None
     if not isinstance(record, dict) or not isinstance(record.get("key"), str):
         return None
     return record if record.get("form", FORM) == FORM else None
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no number")
 
 
 def write_atomically(file: Path, content: bytes | Iterable[bytes]) -> None:

@@ -18,7 +18,7 @@ def trained(protocol, density, seed, low, **given):
     model = given.pop("model", "mini")
     made = record(protocol, density, seed, recalls, dataset="cifar10", model=model, **given)
     made["provenance"] |= {"device": "A processor"}
-    made["key"] += f"{model}{given}"
+    made["key"] += model + "".join(f"{name}{value}" for name, value in given.items())
     return made | {"seconds": 1200.0}
 
 

@@ -19,6 +19,7 @@ from dropkit import datasets, models
 from dropkit.commands import main
 from dropkit.datasets import imagenet, tinyimagenet, waterbirds
 from dropkit.store import DamagedRecord, Store, merging
+from tests import made_records
 
 SOURCES = sorted(Path(dropkit.__file__).parent.rglob("*.py"))
 
@@ -77,7 +78,7 @@ class TestStore:
 
     def test_a_record_is_text_however_it_reads(self, tmp_path, mark):
         code = f"__import__('pathlib').Path({str(mark)!r}).touch()"
-        record = {"key": code, "trial": {"protocol": code, "__class__": code}, "!!python": code}
+        record = made_records.record(protocol=code, __class__=code) | {"!!python": code}
         text = json.dumps(record, sort_keys=True, separators=(",", ":"))
         line = f"{hashlib.sha256(text.encode()).hexdigest()[:12]} {text}\n"
         (tmp_path / "a.jsonl").write_text(line)
@@ -96,7 +97,7 @@ class TestStore:
         secret.write_text("of the reader's own")
         source = Store(tmp_path / "source")
         source.save_arrays("good", {"x": np.ones(2)})
-        source.add({"key": "../../outside", "trial": {}})
+        source.add({"key": "../../outside"})
         source.close()
         (tmp_path / "source" / "queries" / "link.npz").symlink_to(secret)
         (tmp_path / "source" / "queries" / "not a key.npz").write_text("")
