@@ -4,7 +4,7 @@ import argparse
 import json
 import sys
 import warnings
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from dropkit.commands._output import plain_warnings, print_rows
 if TYPE_CHECKING:  # NumPy and PyTorch load when a command runs, not for --help
     from dropkit.store.folder import Store
     from dropkit.store.records import Record
+    from dropkit.store.tidying import Leftover
     from dropkit.study.rerun import Verified
 
 
@@ -42,8 +43,18 @@ def add_options(command: argparse.ArgumentParser) -> None:
     export = _action(actions, "export", run_export, "write records into one file")
     export.add_argument("file", type=Path, help=".jsonl as in book/results, or .csv, a tidy table")
 
+    about = "take away torn lines, spare and empty files and damaged arrays, after listing them"
+    _add_yes(_action(actions, "repair", run_repair, about, filters=False))
+
+    about = "take away query arrays that no record was made from, after listing them"
+    _add_yes(_action(actions, "gc", run_gc, about, filters=False))
+
     merge = _action(actions, "merge", run_merge, "add what other stores hold", filters=False)
     merge.add_argument("sources", nargs="+", type=Path, metavar="STORE", help="a folder to add")
+
+
+def _add_yes(action: argparse.ArgumentParser) -> None:
+    action.add_argument("--yes", action="store_true", help="do it without asking")
 
 
 def _action(
@@ -151,20 +162,72 @@ def run_verify(options: argparse.Namespace) -> int:
     print(f"{_counted(store)} and {sum(arrays):,} query records in {store.path}")
     print(f"damaged or foreign parts: {len(said):,}; records of two results: {len(found):,}")
     chosen = _chosen(store, options.dataset, ("trial", "fit"))
+    wrong = _misnamed(chosen)
     failed = _run_again(chosen, options) if options.sample else 0
-    return 1 if said or found or failed else 0
+    return 1 if said or found or wrong or failed else 0
+
+
+def _misnamed(records: list["Record"]) -> int:
+    """Name the records that are not of the trial whose key they have; return how many."""
+    from dropkit.study import rerun
+
+    found = rerun.misnamed(records)
+    for record in found:
+        made = "trial" if "trial" in record else "fit"
+        print(f"{record['key']} is not the key of the {made} in its record", file=sys.stderr)
+    print(f"keys of another trial or fit: {len(found):,}")
+    return len(found)
+
+
+def run_repair(options: argparse.Namespace) -> int:
+    """List what crashes left, and take it away if that is wanted."""
+    from dropkit.store import tidying
+
+    with warnings.catch_warnings(action="ignore"):  # all of it is listed
+        path = _opened(options.store).path
+    return _take_away(path, tidying.leftovers(path), options.yes)
+
+
+def run_gc(options: argparse.Namespace) -> int:
+    """List the arrays that no record was made from, and take them away if that is wanted."""
+    from dropkit.store import tidying
+    from dropkit.training.recipes import ENGINE
+
+    store = _opened(options.store)
+    found = tidying.unreferenced(store, range(1, ENGINE + 1))
+    return _take_away(store.path, found, options.yes)
+
+
+def _take_away(path: Path, found: Sequence["Leftover"], yes: bool) -> int:
+    """Exit status 1 where something is left as it is."""
+    for each in found:
+        print(each)
+    if not found:
+        print(f"nothing to take away in {path}")
+        return 0
+    question = f"take away these {len(found):,} from {path}? [y/N] "
+    if not yes and not (sys.stdin.isatty() and input(question).strip().lower() in ("y", "yes")):
+        print(f"{path} is as it was; --yes takes them away")
+        return 1
+    for each in found:
+        each.remove()
+    print(f"taken away from {path}: {len(found):,}")
+    return 0
 
 
 def _run_again(records: list["Record"], options: argparse.Namespace) -> int:
     """Say of a sample whether the same comes out; return of how many records it does not."""
     from dropkit.study import rerun
 
-    drawn = rerun.sample(records, options.sample, options.seed)
+    drawn, others = rerun.sample(records, options.sample, options.seed)
     failed = 0
     for verified in rerun.rerun(drawn, executor=options.executor, device=options.device):
         passed = max(verified.difference, verified.moved) <= options.tolerance
         failed += not passed
         print(f"{'same' if passed else 'DIFFERENT'}: {_described(verified)}")
+    if others:
+        first = _name(others[0])
+        print(f"of another version, and so never drawn: {_counted(others)}; the first: {first}")
     fewer = ", as the store has no more of this version" if len(drawn) < options.sample else ""
     print(f"run again: {_counted(each.stored for each in drawn)}{fewer}; different: {failed:,}")
     return failed
@@ -183,14 +246,16 @@ def _counted(records: Iterable["Record"]) -> str:
 
 
 def _described(verified: "Verified") -> str:
-    stored = verified.stored
-    made = stored.get("trial") or stored["fit"]
-    what = made["protocol"] if "trial" in stored else f"{made['classifier']} {made['method']}"
-    name = f"{_data_set(stored)} {what} {made['density']:g} seed {made['seed']}"
-    text = f"{stored['key']} {name}, recalls within {verified.difference:g}"
+    text = f"{_name(verified.stored)}, recalls within {verified.difference:g}"
     if verified.moved:
         text += f", kept shares of classes within {verified.moved:g}"
     return text
+
+
+def _name(record: "Record") -> str:
+    made = record.get("trial") or record["fit"]
+    what = made["protocol"] if "trial" in record else f"{made['classifier']} {made['method']}"
+    return f"{record['key']} {_data_set(record)} {what} {made['density']:g} seed {made['seed']}"
 
 
 def _data_set(record: "Record") -> str:

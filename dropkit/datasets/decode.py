@@ -15,6 +15,8 @@ from dropkit.datasets.data import Images
 from dropkit.models.pretrained import IMAGENET
 
 _WORKERS = max(2, os.cpu_count() or 1)
+_MOST_PIXELS = 50_000_000  # ImageNet's largest image has 40 million
+_MOST_ELONGATED = 50
 _BATCH = 32 * _WORKERS  # images between two writes: what an interrupted run loses
 
 
@@ -110,12 +112,24 @@ def _header(shape: tuple[int, ...]) -> bytes:
     return head.getvalue()
 
 
+def _check_size(width: int, height: int) -> None:
+    """Refuse what would take gigabytes when decoded, or when its shorter side is resized."""
+    longer, shorter = max(width, height), min(width, height)
+    if width * height > _MOST_PIXELS or longer > _MOST_ELONGATED * shorter:
+        raise ValueError(
+            f"it has {width} x {height} pixels: at most {_MOST_PIXELS:,} are decoded, the longer "
+            f"side at most {_MOST_ELONGATED} times the shorter"
+        )
+
+
 def _decoded(file: Path, resize: list[int] | None, side: int) -> bytes:
     from PIL import Image
     from torchvision.transforms import functional
 
     try:
-        with Image.open(file) as image:
+        # Other formats are programs, such as PostScript, or have readers that nobody needs here.
+        with Image.open(file, formats=("JPEG", "PNG")) as image:
+            _check_size(*image.size)
             fitted = image.convert("RGB")
         if resize is not None:
             fitted = functional.center_crop(functional.resize(fitted, resize), side)

@@ -46,6 +46,11 @@ def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
+def _no_formula(value: Any) -> Any:
+    """A text that a spreadsheet would compute, behind the mark that makes it a text there."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in tuple("=+-@") else value
+
+
 def to_csv(records: Iterable[Record]) -> str:
     """Return the tidy table as CSV, its columns in the order of their first appearance."""
     table = list(rows(records))
@@ -53,5 +58,5 @@ def to_csv(records: Iterable[Record]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(table)
+    writer.writerows({name: _no_formula(value) for name, value in row.items()} for row in table)
     return text.getvalue()

@@ -1,6 +1,5 @@
 """Run stored trials once more, from their queries on, and fits; compare what comes out."""
 
-import itertools
 import random
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
@@ -9,11 +8,11 @@ from typing import Any, NamedTuple
 from dropkit import pruning
 from dropkit.scores.registry import SCORES
 from dropkit.store.folder import Store
-from dropkit.store.records import Record
+from dropkit.store.records import Record, key
 from dropkit.study import runner
 from dropkit.study.queries import Query
 from dropkit.study.trials import Trial
-from dropkit.training.recipes import Recipe
+from dropkit.training.recipes import ENGINE, Recipe
 
 Fit = Callable[[], Record]  # measures a fit: its recalls, and how many samples were kept
 
@@ -68,12 +67,35 @@ def fit_of(record: Record) -> Fit | None:
     return your_data.measure_again(record)
 
 
-def sample(records: Iterable[Record], count: int, seed: int = 0) -> list[Drawn]:
-    """Draw records at random among those that this version makes, all if there are fewer."""
+def misnamed(records: Iterable[Record]) -> list[Record]:
+    """Return the records whose key is not that of the trial or fit in them, so not its result."""
+    return [record for record in records if not _is_named(record)]
+
+
+def _is_named(record: Record) -> bool:
+    if "fit" in record:
+        return record["key"] == key({"fit": record["fit"]})
+    # A later version's engine, too: no trial of this version has such a key.
+    engines = (ENGINE, *range(1, ENGINE), *range(ENGINE + 1, ENGINE + 10))
+    return any(record["key"] == key({"engine": e, "trial": record["trial"]}) for e in engines)
+
+
+def sample(
+    records: Iterable[Record], count: int, seed: int = 0
+) -> tuple[list[Drawn], list[Record]]:
+    """Draw records at random among those that this version makes, all if there are fewer.
+
+    Returns these, and all the records that this version does not make.
+    """
+    drawn, others = [], []
     order = sorted(records, key=lambda record: record["key"])
     random.Random(seed).shuffle(order)
-    drawn = (Drawn(record, trial_of(record) or fit_of(record)) for record in order)
-    return list(itertools.islice((each for each in drawn if each.source), count))
+    for record in order:
+        if source := trial_of(record) or fit_of(record):
+            drawn.append(Drawn(record, source))
+        else:
+            others.append(record)
+    return drawn[:count], others
 
 
 def rerun(

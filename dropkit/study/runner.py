@@ -11,7 +11,7 @@ from tqdm import tqdm
 from dropkit import metrics, training
 from dropkit.store.folder import Store
 from dropkit.store.provenance import provenance
-from dropkit.store.records import Record
+from dropkit.store.records import Record, StoreError, canonical
 from dropkit.study import executors, on_ray
 from dropkit.study.executors import Watch, Workers
 from dropkit.study.preparation import Prepared, prepare
@@ -36,7 +36,17 @@ def missing(trials: Iterable[Trial], store: Store) -> list[Trial]:
     store : Store
         As it was last read.
     """
-    return [trial for trial in trials if trial.key not in store]
+    return [trial for trial in trials if trial.key not in store or _refused(trial, store)]
+
+
+def _refused(trial: Trial, store: Store) -> bool:
+    """False for a record of this trial; StoreError for another's under its key."""
+    if canonical(store[trial.key]["trial"]) != canonical(trial.config):
+        raise StoreError(
+            f"the record {trial.key} in {store.path} is not of the trial whose key it has: "
+            "dropkit store verify names such records, delete their lines"
+        )
+    return False
 
 
 def run(

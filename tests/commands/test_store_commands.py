@@ -13,9 +13,11 @@ import pytest
 
 from dropkit import study
 from dropkit.commands import main
-from dropkit.store import DamagedRecord, Store
+from dropkit.store import DamagedRecord, Store, StoreError
+from dropkit.store.records import key
 from tests.study.test_trials import grid
 
+OTHER_TRIALS = [{"colour": "red"}, {"density": 0.25}, {"protocol": "of a later version"}]
 TRIALS = grid(["full", "random", "random+drop", "el2n"], [0.5], 2)
 
 
@@ -48,12 +50,12 @@ def signed(record):
     return f"{hashlib.sha256(text.encode()).hexdigest()[:12]} {text}\n"
 
 
-def change(folder, key, **changes):
+def change(folder, chosen, **changes):
     """Put other values into one record, with a checksum that fits."""
     (file,) = folder.glob("*.jsonl")
     records = [json.loads(line.split(" ", 1)[1]) for line in file.read_text().splitlines()]
-    chosen = [r | changes if r["key"] == key else r for r in records]
-    file.write_text("".join(map(signed, chosen)))
+    records = [r | changes if r["key"] == chosen else r for r in records]
+    file.write_text("".join(map(signed, records)))
 
 
 class TestLs:
@@ -157,15 +159,28 @@ class TestVerify:
             assert found == status
         assert "kept shares of classes within" in capsys.readouterr().out
 
-    @pytest.mark.parametrize(
-        "changes", [{"colour": "red"}, {"density": 0.25}, {"protocol": "of a later version"}]
-    )
-    def test_trials_of_other_versions_are_passed_over(self, folder, capsys, changes):
-        key = TRIALS[0].key
-        change(folder, key, trial=Store(folder)[key]["trial"] | changes)
+    @pytest.mark.parametrize("changes", OTHER_TRIALS)
+    def test_trials_of_other_versions_are_passed_over_and_counted(self, folder, capsys, changes):
+        old = TRIALS[0].key
+        trial = Store(folder)[old]["trial"] | changes
+        new = key({"engine": 1, "trial": trial})
+        change(folder, old, trial=trial, key=new)
         assert called("verify", "--store", folder, "--sample", 20) == 0
         out = capsys.readouterr().out
-        assert "run again: 7 trials" in out and key not in out
+        assert "run again: 7 trials" in out and old not in out
+        assert f"of another version, and so never drawn: 1 trials; the first: {new} " in out
+
+    @pytest.mark.parametrize("changes", OTHER_TRIALS)
+    def test_a_record_under_another_trials_key_is_named(self, folder, capsys, changes):
+        forged = TRIALS[0].key
+        trial = Store(folder)[forged]["trial"] | changes
+        change(folder, forged, trial=trial, recalls=[1.0] * 10)
+        assert called("verify", "--store", folder, "--sample", 0) == 1
+        out, err = capsys.readouterr()
+        assert "keys of another trial or fit: 1" in out
+        assert f"{forged} is not the key of the trial in its record" in err
+        with pytest.raises(StoreError, match=f"{forged} in .* is not of the trial whose key"):
+            study.run(TRIALS, store=Store(folder))
 
     def test_damage_alone(self, folder, capsys):
         (file,) = folder.glob("*.jsonl")
@@ -299,3 +314,83 @@ def test_help_does_not_load_pytorch():
         "assert 'torch' not in sys.modules and 'numpy' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, env=os.environ)
+
+
+class TestTidying:
+    """What a killed run leaves behind can be listed and taken away, and nothing else is."""
+
+    @pytest.fixture
+    def left(self, folder):
+        """Torn and flipped lines, an empty file, an old spare one, and damaged arrays."""
+        (file,) = folder.glob("*.jsonl")
+        dead = file.rename(folder / "elsewhere-1-0123abcd.jsonl")
+        content = bytearray(dead.read_bytes())
+        content[200] ^= 1
+        dead.write_bytes(content[:-9])
+        (folder / "elsewhere-2-0123abcd.jsonl").touch()
+        with warnings.catch_warnings(action="ignore"):
+            store = Store(folder)
+        for name in ("q", "whole"):
+            store.save_arrays(name, {"x": np.zeros(3)})
+        arrays = folder / "queries" / "q.npz"
+        arrays.write_bytes(arrays.read_bytes()[:-1])
+        (folder / "queries" / f".w.npz.{'0' * 32}").write_bytes(b"half")
+        for each in [*folder.glob("*.jsonl"), *folder.glob("queries/.*")]:
+            os.utime(each, (0, 0))
+        return folder
+
+    def test_listed_and_left_without_a_yes(self, left, capsys):
+        before = {file: file.read_bytes() for file in left.rglob("*") if file.is_file()}
+        assert called("repair", "--store", left) == 1
+        out = capsys.readouterr().out
+        for what in ("line 1 is damaged", "line 8 is damaged", ": empty", "was being written"):
+            assert what in out
+        assert "q.npz: damaged" in out and "--yes takes them away" in out
+        assert before == {file: file.read_bytes() for file in left.rglob("*") if file.is_file()}
+
+    def test_verify_is_content_after_it(self, left, capsys):
+        assert called("verify", "--store", left, "--sample", 0) == 1
+        with warnings.catch_warnings(action="ignore"):
+            records = list(Store(left))
+        assert called("repair", "--store", left, "--yes") == 0
+        assert called("verify", "--store", left, "--sample", 0) == 0
+        assert list(Store(left)) == records and len(records) == 6
+        names = sorted(file.name for file in left.rglob("*") if file.is_file())
+        assert names == ["elsewhere-1-0123abcd.jsonl", "whole.npz"]
+        assert called("repair", "--store", left) == 0
+        assert "nothing to take away" in capsys.readouterr().out
+
+    def test_files_that_may_be_written_to_are_left_alone(self, folder):
+        mine = Store(folder)
+        mine.open()  # as a run does before its first trial
+        code = "import sys; from dropkit.commands import main; sys.exit(main(sys.argv[1:]))"
+        repair = [sys.executable, "-c", code, "store", "repair", "--yes", "--store", str(folder)]
+        assert subprocess.run(repair, capture_output=True).returncode == 0
+        record = Store(folder)[TRIALS[0].key] | {"key": "later"}
+        mine.add(record)
+        assert "later" in Store(folder)
+        (folder / "elsewhere-3-0123abcd.jsonl").touch()  # on another machine, just now
+        assert called("repair", "--store", folder, "--yes") == 0
+        assert (folder / "elsewhere-3-0123abcd.jsonl").exists()
+
+    def test_gc_takes_what_no_record_was_made_from(self, folder, capsys):
+        store = Store(folder)
+        used = next(trial.recall_query.key for trial in TRIALS if trial.recall_query)
+        for name in (used, "other", "fresh"):
+            store.save_arrays(name, {"x": np.zeros(3)})
+        for name in (used, "other"):
+            os.utime(folder / "queries" / f"{name}.npz", (0, 0))
+        assert called("gc", "--store", folder) == 1
+        assert called("gc", "--store", folder, "--yes") == 0
+        assert store.array_names() == sorted([used, "fresh"])
+        assert "other.npz: of no record here" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("start", "=+-@")
+def test_no_cell_of_a_table_is_a_formula(folder, tmp_path, start):
+    trial = Store(folder)[TRIALS[0].key]["trial"] | {"protocol": f"{start}cmd|' /C calc'!A0"}
+    change(folder, TRIALS[0].key, trial=trial)
+    assert called("export", tmp_path / "all.csv", "--store", folder) == 0
+    with open(tmp_path / "all.csv", newline="") as file:
+        texts = {row["protocol"] for row in csv.DictReader(file)}
+    assert f"'{trial['protocol']}" in texts and not any(text[0] in "=+-@" for text in texts)

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import dropkit
 from dropkit import datasets, models
@@ -134,6 +135,27 @@ class TestData:
         for i in range(6):
             (folder / f"{i}.jpg").write_bytes(pickle.dumps(Payload(mark)))
         with pytest.raises(ValueError, match="0.jpg cannot be decoded"):
+            waterbirds.images(waterbirds.read(tmp_path))
+
+    def test_postscript_is_no_image(self, tmp_path, monkeypatch):
+        """Pillow hands it to Ghostscript, a program's interpreter, unless formats are named."""
+        monkeypatch.setenv("DROPKIT_IMAGES", str(tmp_path / "cache"))
+        monkeypatch.setattr("PIL.EpsImagePlugin.Ghostscript", pytest.fail)
+        folder = self.published(tmp_path, "0.jpg")
+        code = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n{} loop\n%%EOF\n"
+        for i in range(6):
+            (folder / f"{i}.jpg").write_bytes(code)
+        with pytest.raises(ValueError, match="0.jpg cannot be decoded: cannot identify"):
+            waterbirds.images(waterbirds.read(tmp_path))
+
+    @pytest.mark.parametrize("size", [(1, 20_000), (20_000, 1), (8_000, 8_000)])
+    def test_small_files_of_huge_images(self, tmp_path, monkeypatch, size):
+        monkeypatch.setenv("DROPKIT_IMAGES", str(tmp_path / "cache"))
+        folder = self.published(tmp_path, "0.jpg")
+        for i in range(6):
+            Image.new("1", size if i == 0 else (9, 9)).save(folder / f"{i}.jpg", "PNG")
+        message = f"0.jpg cannot be decoded: it has {size[0]} x {size[1]} pixels"
+        with pytest.raises(ValueError, match=message):
             waterbirds.images(waterbirds.read(tmp_path))
 
     def test_decoded_images_are_bytes(self, tmp_path, mark, monkeypatch):
