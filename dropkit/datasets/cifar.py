@@ -102,13 +102,15 @@ def _find(name: str, folder: Path) -> tuple[Path, Raw]:
         if (file := folder / f"{name}{end}").is_file():
             try:
                 return file, read_file(file)
-            except (OSError, EOFError, KeyError, ValueError) as error:
+            except UserError:
+                raise
+            except Exception as error:  # readers of archives raise what they like
                 raise UserError(f"{file} cannot be read as CIFAR: {error}") from error
     return folder, _from_torchvision(name, folder)
 
 
 def _read_whole(file: Path) -> Raw:
-    with np.load(file, allow_pickle=False) as data:
+    with file.open("rb") as stream, np.load(stream, allow_pickle=False) as data:
         arrays = [data[key] for key in ("x_train", "y_train", "x_test", "y_test")]
         return *arrays, tuple(map(str, data["classes"]))
 
@@ -117,7 +119,8 @@ def _read_parts(file: Path) -> Raw:
     """Two archives of JPEG XL mosaics, lossless, with the order of their tiles."""
     parts: dict[str, np.ndarray] = {}
     for number in (1, 0):
-        with np.load(file.with_name(file.name.replace("part0", f"part{number}"))) as data:
+        part = file.with_name(file.name.replace("part0", f"part{number}"))
+        with part.open("rb") as stream, np.load(stream, allow_pickle=False) as data:
             parts |= dict(data)
     mosaics = [_decode(parts[key].tobytes()) for key in sorted(parts) if key[1:].isdigit()]
     tiles = [
@@ -159,9 +162,9 @@ def _from_torchvision(name: str, folder: Path) -> Raw:
 
 def _checked(raw: Raw, where: Path) -> Raw:
     for x, y in (raw[:2], raw[2:4]):
-        if x.dtype != np.uint8 or x.ndim != 4 or x.shape[1:] != (32, 32, 3) or len(x) != len(y):
+        if x.dtype != np.uint8 or x.shape[1:] != (32, 32, 3) or y.shape != x.shape[:1]:
             raise UserError(
-                f"{where} holds images {x.dtype} {x.shape} with {len(y)} labels: "
+                f"{where} holds images {x.dtype} {x.shape} with labels {y.shape}: "
                 "they must be uint8 (n, 32, 32, 3) with as many labels"
             )
     return raw

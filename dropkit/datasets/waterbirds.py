@@ -66,12 +66,21 @@ def read(root: str | Path | None) -> Table:
         )
     found = [_row(header, row, f"{path}, line {line}") for line, row in enumerate(rows, start=2)]
     files = [file for file, *_ in found]
+    _check_once(files, path)
     y, split, place = np.array([codes for _, *codes in found], dtype=np.int64).reshape(-1, 3).T
     for code, name in enumerate(SPLITS):
         if code not in split:
             raise UserError(f"{path} has no row with split {code}, so no {name} samples")
     digest = hashlib.sha256(content).hexdigest()
     return Table(path.parent, files, y, 2 * y + place, split, digest)
+
+
+def _check_once(files: list[str], path: Path) -> None:
+    """A picture that is there twice may be trained on and tested with."""
+    first: dict[str, int] = {}
+    for line, file in enumerate(files, start=2):
+        if (before := first.setdefault(file, line)) != line:
+            raise UserError(f"{path}, line {line}: {file!r} is in line {before} too")
 
 
 def _row(header: list[str], row: list[str], where: str) -> tuple[str, int, int, int]:

@@ -42,7 +42,7 @@ watchers: list[Callable[[Record, bool], None]] = []
 def default_path() -> Path:
     """Return the store of a reader's own runs: ``$DROPKIT_STORE``, else ``~/.cache/dropkit``."""
     chosen = os.environ.get("DROPKIT_STORE")
-    return Path(chosen) if chosen else Path.home() / ".cache" / "dropkit"
+    return Path(chosen).expanduser() if chosen else Path.home() / ".cache" / "dropkit"
 
 
 class Store:
@@ -62,7 +62,7 @@ class Store:
     """
 
     def __init__(self, path: str | Path | None = None, *, also: Iterable[str | Path] = ()):
-        self.path = Path(path) if path else default_path()
+        self.path = Path(path).expanduser() if path else default_path()
         self._also = [Path(folder) for folder in also]
         self._writing: int | None = None
         self._owner: int | None = None
@@ -204,6 +204,8 @@ def _no_collection() -> Iterator[None]:
 def _open_own_file(folder: Path) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     name = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}.jsonl"
-    file = os.open(folder / name, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o644)
+    binary = getattr(os, "O_BINARY", 0)  # Windows would write other line ends than are summed
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | binary
+    file = os.open(folder / name, flags, 0o644)
     sync_folder(folder)
     return file

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from dropkit import datasets
+from dropkit._common.errors import UserError
 from dropkit.commands import main
 from dropkit.datasets import cifar
 
@@ -66,6 +67,30 @@ class TestRead:
         after = datasets.load("cifar10", 0, str(folder))
         np.testing.assert_array_equal(after.x.pixels, before.x.pixels)
         np.testing.assert_array_equal(after.y, before.y)
+
+    @pytest.mark.parametrize("compressed", [False, True])
+    @pytest.mark.parametrize("damage", ["half", "end", "flip", "pickle", "labels"])
+    def test_a_broken_download_is_a_sentence(self, folder, raw, damage, compressed):
+        file = folder / "cifar10.npz"
+        if damage == "labels":
+            raw = (raw[0], np.array(3), *raw[2:])
+        names = ("x_train", "y_train", "x_test", "y_test", "classes")
+        store = np.savez_compressed if compressed else np.savez
+        store(file, **dict(zip(names, raw, strict=True)))
+        content = bytearray(file.read_bytes())
+        match damage:
+            case "half":
+                content = content[: len(content) // 2]
+            case "end":
+                content = content[:-100]
+            case "flip":
+                content[len(content) // 3] ^= 0xFF
+            case "pickle":
+                content = pickle.dumps({"x_train": 1})
+        file.write_bytes(content)
+        cifar.read.cache_clear()
+        with pytest.raises(UserError, match=r"cifar10.npz (cannot be read|is damaged|holds)"):
+            datasets.load("cifar10", 0, str(folder))
 
     def test_packed_parts(self, folder, raw):
         codec = pytest.importorskip("imagecodecs", reason="the packed form is JPEG XL")

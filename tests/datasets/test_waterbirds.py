@@ -236,6 +236,13 @@ class TestTable:
             load("waterbirds", root=str(root))
         assert problem in str(caught.value)
 
+    def test_a_picture_twice(self, root):
+        header, rows = changed("split", "2")
+        rows[3][HEADER.index("img_filename")] = rows[0][HEADER.index("img_filename")]
+        write_table(root, rows, header)
+        with pytest.raises(ValueError, match=r"line 5: '.*' is in line 2 too"):
+            load("waterbirds", root=str(root))
+
     @pytest.mark.parametrize(
         "header",
         [HEADER[:-1], [*HEADER, "species"], [*HEADER[:-1], "background"], [*HEADER[:-1], "y"], []],

@@ -102,6 +102,12 @@ class TestRoundTrip:
         monkeypatch.setenv("HOME", str(tmp_path))
         assert default_path() == tmp_path / ".cache" / "dropkit"
 
+    def test_home_in_a_path(self, monkeypatch, tmp_path):
+        monkeypatch.setenv("HOME", str(tmp_path))
+        monkeypatch.setenv("USERPROFILE", str(tmp_path))
+        monkeypatch.setenv("DROPKIT_STORE", "~/chosen")
+        assert default_path() == Store("~/chosen").path == tmp_path / "chosen"
+
 
 def write_many(folder, writer, count):
     store = Store(folder)
