@@ -19,6 +19,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--executor", default="local", help="local, processes or ray")
     command.add_argument("--address", help="of the Ray cluster; default: $RAY_ADDRESS")
     command.add_argument("--minutes", type=float, help="begin nothing that would take longer")
+    command.add_argument("--retry", action="store_true", help="try again what failed before")
 
 
 def add_plan(command: argparse.ArgumentParser) -> None:
@@ -36,15 +37,15 @@ def check_threads(threads: int) -> None:
         raise ValueError(f"--threads must be at least 1, got {threads}")
 
 
-def run(options: argparse.Namespace) -> None:
-    """Run the plan and say how much of it is done."""
+def run(options: argparse.Namespace) -> int:
+    """Run the plan and say how much of it is done; exit status 1 if trials failed."""
     import os
     import sys
 
     import torch
 
     from dropkit.store.folder import Store
-    from dropkit.study import plan
+    from dropkit.study import failures, plan
     from dropkit.training import devices
 
     check_threads(options.threads)
@@ -67,5 +68,11 @@ def run(options: argparse.Namespace) -> None:
             device=options.device,
             seeds=options.seeds,
             minutes=options.minutes,
+            retry=options.retry,
         )
-    print(f"{done} of {total} trials are in {store.path}")
+    failed = failures.among(sum(found.steps(options.seeds), []), store)
+    for trial, why in failed.items():
+        print(f"failed: {failures.named(trial)}: {why}", file=sys.stderr)
+    lost = f"; {len(failed)} failed, --retry tries them again" if failed else ""
+    print(f"{done} of {total} trials are in {store.path}{lost}")
+    return 1 if failed else 0

@@ -41,11 +41,12 @@ def _faults(record: Mapping[str, Any]) -> Iterator[str]:
         return
     if not all(map(plain, _texts(record))):
         yield f"a text is not one plain line of at most {LONGEST} characters"
-    yield from _lacking(record, _RESULT | {kind: _is_object}, "")
+    result = _RESULT if kind in _MEASURED else {}
+    yield from _lacking(record, _ORIGIN | result | {kind: _is_object}, "")
     yield from _lacking(record["provenance"], {"time": plain}, "provenance.")
     if not all(value is None or plain(value) for value in record["provenance"].values()):
         yield "provenance is not of texts"
-    if len({len(record[name]) for name in ("recalls", "kept", "class_sizes")}) > 1:
+    if result and len({len(record[name]) for name in ("recalls", "kept", "class_sizes")}) > 1:
         yield "recalls, kept and class_sizes differ in length"
     parts = {kind: record[kind]} | {
         name: part for name, part in record[kind].items() if name in _NESTED and part is not None
@@ -117,9 +118,9 @@ _RESULT = {
     "recalls": _all(_is_share),
     "kept": _all(_is_count),
     "class_sizes": _all(_is_count),
-    "seconds": _is_amount,
-    "provenance": _is_object,
 }
+_ORIGIN = {"seconds": _is_amount, "provenance": _is_object}
+_MEASURED = ("trial", "fit")
 _KINDS: dict[str, dict[str, Callable[[Any], bool]]] = {
     "trial": {
         **dict.fromkeys(("dataset", "model", "protocol", "rule"), plain),
@@ -134,6 +135,7 @@ _KINDS: dict[str, dict[str, Callable[[Any], bool]]] = {
         "density": _is_share,
         "seed": _is_whole,
     },
+    "failed": {"trial": _is_object, "why": plain},
 }
 _NESTED: dict[str, dict[str, Callable[[Any], bool]]] = {
     "recipe": {"epochs": _is_whole},

@@ -20,13 +20,14 @@ import torch.distributed as dist
 from tqdm import tqdm
 
 from dropkit.store.folder import Store
-from dropkit.study import executors, plan, preparation, query_models, runner
+from dropkit.study import executors, failures, plan, preparation, query_models, runner
 from dropkit.study.preparation import Prepared
 from dropkit.study.trials import Trial
 from dropkit.training import over_processes
 from dropkit.training.batches import source_of
 from dropkit.training.engine import DTYPES
 from dropkit.training.over_processes import of_first
+from dropkit.training.recipes import diverged
 
 PATIENCE = timedelta(days=2)  # with a process that trains one query network more than another
 
@@ -79,7 +80,7 @@ def _train_queries(trials: Sequence[Trial], store: Store, device: torch.device) 
 
 def _prepare(trials: Sequence[Trial], store: Store, device: torch.device) -> list[Prepared]:
     with executors.local(str(device)) as workers:
-        return preparation.prepare(trials, store, workers)
+        return preparation.prepare(trials, store, workers)[0]
 
 
 def _run(prepared: Prepared, store: Store, device: torch.device) -> None:
@@ -101,6 +102,12 @@ def _run(prepared: Prepared, store: Store, device: torch.device) -> None:
         device=device,
     )
     seconds = time.perf_counter() - began
+    if stack.diverged:
+        if dist.get_rank() == 0:
+            why = diverged(recipe, stack.diverged[0])
+            store.add(failures.record(trial, why, str(device)))
+            file.unlink(missing_ok=True)
+        return
     source = source_of(data.x, DTYPES[recipe.precision], device)
     y, strata = (torch.as_tensor(values, device=device) for values in (data.y, data.strata))
     recalls = over_processes.recalls(stack, source, data.test, y, strata).cpu().numpy()

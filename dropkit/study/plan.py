@@ -143,18 +143,20 @@ def run(
     device: str = "cpu",
     seeds: Sequence[int] | None = None,
     minutes: float | None = None,
+    retry: bool = False,
 ) -> tuple[int, int]:
     """Run what the store lacks of a plan; return how many of its trials are done, and of how many.
 
     In `minutes`, which need the executor "local", no network is begun that those before it say
-    would not be trained in time. Raises ValueError and OSError as ``study.run`` does.
+    would not be trained in time. Trials that failed before are tried again if `retry`. Raises
+    ValueError and OSError as ``study.run`` does.
     """
     if minutes is not None and executor != "local":
         raise ValueError(f"a time limit needs executor 'local', got {executor!r}")
     steps = plan.steps(seeds)
     if executor != "local":
         steps = [sum(steps, [])]  # workers are started once, and share all there is to do
-    todo = [runner.missing(step, store) for step in steps]
+    todo = [runner.missing(step, store, retry=retry) for step in steps]
     trials = sum(todo, [])
     networks = query_models.lacking([query for t in trials for query in t.queries], store)
     images = estimate.images([*networks, *trials])
@@ -162,7 +164,9 @@ def run(
         progress = _Progress(bar, minutes)
         for step in todo:
             if step and progress.may_start(step[:1]):  # else nothing is read or computed for it
-                runner.run(step, store=store, executor=executor, device=device, watch=progress)
+                runner.run(
+                    step, store=store, executor=executor, device=device, watch=progress, retry=retry
+                )
     names = {trial.key for step in steps for trial in step}
     return len([name for name in names if name in store]), len(names)
 

@@ -26,24 +26,30 @@ class Prepared(NamedTuple):
     measured: Recorded | None
 
 
-def prepare(trials: Sequence[Trial], store: Store, workers: Workers) -> list[Prepared]:
+def prepare(
+    trials: Sequence[Trial], store: Store, workers: Workers
+) -> tuple[list[Prepared], dict[Trial, str]]:
     """Return what each trial is to be trained on, in their order: trains the query models for it.
 
-    Where a watch stops that, the trials whose queries are answered return. Raises ValueError for a
+    Beside them, why trials cannot be trained whose queries diverged. Where a watch stops the
+    queries, the trials whose queries are answered return. Raises ValueError for a
     data set that cannot test a class, or a pruned set too small to train on, before any training.
     """
     draws = [(trial.dataset, trial.seed, trial.imbalance) for trial in trials]
     sets = {draw: trial.data for draw, trial in dict(zip(draws, trials, strict=True)).items()}
     for draw, trial in zip(draws, trials, strict=True):
         _check(trial, sets[draw])
-    measured, ranked = _asked(trials, store, workers)
-    prepared = []
+    measured, ranked, failed = _asked(trials, store, workers)
+    prepared, lost = [], {}
     for draw, trial in zip(draws, trials, strict=True):
         if measured.keys() >= set(trial.queries):
             recalls = measured.get(trial.recall_query)
             kept = keep(trial, sets[draw], recalls, ranked.get(_ranking(trial)))
             prepared.append(Prepared(trial, kept, recalls))
-    return prepared
+        for query in trial.queries:
+            if query in failed:
+                lost[trial] = f"a query model diverged: {failed[query]}"
+    return prepared, lost
 
 
 def _check(trial: Trial, data: Data) -> None:
@@ -63,20 +69,25 @@ def _check(trial: Trial, data: Data) -> None:
 
 def _asked(
     trials: Sequence[Trial], store: Store, workers: Workers
-) -> tuple[dict[Query, Recorded], dict[tuple, np.ndarray]]:
+) -> tuple[dict[Query, Recorded], dict[tuple, np.ndarray], dict[Query, str]]:
     """The recalls that trials go by and the scores that they rank by, each computed once.
+
+    And why queries failed.
 
     Scores are computed while other queries are trained; of outputs no more is held than they need.
     """
     wanted: dict[Query, set[str]] = {query: set() for trial in trials for query in trial.queries}
     for query, strategy in _rankings(trials):
         wanted[query].add(strategy)
-    measured, ranked = {}, {}
+    measured, ranked, failed = {}, {}, {}
     for query, recorded in query_models.run(wanted, store, workers, need_norms(trials)):
+        if isinstance(recorded, str):
+            failed[query] = recorded
+            continue
         for strategy in wanted[query]:
             ranked[query, strategy] = SCORES[strategy](recorded)
         measured[query] = Recorded(recalls=recorded.recalls, val_sizes=recorded.val_sizes)
-    return measured, ranked
+    return measured, ranked, failed
 
 
 def need_norms(trials: Sequence[Trial]) -> bool:
@@ -99,10 +110,12 @@ def scores_of(trials: Sequence[Trial], store: Store, device: str = "cpu") -> dic
     Raises
     ------
     ValueError
-        If two trials of one seed rank by scores of different queries.
+        If two trials of one seed rank by scores of different queries, or a query diverged.
     """
     with executors.local(device) as workers:
-        _, ranked = _asked(trials, store, workers)
+        _, ranked, failed = _asked(trials, store, workers)
+    for query, why in failed.items():
+        raise UserError(f"a query of seed {query.seed} diverged: {why}")
     rows: dict[str, dict[int, np.ndarray]] = {}
     # In the order of the trials, whichever query was there first.
     for query, strategy in _rankings(trials):

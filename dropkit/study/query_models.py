@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from dropkit import metrics, training
+from dropkit._common.errors import UserError
 from dropkit.datasets.data import Images
 from dropkit.datasets.loading import Data
 from dropkit.scores.functions import grand
@@ -22,6 +23,7 @@ from dropkit.study import executors
 from dropkit.study.executors import Workers
 from dropkit.study.queries import Network, Query
 from dropkit.training.batches import source_of
+from dropkit.training.recipes import diverged
 from dropkit.training.stacks import Stack
 
 GRADIENTS = 2000  # samples normalised at once for GraNd
@@ -29,6 +31,7 @@ GRADIENTS = 2000  # samples normalised at once for GraNd
 _OF_EACH = ("recalls", "probs", "grad_norms")  # arrays with an axis of a query's networks
 
 Arrays = dict[str, np.ndarray]
+Answer = Arrays | str  # what a network recorded, or why it is of no use
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,8 +44,10 @@ class Recorded(QueryRecord):
 
 def run(
     queries: Iterable[Query], store: Store, workers: Workers, norms: bool = True
-) -> Iterator[tuple[Query, Recorded]]:
+) -> Iterator[tuple[Query, Recorded | str]]:
     """Yield each query with what it recorded: those in the store, then others as they are trained.
+
+    In its place stands in words why a query failed, if it did.
 
     A short query records ``probs``, and ``grad_norms`` if `norms` are wanted; a long one
     ``target_probs`` and ``correct``, both from training-mode outputs as they occur, and
@@ -59,9 +64,9 @@ def run(
             else:
                 bar.update()
                 yield query, _record(query, arrays)
-        for query, arrays in _trained(missing, store, workers, norms):
+        for query, answer in _trained(missing, store, workers, norms):
             bar.update()
-            yield query, _record(query, arrays)
+            yield query, answer if isinstance(answer, str) else _record(query, answer)
 
 
 def _enough(trained: Query | Network, arrays: Arrays | None, norms: bool) -> bool:
@@ -73,16 +78,22 @@ def _enough(trained: Query | Network, arrays: Arrays | None, norms: bool) -> boo
 
 def _trained(
     queries: Sequence[Query], store: Store, workers: Workers, norms: bool
-) -> Iterator[tuple[Query, Arrays]]:
+) -> Iterator[tuple[Query, Answer]]:
     """Yield the arrays of each query as soon as its networks are trained, and in the store."""
     networks = [network for query in queries for network in query.networks]
     stored = {network: store.load_arrays(network.name) for network in networks}
     parts = {n: arrays for n, arrays in stored.items() if _enough(n, arrays, norms)}
     todo = _alike([network for network in networks if network not in parts], workers)
     yield from _whole(queries, parts, store)
+    failed: dict[Query, str] = {}
     with closing(workers.do(partial(_train, device=workers.device, norms=norms), todo)) as answers:
         for trained, found in answers:
-            parts |= zip(trained, found, strict=True)
+            for network, answer in zip(trained, found, strict=True):
+                if not isinstance(answer, str):
+                    parts[network] = answer
+                elif network.query not in failed:
+                    failed[network.query] = answer
+                    yield network.query, answer
             whole = _whole(dict.fromkeys(network.query for network in trained), parts, store)
             for network in trained:
                 if network in parts:
@@ -108,8 +119,10 @@ def lacking(queries: Iterable[Query], store: Store) -> list[Network]:
 def train(networks: Iterable[Network], store: Store, device: str, norms: bool) -> None:
     """Train networks of queries, and keep each in the store for `run` to find it there."""
     for network in networks:
-        _, (arrays,) = _train([network], device, norms)
-        store.save_arrays(network.name, arrays)
+        _, (answer,) = _train([network], device, norms)
+        if isinstance(answer, str):
+            raise UserError(f"a query of seed {network.query.seed} diverged: {answer}")
+        store.save_arrays(network.name, answer)
 
 
 def _united(query: Query, parts: dict[Network, Arrays], store: Store) -> Arrays:
@@ -154,7 +167,7 @@ def _alike(networks: Sequence[Network], workers: Workers) -> list[list[Network]]
 
 def _train(
     networks: Sequence[Network], device: str, norms: bool = True
-) -> tuple[Sequence[Network], list[Arrays]]:
+) -> tuple[Sequence[Network], list[Answer]]:
     """Train one stack; what each network recorded, beside the networks."""
     common = networks[0].query
     sets = {network.query: network.query.data for network in networks}
@@ -172,6 +185,8 @@ def _train(
         common.model, x, y, kept, common.recipe, seeds=[network.seed for network in networks],
         num_classes=num_classes, strata=any_set.strata, val=val, observe=history, device=device,
     )  # fmt: skip
+    if stack.diverged:
+        return _without(networks, stack, device, norms)
     predictions = training.predict(stack, x, val).argmax(-1)
     recorded = {
         "val_sizes": [np.bincount(strata, minlength=num_strata) for strata in val_strata],
@@ -189,6 +204,19 @@ def _train(
         recorded["features"] = features.astype(np.float32)
     return networks, [
         {name: values[s] for name, values in recorded.items()} for s in range(len(networks))
+    ]
+
+
+def _without(
+    networks: Sequence[Network], stack: Stack, device: str, norms: bool
+) -> tuple[Sequence[Network], list[Answer]]:
+    """Of a stack in which some diverged: why they are of no use, and the others trained alone."""
+    sound = [network for s, network in enumerate(networks) if s not in stack.diverged]
+    found = iter(_train(sound, device, norms)[1] if sound else [])
+    recipe = networks[0].query.recipe
+    return networks, [
+        diverged(recipe, stack.diverged[s]) if s in stack.diverged else next(found)
+        for s in range(len(networks))
     ]
 
 

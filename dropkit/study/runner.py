@@ -12,12 +12,13 @@ from dropkit import metrics, training
 from dropkit.store.folder import Store
 from dropkit.store.provenance import provenance
 from dropkit.store.records import Record, StoreError, canonical
-from dropkit.study import executors, on_ray
+from dropkit.study import executors, failures, on_ray
 from dropkit.study.executors import Watch, Workers
 from dropkit.study.preparation import Prepared, prepare
 from dropkit.study.trials import Trial
 from dropkit.training import devices
 from dropkit.training.engine import stack_size
+from dropkit.training.recipes import diverged
 
 EXECUTORS: dict[str, Callable[[str], AbstractContextManager[Workers]]] = {
     "local": executors.local,
@@ -26,7 +27,7 @@ EXECUTORS: dict[str, Callable[[str], AbstractContextManager[Workers]]] = {
 }
 
 
-def missing(trials: Iterable[Trial], store: Store) -> list[Trial]:
+def missing(trials: Iterable[Trial], store: Store, *, retry: bool = False) -> list[Trial]:
     """Return the trials that the store has no record of.
 
     Parameters
@@ -35,8 +36,11 @@ def missing(trials: Iterable[Trial], store: Store) -> list[Trial]:
         In any order, which is kept.
     store : Store
         As it was last read.
+    retry : bool
+        Also those of which it says that they failed.
     """
-    return [trial for trial in trials if trial.key not in store or _refused(trial, store)]
+    lacking = (each for each in trials if each.key not in store or _refused(each, store))
+    return [trial for trial in lacking if retry or failures.key_of(trial) not in store]
 
 
 def _refused(trial: Trial, store: Store) -> bool:
@@ -56,11 +60,13 @@ def run(
     executor: str = "local",
     device: str = "cpu",
     watch: Watch | None = None,
+    retry: bool = False,
 ) -> list[Record]:
     """Train the trials that the store lacks and return the records of all, in their order.
 
     Each group of networks is stored as soon as it is trained: an interrupted run loses no more
-    than the groups in flight.
+    than the groups in flight. A trial whose training diverges is stored as failed, the others go
+    on.
 
     Parameters
     ----------
@@ -75,7 +81,9 @@ def run(
         "cpu", "cuda", "cuda:N", "mps", or "auto"; ``executors`` says what it is to each.
     watch : Watch, optional
         Asked about groups of query networks and of trials before they begin, and told of each
-        that is finished. Where it stops the run, the records of what was done return.
+        that is finished. With it, the records of what was done return.
+    retry : bool
+        Try again the trials that failed before.
 
     Raises
     ------
@@ -86,19 +94,25 @@ def run(
         If the store cannot be written.
     ExecutorError
         If there is no such cluster, or a group's workers died again and again.
+    FailedTrials
+        At the end, if trials failed, now or before.
     """
     if executor not in EXECUTORS:
         raise ValueError(f"executor must be one of {', '.join(EXECUTORS)}, got {executor!r}")
     devices.check(device)
     store.add()  # what an earlier run could not write
-    todo = missing(dict.fromkeys(trials), store)
+    todo = missing(dict.fromkeys(trials), store, retry=retry)
     if todo:
         store.open()  # a store that cannot be written is found before anything is trained
         with EXECUTORS[executor](device) as workers:
             if watch:
                 workers = executors.watched(workers, watch)
-            _run(_jobs(prepare(todo, store, workers), workers), len(todo), store, workers)
-    return [store[trial.key] for trial in trials if not watch or trial.key in store]
+            prepared, lost = prepare(todo, store, workers)
+            store.add(*(failures.record(each, why, device) for each, why in lost.items()))
+            _run(_jobs(prepared, workers), len(todo), store, workers)
+    if not watch:
+        failures.check(trials, store)
+    return [store[trial.key] for trial in trials if trial.key in store]
 
 
 def _run(jobs: Iterable[list[Prepared]], total: int, store: Store, workers: Workers) -> None:
@@ -155,6 +169,9 @@ def _train(job: Sequence[Prepared], device: str) -> tuple[list[Trial], list[Reco
     strata, num_strata = sets[0].strata, sets[0].num_strata
     recalls = metrics.group_recalls(strata[test], y[test], predictions, num_strata)
     records = [record(*both, seconds, device) for both in zip(job, recalls, strict=True)]
+    for s, epoch in networks.diverged.items():
+        why = diverged(first.recipe.at_density(first.density), epoch)
+        records[s] = failures.record(trials[s], why, device)
     return list(trials), records
 
 

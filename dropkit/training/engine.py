@@ -25,7 +25,7 @@ from dropkit.training.batches import (
 )
 from dropkit.training.devices import arithmetic, graphed, one_thread
 from dropkit.training.recipes import Recipe
-from dropkit.training.stacks import SELECTORS, Stack
+from dropkit.training.stacks import SELECTORS, Stack, watch_finite
 
 # The type of weights and of samples that are numbers; "bfloat16" concerns the products alone.
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.float32}
@@ -88,7 +88,7 @@ def train(
     Returns
     -------
     Stack
-        The networks, in evaluation mode.
+        The networks, in evaluation mode. Those of its `diverged` are of no use.
 
     Raises
     ------
@@ -120,10 +120,13 @@ def train(
     if recipe.loss == "cdbw":
         weights = torch.ones(len(seeds), num_strata, dtype=dtype, device=device)
     select = SELECTORS[recipe.select](stack, recipe.epochs)
+    all_diverged = watch_finite(stack)
 
     @torch.no_grad()
-    def end_epoch(epoch: int) -> None:
-        """Look at the networks, and set the next epoch's class weights."""
+    def end_epoch(epoch: int) -> bool:
+        """Look at the networks, and set the next epoch's class weights; whether to go on."""
+        if all_diverged(epoch):
+            return False
         stack.eval()
         recalls = None if val is None else _recalls(stack, source, val, y, strata, num_strata)
         if after_epoch is not None:
@@ -132,6 +135,7 @@ def train(
         stack.train()
         if weights is not None:
             weights.copy_(1 - recalls.nan_to_num(0))  # 1 for a class the split has no samples of
+        return True
 
     step = _Step(stack, source, y, strata, weights, recipe)
     with one_thread(stack.layers is not None):
@@ -209,7 +213,7 @@ def _fit(
     kept: Tensor,
     seeds: Sequence[int],
     observe: Observer | None,
-    end_epoch: Callable[[int], None],
+    end_epoch: Callable[[int], bool],
 ) -> None:
     recipe, device = step.recipe, step.y.device
     run = graphed(step, device) if step.source.resident else step
@@ -238,7 +242,8 @@ def _fit(
                 logits = run(*batch)
                 if observe is not None:
                     observe(epoch, positions, logits)
-        end_epoch(epoch)
+        if not end_epoch(epoch):
+            return
 
 
 def _loss(logits: Tensor, labels: Tensor, weights: Tensor | None, smoothing: float) -> Tensor:

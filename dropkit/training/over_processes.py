@@ -26,7 +26,7 @@ from dropkit.training.batches import Source, by_parts, draw_moves, read_ahead, s
 from dropkit.training.devices import arithmetic
 from dropkit.training.engine import DTYPES
 from dropkit.training.recipes import ENGINE, Recipe
-from dropkit.training.stacks import Stack
+from dropkit.training.stacks import Stack, watch_finite
 
 
 class _Sum(torch.autograd.Function):
@@ -126,11 +126,14 @@ def train(
     state = _State(stack, optimizer, streams, weights)
     what = {"engine": ENGINE, "model": model, "recipe": repr(recipe), "seed": int(seed)}
     name = key(what | {"kept": checksum(np.ascontiguousarray(kept).tobytes()).decode()})
+    diverged = watch_finite(stack)
     run = _epoch(state, source, y, strata, batches, recipe)
     for epoch in range(_restore(file, name, state), recipe.epochs):
         order = torch.as_tensor(kept)[torch.randperm(size, generator=streams[0])]
         moves = draw_moves(size, streams[1]).to(device) if recipe.augment else None
         run(epoch, order, moves)
+        if diverged(epoch):  # in every process alike
+            break
         if recipe.loss == "cdbw":
             found = recalls(stack, source, val, y, strata)
             weights.copy_(1 - found.nan_to_num(0))  # 1 for a class the split has no samples of

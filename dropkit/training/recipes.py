@@ -115,6 +115,14 @@ class Recipe:
         return self.lr * self.drop_factor**passed
 
 
+def diverged(recipe: Recipe, epoch: int) -> str:
+    """Say that a training is of no use, since the end of an epoch counted from 0."""
+    return (
+        f"its weights are not finite after epoch {epoch + 1} of {recipe.epochs}, at a learning "
+        f"rate of {recipe.learning_rate(epoch, 0.5):g}"
+    )
+
+
 def as_recorded(trained: Any) -> dict:
     """Return the fields of a trial, query or recipe as records hold them and keys are hashed from.
 

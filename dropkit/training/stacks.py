@@ -80,6 +80,7 @@ class Stack(nn.Module):
     def __init__(self, networks: Sequence[nn.Sequential], mixed: bool = False):
         super().__init__()
         self.size, self.mixed = len(networks), mixed
+        self.diverged: dict[int, int] = {}  # networks that are no longer finite, since which epoch
         stacked = _stack_layers(networks)
         self.layers = None if stacked is None else nn.Sequential(*stacked)
         self.networks = nn.ModuleList(networks) if stacked is None else None
@@ -130,6 +131,28 @@ def _stack_layers(networks: Sequence[nn.Sequential]) -> list[nn.Module] | None:
             case _:
                 return None
     return stacked
+
+
+def watch_finite(stack: Stack) -> Callable[[int], bool]:
+    """Return what notes, after an epoch, which networks are not finite; and whether none is left.
+
+    A loss or logits that are not finite leave weights or statistics so for good.
+    """
+    parts = _by_network(stack)
+
+    def see(epoch: int) -> bool:
+        finite = torch.stack([_all_finite(network) for network in parts]).tolist()
+        for s in range(stack.size):
+            if not finite[s]:
+                stack.diverged.setdefault(s, epoch)
+        return len(stack.diverged) == stack.size
+
+    return see
+
+
+def _all_finite(tensors: Sequence[Tensor]) -> Tensor:
+    # A sum is finite if all that it sums is, but for what overflows it, which diverges too.
+    return torch.stack([tensor.sum() for tensor in tensors]).isfinite().all()
 
 
 # Called after every epoch, counted from 0, with the recalls (S, K) on the validation split, NaN for
