@@ -28,9 +28,10 @@ def record(protocol="random", density=0.5, seed=0, recalls=(0.5, 0.9), **given):
         "key": f"{protocol}{density}{seed}{time}",
         "trial": trial | given,
         "recalls": list(recalls),
+        "test_sizes": [20] * len(recalls),
         "kept": kept,
         "class_sizes": [20] * len(recalls),
-        "provenance": {"time": time},
+        "provenance": {"time": time, "device": "made up", "commit": None, "torch": "2.9"},
         "seconds": 90.0,
     }
 

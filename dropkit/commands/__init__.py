@@ -15,6 +15,7 @@ from collections.abc import Sequence
 
 from dropkit import __version__
 from dropkit._common.errors import MissingExtra, needed_by
+from dropkit._common.text import printable
 from dropkit.commands._output import plain_warnings
 
 # Modules of dropkit.commands, in the order in which --help lists them.
@@ -63,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (ValueError, OSError, MemoryError, MissingExtra) as error:
-        print(f"dropkit: error: {_sentence(error)}", file=sys.stderr)
+        print(f"dropkit: error: {printable(_sentence(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("dropkit: interrupted", file=sys.stderr)

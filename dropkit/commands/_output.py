@@ -6,10 +6,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TextIO
 
+from dropkit._common.text import printable
+
 
 def print_rows(rows: Sequence[Sequence[object]], left: int = 1, file: TextIO | None = None) -> None:
     """Print rows, heads first; the first `left` columns to the left and the others to the right."""
-    cells = [[str(value) for value in row] for row in rows]
+    cells = [[printable(value) for value in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     for row in cells:
         aligned = [
@@ -26,7 +28,7 @@ def plain_warnings() -> Iterator[list[str]]:
 
     def say(message: Warning | str, *_: object) -> None:
         said.append(str(message))
-        print(f"warning: {message}", file=sys.stderr)
+        print(f"warning: {printable(message)}", file=sys.stderr)
 
     with warnings.catch_warnings():
         warnings.simplefilter("default", UserWarning)

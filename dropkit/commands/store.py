@@ -66,7 +66,7 @@ def _action(
 ) -> argparse.ArgumentParser:
     parser = actions.add_parser(name, help=about, description=about.capitalize() + ".")
     where = "folder of the store (default: $DROPKIT_STORE, else ~/.cache/dropkit)"
-    parser.add_argument("--store", type=Path, metavar="FOLDER", help=where)
+    parser.add_argument("--store", metavar="FOLDER", help=where)
     if filters:
         parser.add_argument("--dataset", metavar="NAME", help="only trials on this data set")
     parser.set_defaults(action=run)
@@ -130,9 +130,9 @@ def run_export(options: argparse.Namespace) -> None:
 def run_merge(options: argparse.Namespace) -> int:
     """Add the sources' records; exit status 1 when a trial has more than one result."""
     from dropkit.store import merging
-    from dropkit.store.folder import Store, default_path
+    from dropkit.store.folder import Store, default_path, named
 
-    target = options.store or default_path()
+    target = named(options.store) if options.store else default_path()
     for folder in options.sources:
         _check_folder(folder)
     found = merging.conflicts([target, *options.sources])
@@ -267,10 +267,10 @@ def _check_folder(folder: Path) -> None:
         raise ValueError(f"there is no store {folder}: name a folder that holds one")
 
 
-def _opened(path: Path | None) -> "Store":
-    from dropkit.store.folder import Store, default_path
+def _opened(folder: str | None) -> "Store":
+    from dropkit.store.folder import Store, default_path, named
 
-    path = path or default_path()
+    path = named(folder) if folder else default_path()
     _check_folder(path)
     return Store(path)
 

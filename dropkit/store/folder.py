@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from dropkit._common.errors import UserError
 from dropkit.store.records import (
     CHECKSUM,
     DamagedRecord,
@@ -42,7 +43,20 @@ watchers: list[Callable[[Record, bool], None]] = []
 def default_path() -> Path:
     """Return the store of a reader's own runs: ``$DROPKIT_STORE``, else ``~/.cache/dropkit``."""
     chosen = os.environ.get("DROPKIT_STORE")
-    return Path(chosen).expanduser() if chosen else Path.home() / ".cache" / "dropkit"
+    return named(chosen) if chosen else Path.home() / ".cache" / "dropkit"
+
+
+def named(path: str | Path) -> Path:
+    """Return a store's folder; ``~``, which shells leave in quotes and behind ``=``, is the home.
+
+    Raises UserError for a blank name and the home of nobody.
+    """
+    try:
+        if str(path).strip():
+            return Path(path).expanduser()
+        raise RuntimeError("it must have a name")
+    except RuntimeError as error:
+        raise UserError(f"the folder of the store is {str(path)!r}: {error}") from error
 
 
 class Store:
@@ -62,8 +76,8 @@ class Store:
     """
 
     def __init__(self, path: str | Path | None = None, *, also: Iterable[str | Path] = ()):
-        self.path = Path(path).expanduser() if path else default_path()
-        self._also = [Path(folder) for folder in also]
+        self.path = named(path) if path else default_path()
+        self._also = [named(folder) for folder in also]
         self._writing: int | None = None
         self._owner: int | None = None
         self._records: dict[str, Record] = {}

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from dropkit._common.text import printable
 from dropkit.store.folder import Store
 from dropkit.store.records import Record, read, result
 
@@ -17,7 +18,8 @@ class Conflict(NamedTuple):
     fields: list[str]
 
     def __str__(self) -> str:
-        return f"{self.key}: {', '.join(self.fields)} differ between {self.kept} and {self.other}"
+        fields = ", ".join(self.fields)
+        return printable(f"{self.key}: {fields} differ between {self.kept} and {self.other}")
 
 
 def conflicts(folders: Iterable[Path]) -> list[Conflict]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import dropkit
 from dropkit._common import machine
+from dropkit._common.text import made_plain
 
 
 def provenance(device: str = "cpu", package: str = "torch") -> dict[str, str | None]:
@@ -19,7 +20,7 @@ def provenance(device: str = "cpu", package: str = "torch") -> dict[str, str | N
         "dropkit": dropkit.__version__,
         "commit": _commit(),
         package: _version(package),
-        "device": machine.processor() if device == "cpu" else _accelerator(device),
+        "device": made_plain(machine.processor() if device == "cpu" else _accelerator(device)),
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 

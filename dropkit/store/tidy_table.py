@@ -5,6 +5,7 @@ import io
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from dropkit._common.text import no_formula
 from dropkit.store.records import Record
 
 # Lists of a record with one value a class or group, and the column each becomes.
@@ -46,11 +47,6 @@ def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _no_formula(value: Any) -> Any:
-    """A text that a spreadsheet would compute, behind the mark that makes it a text there."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in tuple("=+-@") else value
-
-
 def to_csv(records: Iterable[Record]) -> str:
     """Return the tidy table as CSV, its columns in the order of their first appearance."""
     table = list(rows(records))
@@ -58,5 +54,5 @@ def to_csv(records: Iterable[Record]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
-    writer.writerows({name: _no_formula(value) for name, value in row.items()} for row in table)
+    writer.writerows({name: no_formula(value) for name, value in row.items()} for row in table)
     return text.getvalue()

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from dropkit._common.text import printable
 from dropkit.store.folder import Store
 from dropkit.store.records import CHECKSUM, Record, checksum, key
 
@@ -29,7 +30,7 @@ class Leftover(NamedTuple):
     remove: Callable[[], None]
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.what}"
+        return printable(f"{self.path}: {self.what}")
 
 
 def leftovers(folder: Path) -> list[Leftover]:

@@ -14,7 +14,7 @@ from dropkit.datasets.features import SUFFIX
 from dropkit.pruning import SMOOTHED
 from dropkit.store.records import Record
 from dropkit.study.queries import short_recipe
-from dropkit.training.recipes import DEFAULTS, Recipe, as_recorded, defaults
+from dropkit.training.recipes import ANNEALS, DEFAULTS, Recipe, as_recorded, defaults
 
 ByDensity = Mapping[float, np.ndarray]  # density -> recalls, or samples kept, (S, K)
 Curves = Mapping[str, ByDensity]  # by label
@@ -128,8 +128,9 @@ def label(trial: dict) -> str:
     query = trial["recall_query"]
     if query is None:
         return text
-    usual = {field: trial["recipe"].get(field, "steps") for field in ("epochs", "anneal")}
-    whole = Recipe(**usual, batch=2, lr=1.0, weight_decay=0.0)
+    anneal = trial["recipe"].get("anneal")  # "triangle", if it changes the length of queries
+    usual = {"anneal": anneal} if anneal in ANNEALS else {}
+    whole = Recipe(trial["recipe"]["epochs"], batch=2, lr=1.0, weight_decay=0.0, **usual)
     if (epochs := query["recipe"]["epochs"]) != short_recipe(whole).epochs:
         text += f", query of {epochs} epoch" + "s" * (epochs != 1)
     if query.get("val_share", 1) != 1:

@@ -17,7 +17,7 @@ from dropkit.store import DamagedRecord, Store, StoreError
 from dropkit.store.records import key
 from tests.study.test_trials import grid
 
-OTHER_TRIALS = [{"colour": "red"}, {"density": 0.25}, {"protocol": "of a later version"}]
+OTHER_TRIALS = [{"colour": "red"}, {"density": 0.25}, {"protocol": "later"}]
 TRIALS = grid(["full", "random", "random+drop", "el2n"], [0.5], 2)
 
 
@@ -388,9 +388,9 @@ class TestTidying:
 
 @pytest.mark.parametrize("start", "=+-@")
 def test_no_cell_of_a_table_is_a_formula(folder, tmp_path, start):
-    trial = Store(folder)[TRIALS[0].key]["trial"] | {"protocol": f"{start}cmd|' /C calc'!A0"}
+    trial = Store(folder)[TRIALS[0].key]["trial"] | {"inputs": f"{start}cmd|' /C calc'!A0"}
     change(folder, TRIALS[0].key, trial=trial)
     assert called("export", tmp_path / "all.csv", "--store", folder) == 0
     with open(tmp_path / "all.csv", newline="") as file:
-        texts = {row["protocol"] for row in csv.DictReader(file)}
-    assert f"'{trial['protocol']}" in texts and not any(text[0] in "=+-@" for text in texts)
+        texts = {row["inputs"] for row in csv.DictReader(file)}
+    assert f"'{trial['inputs']}" in texts and not any(text[:1] in tuple("=+-@") for text in texts)

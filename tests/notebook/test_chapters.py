@@ -59,7 +59,7 @@ def test_stored_and_published_records_are_not_trained(begun, tmp_path):
     page = begun("seeds = 1\ndensities = [0.5]")
     ours, theirs = page.grid(protocols=["random", "full"])
     for folder, trial in (("own", ours), ("published", theirs)):
-        with_key = record() | {"key": trial.key}
+        with_key = record() | {"key": trial.key, "trial": trial.config}
         Store(tmp_path / folder).add(with_key)
     page = begun("seeds = 1\ndensities = [0.5]")
     assert [found["key"] for found in page.run([ours, theirs])] == [ours.key, theirs.key]

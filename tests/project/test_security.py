@@ -79,7 +79,7 @@ class TestStore:
 
     def test_a_record_is_text_however_it_reads(self, tmp_path, mark):
         code = f"__import__('pathlib').Path({str(mark)!r}).touch()"
-        record = made_records.record(protocol=code, __class__=code) | {"!!python": code}
+        record = made_records.record(inputs=code) | {"__class__": code}
         text = json.dumps(record, sort_keys=True, separators=(",", ":"))
         line = f"{hashlib.sha256(text.encode()).hexdigest()[:12]} {text}\n"
         (tmp_path / "a.jsonl").write_text(line)
