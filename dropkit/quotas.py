@@ -28,6 +28,8 @@ from dropkit._common.checks import (
 from dropkit._common.ranking import top
 from dropkit._common.rounding import budget, half_up
 
+RULES = ("densities", "counts")
+
 
 def drop_densities(
     class_sizes: ArrayLike,
@@ -80,7 +82,7 @@ def drop_densities(
     array([0.2, 0.6])
     """
     check_density(density)
-    check_choice(rule, "rule", ("densities", "counts"))
+    check_choice(rule, "rule", RULES)
     sizes = check_sizes(class_sizes)
     weights = _error_weights(sizes, recalls, smoothing, val_sizes)
     if rule == "counts":

@@ -2,6 +2,8 @@
 
 import argparse
 
+from dropkit._common import fields
+
 HELP = "run the trials of a plan"
 DESCRIPTION = """\
 Train what a store lacks of a plan; a run that was stopped goes on where it was.
@@ -32,9 +34,8 @@ def add_plan(command: argparse.ArgumentParser) -> None:
 
 
 def check_threads(threads: int) -> None:
-    """Raise ValueError for fewer than one."""
-    if threads < 1:
-        raise ValueError(f"--threads must be at least 1, got {threads}")
+    """Raise ValueError for fewer than one, or more than any processor has."""
+    fields.check(threads, fields.whole(1, 1024), "--threads")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -5,8 +5,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from dropkit import pruning
+from dropkit._common import fields
 from dropkit._common.checks import check_choice
 from dropkit._common.errors import UserError
+from dropkit._common.fields import AMOUNT, FACTOR, PART, SEED, SHARE, Kind, many, number, whole
 from dropkit.scores.registry import SCORES
 
 
@@ -19,10 +21,10 @@ def check(name: str, value: Any) -> None:
 
     The value has the type of the parameter's default; a name without a rule takes any.
     """
-    if name in _RANGES:
-        _check_range(name, value, *_RANGES[name])
-    elif name in _CHECKS:
-        with as_parameter_error():
+    with as_parameter_error():
+        if name in _RANGES:
+            fields.check(value, _RANGES[name], name)
+        elif name in _CHECKS:
             _CHECKS[name](value)
 
 
@@ -36,42 +38,30 @@ def as_parameter_error() -> Iterator[None]:
 
 
 # At density 1 every protocol is the full data, which the chapters show in any case.
-_DENSITY = "above 0 and below 1, for the full data are shown anyway", lambda value: 0 < value < 1
-_ONE = "at least 1", lambda value: value >= 1
-_COUNT = "a count of at least 1", lambda value: value >= 1
-_TWO = "a count of at least 2", lambda value: value >= 2
-_NOT_NEGATIVE = "finite and not below 0", lambda value: 0 <= value < float("inf")
+_DENSITY = number(
+    "above 0 and below 1, for the full data are shown anyway", lambda value: 0 < value < 1
+)
+_POSITION = number("from -1,000 to 1,000", lambda value: abs(value) <= 1000)
+_WIDTH = number("above 0 and at most 1,000", lambda value: 0 < value <= 1000)
 
-# What each number, or each of a list that is not empty, must be, in words and as a test.
-_RANGES: dict[str, tuple[str, Callable[[float], bool]]] = {
-    "densities": _DENSITY,
-    "density": _DENSITY,
-    "val_shares": ("above 0 and at most 1", lambda value: 0 < value <= 1),
-    "val_noises": ("from 0 to 1", lambda value: 0 <= value <= 1),
-    "imbalances": ("finite and at least 1", lambda value: 1 <= value < float("inf")),
-    "query_epochs": _ONE,
-    "per_class": _ONE,
-    "smoothing": _NOT_NEGATIVE,
-    "smoothings": _NOT_NEGATIVE,
-    "seed": _NOT_NEGATIVE,
-    "seeds": _COUNT,
-    "clean_seeds": _COUNT,
-    "score_seeds": _COUNT,
-    "strategy_seeds": _COUNT,
-    "instances": _COUNT,
-    "points": _TWO,
-    "repetitions": _TWO,
+# What each number, or each of a list, must be.
+_RANGES: dict[str, Kind] = {
+    **dict.fromkeys(("density", "phi0"), _DENSITY),
+    "densities": many(_DENSITY),
+    "val_shares": many(SHARE),
+    "val_noises": many(PART),
+    "imbalances": many(FACTOR),
+    "query_epochs": many(whole(1)),
+    "per_class": many(whole(1)),
+    "smoothing": AMOUNT,
+    "smoothings": many(AMOUNT),
+    "seed": SEED,
+    **dict.fromkeys(("seeds", "clean_seeds", "score_seeds", "strategy_seeds"), whole(1, 100_000)),
+    "instances": whole(1),
+    **dict.fromkeys(("points", "repetitions"), whole(2)),
+    **dict.fromkeys(("mu0", "mu1"), _POSITION),
+    **dict.fromkeys(("sigma0", "sigma1"), _WIDTH),
 }
-
-
-def _check_range(name: str, value: Any, words: str, fits: Callable[[float], bool]) -> None:
-    values = value if isinstance(value, list) else [value]
-    wrong = [one for one in values if not fits(one)]
-    if not values:
-        raise ParameterError(f"{name} is an empty list: it must be numbers {words}")
-    if wrong:
-        each = "each" if isinstance(value, list) else "it"
-        raise ParameterError(f"{name} is {', '.join(map(str, wrong))}: {each} must be {words}")
 
 
 def _check_executor(executor: str) -> None:
@@ -81,8 +71,7 @@ def _check_executor(executor: str) -> None:
 
 
 def _check_protocols(protocols: list[str]) -> None:
-    if not protocols:
-        raise ValueError("protocols is an empty list: it must name at least one protocol")
+    fields.check(protocols, many(fields.TEXT), "protocols")
     for protocol in protocols:
         pruning.parse(protocol)
 

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from dropkit._common.checks import check_choice
+from dropkit._common.fields import shown
 from dropkit.notebook.parameter_checks import ParameterError, as_parameter_error, check
 from dropkit.store.folder import default_path
 from dropkit.study.trials import SCALES
@@ -166,7 +167,7 @@ def _expected(default: Any) -> str:
 
 
 def _got(value: Any) -> str:
-    return f"the text {value!r}" if isinstance(value, str) else repr(value)
+    return f"the text {shown(value)}" if isinstance(value, str) else shown(value)
 
 
 def _set_up_kernel() -> None:

@@ -17,39 +17,40 @@ before the next seed, or with ``order = "stages"`` all seeds of a stage before t
 GPU likes that trains several networks side by side.
 """
 
+import re
 import time
 import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import get_type_hints
 
 from tqdm import tqdm
 
 from dropkit import datasets, models
+from dropkit._common.fields import SHARE, TABLE, TEXT, check_table, choice, many, whole
 from dropkit.store.folder import Store
 from dropkit.study import estimate, queries, query_models, runner
 from dropkit.study.preparation import Prepared
 from dropkit.study.queries import Network
-from dropkit.study.trials import Trial, grid
+from dropkit.study.trials import OPTIONS, Trial, grid
 from dropkit.training import recipes
 from dropkit.training.recipes import Recipe
 
 FOLDER = Path(__file__).parent / "plans"
 MARGIN = 1.15  # how much longer than estimated a network may take
 
-_PLAN = {"dataset": str, "model": str, "densities": list, "seeds": int, "stage": list}
-_OPTIONAL = {"recipe": dict, "query": dict, "order": str}
-_ORDERS = ("seeds", "stages")
-_RECIPE = {**get_type_hints(Recipe), "drops": list}
-_STAGE = {
-    "densities": list,
-    "smoothing": float,
-    "rule": str,
-    "imbalance": float,
-    "val_share": float,
-    "initialisations": int,
-    "query": dict,
+LARGEST = 100_000  # bytes of a file
+MOST = 1_000_000  # trials
+
+# Names of so many parts take tomllib minutes.
+_PART = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+"""
+_MANY_PARTS = re.compile(rf"(?<![\w-])(?:{_PART}){{20}}")
+
+_NEEDED = ("dataset", "model", "densities", "seeds", "stage")
+_STAGE = OPTIONS | {"protocols": many(TEXT), "densities": many(SHARE), "query": TABLE}
+_PLAN = {
+    **{"dataset": TEXT, "model": TEXT, "densities": many(SHARE), "seeds": whole(1)},
+    **{"stage": many(TABLE), "recipe": TABLE, "query": TABLE, "order": choice(("seeds", "stages"))},
 }
 
 
@@ -81,58 +82,60 @@ def read(name: str | Path) -> Plan:
     """Read a plan from a file, or one of ``names()``; ValueError for what is no sound plan."""
     file = FOLDER / f"{name}.toml" if str(name) in names() else Path(name)
     try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
+        content = _parsed(file)
     except OSError as error:
         known = ", ".join(names())
         raise ValueError(f"no plan {name} ({error.strerror}); dropkit has {known}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{file} is no TOML file: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{file} is no TOML file of a plan: {error}") from error
     try:
-        plan = _plan(content)
-        plan.steps([0])  # finds what is wrong in a stage
+        return _plan(content)
     except (ValueError, TypeError) as error:
         raise ValueError(f"plan {file}: {error}") from error
-    return plan
+
+
+def _parsed(file: Path) -> dict:
+    with file.open("rb") as stream:
+        content = stream.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        raise ValueError(f"it has more than {LARGEST:,} bytes")
+    text = content.decode()
+    if _MANY_PARTS.search(text):
+        raise ValueError("it has a name of more than 20 parts")
+    return tomllib.loads(text)
 
 
 def _plan(content: dict) -> Plan:
-    _check(content, _PLAN, _OPTIONAL, "a plan")
+    check_table(content, _PLAN, "a plan", _NEEDED)
     dataset, model, seeds = content["dataset"], content["model"], content["seeds"]
     named = (("data set", dataset, datasets.names()), ("model", model, models.names()))
     for kind, name, known in named:
         if name not in known:
             raise ValueError(f"unknown {kind} {name!r}; known are {', '.join(known)}")
-    if seeds < 1:
-        raise ValueError(f"seeds says how many and must be at least 1, got {seeds}")
-    if (order := content.get("order", "seeds")) not in _ORDERS:
-        raise ValueError(f"order must be one of {', '.join(_ORDERS)}, got {order!r}")
     recipe = _changed(recipes.defaults(dataset, model)[1], content, "recipe")
     common = {"densities": content["densities"], "query": content.get("query", {})}
     stages = []
-    for stage in content["stage"]:
-        _check(stage, {"protocols": list}, _STAGE, "a stage")
-        stage = common | stage
-        stages.append(stage | {"query": _changed(queries.short_recipe(recipe), stage, "query")})
-    return Plan(dataset, model, recipe, seeds, tuple(stages), order)
+    for number, given in enumerate(content["stage"]):
+        check_table(given, _STAGE, f"stage[{number}]", ["protocols"])
+        stage = common | given
+        query = _changed(queries.short_recipe(recipe), stage, "query")
+        stages.append(stage | {"query": query})
+        # Finds what only a grid sees; one density stands for all.
+        some = stages[-1] | {"densities": stage["densities"][:1]}
+        grid(dataset, model=model, recipe=recipe, **some, seeds=[0])
+    trials = seeds * sum(len(stage["protocols"]) * len(stage["densities"]) for stage in stages)
+    if trials > MOST:
+        raise ValueError(
+            f"seeds is {seeds:,}: with its protocols and densities the plan would have {trials:,} "
+            f"trials, it may have {MOST:,}"
+        )
+    return Plan(dataset, model, recipe, seeds, tuple(stages), content.get("order", "seeds"))
 
 
 def _changed(recipe: Recipe, table: dict, name: str) -> Recipe:
     changes = table.get(name, {})
-    _check(changes, {}, _RECIPE, f"a {name}")
+    check_table(changes, recipes.FIELDS, name)
     return replace(recipe, **changes)
-
-
-def _check(table: dict, needed: dict, optional: dict, what: str) -> None:
-    known = needed | optional
-    for name in needed:
-        if name not in table:
-            raise ValueError(f"{what} needs {name}")
-    for name, value in table.items():
-        if name not in known:
-            raise ValueError(f"{what} has no {name!r}; it has {', '.join(known)}")
-        kind = known[name]
-        if type(value) not in ((int, float) if kind is float else (kind,)):
-            raise ValueError(f"{name} must be a {kind.__name__}, got {value!r}")
 
 
 def run(

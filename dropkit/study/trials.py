@@ -1,7 +1,6 @@
 """Which networks a study trains: trials, and grids of them."""
 
 import functools
-import operator
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import product
@@ -9,11 +8,24 @@ from itertools import product
 import numpy as np
 
 from dropkit._common.checks import check_density
+from dropkit._common.fields import (
+    AMOUNT,
+    COUNT,
+    FACTOR,
+    PART,
+    SEED,
+    SHARE,
+    check,
+    check_table,
+    choice,
+    whole,
+)
 from dropkit.datasets import loading
 from dropkit.datasets.data import Data
 from dropkit.datasets.long_tail import load_imbalanced
 from dropkit.models import pretrained
 from dropkit.pruning import parse
+from dropkit.quotas import RULES
 from dropkit.scores.registry import SCORES
 from dropkit.store.records import key
 from dropkit.study import queries
@@ -29,6 +41,16 @@ _OF_SCALE = {
     "paper": ("cifar100", "vgg19"),
 }
 SCALES = tuple(_OF_SCALE)
+
+# What `grid` takes of each of its numbers and names.
+OPTIONS = {
+    "initialisations": whole(1, 100),  # more would share their seeds with the next query's
+    "val_share": SHARE,
+    "val_noise": PART,
+    "smoothing": AMOUNT,
+    "rule": choice(RULES),
+    "imbalance": FACTOR,
+}
 
 
 @dataclass(frozen=True)
@@ -176,9 +198,12 @@ def grid(
     Raises
     ------
     ValueError
-        For an unknown name, a density outside (0, 1], or a recipe with another loss than "ce": it
-        is the protocol that says where CDB-W comes in.
+        For an unknown name, a density outside (0, 1], another number that is not as ``OPTIONS`` has
+        it, or a recipe with another loss than "ce": it is the protocol that says where CDB-W comes
+        in.
     """
+    options = (initialisations, val_share, val_noise, smoothing, rule, imbalance)
+    check_table(dict(zip(OPTIONS, options, strict=True)), OPTIONS, "a grid")
     model, default_recipe = recipes.defaults(dataset, model)
     recipe = recipe or default_recipe
     for given in filter(None, (recipe, query)):
@@ -189,11 +214,15 @@ def grid(
             )
     query = queries.plain(query) if query else queries.short_recipe(recipe)
     inputs = "; ".join(filter(None, [loading.version(dataset), pretrained.version(model)]))
-    wanted = range(seeds) if isinstance(seeds, int | np.integer) else seeds
+    if isinstance(seeds, int | np.integer):
+        check(seeds, COUNT, "seeds")
+        seeds = range(seeds)
+    wanted = list(seeds)
+    for seed in wanted:
+        check(seed, SEED, "seed")
     trials = {}
-    for seed, protocol, density in product(wanted, protocols, densities):
+    for seed, protocol, density in product(map(int, wanted), protocols, densities):
         # As Python's own numbers: 1 and NumPy's 1.0 are one smoothing and must be one key.
-        seed = operator.index(seed)
         seen = (float(val_share), float(val_noise), float(imbalance))
         short = Query(dataset, model, seed, query, "short", initialisations, *seen, inputs)
         whole = queries.plain(recipe)

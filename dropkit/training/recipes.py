@@ -4,7 +4,9 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from dropkit._common import fields
 from dropkit._common.errors import UserError
+from dropkit._common.fields import FLAG, PART, choice, many, number, whole
 
 # Part of every trial's key: raise it when a change alters what training returns.
 ENGINE = 2
@@ -52,7 +54,7 @@ class Recipe:
     Raises
     ------
     ValueError
-        For a name that is not known, or fewer epochs or samples a step than a training needs.
+        For a field of another type or range than ``FIELDS`` has, in one sentence that names it.
     """
 
     epochs: int
@@ -72,25 +74,8 @@ class Recipe:
     nesterov: bool = False
 
     def __post_init__(self):
-        if self.budget not in BUDGETS:
-            raise ValueError(f"budget must be one of {', '.join(BUDGETS)}, got {self.budget!r}")
-        if self.precision not in PRECISIONS:
-            raise ValueError(
-                f"precision must be one of {', '.join(PRECISIONS)}, got {self.precision!r}"
-            )
-        if self.loss not in LOSSES:
-            raise ValueError(f"loss must be one of {', '.join(LOSSES)}, got {self.loss!r}")
-        if self.select not in SELECTS:
-            raise ValueError(f"select must be one of {', '.join(SELECTS)}, got {self.select!r}")
-        if self.anneal not in ANNEALS:
-            raise ValueError(f"anneal must be one of {', '.join(ANNEALS)}, got {self.anneal!r}")
-        if not 0 <= self.label_smoothing < 1:
-            raise ValueError(f"label_smoothing must be in [0, 1), got {self.label_smoothing}")
-        if self.epochs < 1 or self.batch < 2:
-            raise ValueError(
-                "a recipe needs at least 1 epoch and batches of at least 2 samples, "
-                f"got epochs={self.epochs} and batch={self.batch}"
-            )
+        for name, kind in FIELDS.items():
+            fields.check(getattr(self, name), kind, name)
         # 1 and 1.0 are one learning rate, and must be one key.
         for name in ("lr", "weight_decay", "momentum", "drop_factor", "label_smoothing"):
             object.__setattr__(self, name, float(getattr(self, name)))
@@ -149,6 +134,24 @@ BUDGETS: dict[str, Callable[[float], float]] = {
     "epochs": lambda density: 1.0,
     "released": lambda density: (0.5 + 0.5 * density) / density,
     "steps": lambda density: 1.0 / density,
+}
+
+FIELDS = {
+    "epochs": whole(1, 10**9),
+    "batch": whole(2),
+    "lr": number("above 0 and at most 1,000", lambda value: 0 < value <= 1000),
+    "weight_decay": PART,
+    "momentum": number("from 0 to below 1", lambda value: 0 <= value < 1),
+    "drops": many(PART, least=0),
+    "drop_factor": fields.SHARE,
+    "budget": choice(BUDGETS),
+    "precision": choice(PRECISIONS),
+    "loss": choice(LOSSES),
+    "select": choice(SELECTS),
+    "augment": FLAG,
+    "anneal": choice(ANNEALS),
+    "label_smoothing": number("from 0 to below 1", lambda value: 0 <= value < 1),
+    "nesterov": FLAG,
 }
 
 # float64 makes the digits' records the same on every machine: rounding that differs between

@@ -258,8 +258,8 @@ def test_records_that_no_score_can_read(arguments, message, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("run cifar10-mini --threads 0", "--threads must be at least 1, got 0"),
-        ("estimate cifar10-mini --threads -1", "--threads must be at least 1, got -1"),
+        ("run cifar10-mini --threads 0", "--threads is 0: it must be a whole number from 1"),
+        ("estimate cifar10-mini --threads -1", "--threads is -1: it must be a whole number from 1"),
         ("run cifar10-mini --minutes -5", "--minutes must be 0 or more, got -5"),
         ("run cifar10-mini --minutes nan", "--minutes must be 0 or more, got nan"),
         ("estimate cifar10-mini --device gpu", "device must be auto, cpu, cuda, cuda:N or mps, go"),

@@ -163,7 +163,7 @@ def test_a_file_that_is_not_there(tmp_path):
         (["digits", "--out", "x.npy"], "--out must end in .npz, got x.npy"),
         (["digits", "--out", "no/x.npz"], "there is no folder no for --out"),
         (["digits", "--components", "-1"], "--components must be 0 or more, got -1"),
-        (["digits", "--threads", "0"], "--threads must be at least 1, got 0"),
+        (["digits", "--threads", "0"], "--threads is 0: it must be a whole number from 1"),
     ],
 )
 def test_mistakes_on_the_command_line(arguments, reason, capsys, monkeypatch, tmp_path):
