@@ -43,7 +43,7 @@ def forest(
     Figure
         Means and their 95 % intervals in accuracy points, paired by seed.
     """
-    found = {title: _compared(curves, pairs) for title, curves in settings.items()}
+    found = {title: _compared(curves, pairs, measures) for title, curves in settings.items()}
     lines = _lines(found.values(), pairs)
     if not lines:
         return words("nothing to compare with these parameters")
@@ -64,8 +64,8 @@ def forest(
     return figure
 
 
-def _compared(curves: Curves, pairs: Sequence[Pair]) -> dict[Pair, Found]:
-    return {pair: compare(curves, *pair) for pair in pairs if curves.keys() >= set(pair)}
+def _compared(curves: Curves, pairs: Sequence[Pair], measures: Sequence[str]) -> dict[Pair, Found]:
+    return {pair: compare(curves, *pair, measures) for pair in pairs if curves.keys() >= set(pair)}
 
 
 def _lines(found: Sequence[dict[Pair, Found]], pairs: Sequence[Pair]) -> dict[tuple, float]:
@@ -129,7 +129,7 @@ def strips(
     against : str
         The label that is subtracted.
     measures : sequence of str
-        Keys of ``study.COMPARED``.
+        Keys of ``study.MEASURES`` that read recalls.
 
     Returns
     -------
@@ -140,7 +140,7 @@ def strips(
     rows = [label for label in labels if label in curves and label != against]
     if not rows or against not in curves:
         return words("nothing to compare with these parameters")
-    found = {label: compare(curves, label, against) for label in rows}
+    found = {label: compare(curves, label, against, measures) for label in rows}
     densities = sorted({d for by_density in found.values() for d in by_density if d < 1})
     height = 0.9 + 0.24 * len(rows)
     figure, axes = canvas(1, len(measures), width=8.4, height=height)

@@ -3,20 +3,34 @@
 Shapes: S seeds, K classes. A `Line` has the recalls of final networks at each value of a setting.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dropkit.figures.style import canvas, curve, legend
-from dropkit.figures.tables import POINTS, SUMMARY, Table, measure_names, number, points
+from dropkit.figures.contrasts import MARKS
+from dropkit.figures.style import canvas, curve, legend, look, width
+from dropkit.figures.tables import SUMMARY, Table
 from dropkit.metrics import Difference
 from dropkit.store.records import Record
-from dropkit.study.curves import Curves
-from dropkit.study.measures import MEASURES, between, compare, difference, more
+from dropkit.study.curves import Cells
+from dropkit.study.measures import MEASURES, contrast, difference
 
 Line = Mapping[float, np.ndarray]  # value of a setting -> recalls (S, K)
+_BY_LENGTH = re.compile(r"random\+drop(, query of \d+ epochs?)?")  # and nothing else is varied
+
+
+def lengths(cells: Cells) -> dict[int, str]:
+    """Return the labels of Random+DRoP with the literal rule by their query models' epochs."""
+    found = {}
+    for label, by_density in cells.items():
+        if _BY_LENGTH.fullmatch(label):
+            record = next(iter(next(iter(by_density.values())).values()))
+            found[record["trial"]["recall_query"]["recipe"]["epochs"]] = label
+    return dict(sorted(found.items()))
 
 
 def query_recalls(records: Iterable[Record]) -> np.ndarray:
@@ -32,109 +46,81 @@ def correlation(measured: np.ndarray, final: np.ndarray) -> float:
     return float(np.mean(found))
 
 
-def quality(measured: Line, final: np.ndarray) -> Table:
-    """Return how good recalls measured after so many epochs are, beside the final ones (S, K)."""
-    rows = [
-        [
-            epochs,
-            f"{100 * recalls.mean():.1f}",
-            f"{100 * recalls.std(axis=1).mean():.1f}",
-            f"{correlation(recalls, final):.2f}",
-            f"{np.corrcoef(recalls.mean(axis=0), final.mean(axis=0))[0, 1]:.2f}",
-            _perfect(recalls),
-        ]
-        for epochs, recalls in sorted(measured.items())
-    ]
-    headers = ["query epochs", "average recall (%)", "std over classes (%)"]
-    headers += ["correlation with final recalls, per seed", "of means over seeds"]
-    return Table(rows, [*headers, "seeds with a perfect class"])
+def quality(cells: Cells, density: float) -> Table:
+    """Return how good recalls measured after so many epochs are, beside those of all data.
+
+    The last column is what quotas make of them at a density.
+    """
+    rows = []
+    for epochs, label in lengths(cells).items():
+        of_query, full = cells[label].get(density, {}), cells["full"][1.0]
+        if seeds := sorted(of_query.keys() & full.keys()):
+            measured = query_recalls([of_query[seed] for seed in seeds])
+            final = np.array([full[seed]["recalls"] for seed in seeds])
+            means = np.corrcoef(measured.mean(axis=0), final.mean(axis=0))[0, 1]
+            uneven = contrast(cells, [(label, density)], [], "uneven")[0].value
+            row = [epochs, f"{100 * measured.mean():.1f}", f"{correlation(measured, final):.2f}"]
+            rows.append([*row, f"{means:.2f}", perfect(measured), f"{uneven:.1f}"])
+    headers = ["query epochs", "average recall (%)", "correlation with final recalls, per seed"]
+    headers += ["of means over seeds", "seeds with a perfect class"]
+    return Table(rows, [*headers, f"std of class densities at d = {density:g} (points)"])
 
 
-def _perfect(measured: np.ndarray) -> str:
-    """In how many seeds some class has no error among recalls (S, K)."""
+def perfect(measured: np.ndarray) -> str:
+    """Return in how many seeds some class has no error among recalls (S, K)."""
     return f"{(measured == 1).any(axis=1).mean():.0%}"
 
 
-def gains(by_epochs: Curves, usual: int, measure: str) -> Table:
-    """Return differences from the usual query length, a length a row and a density a column."""
-    densities = sorted(by_epochs[usual])
-    rows = []
-    for epochs in sorted(by_epochs):
-        if epochs != usual:
-            found = compare(by_epochs, epochs, usual)
-            rows.append([epochs, *(points(found[d][measure]) for d in densities)])
-    headers = ["query epochs", *(f"d = {d:g}" for d in densities)]
-    return Table(rows, headers, f"{MEASURES[measure].name}: minus {usual} epochs")
+def gains(panels: Mapping[str, tuple[Cells, float]], measures: Sequence[str]) -> Figure:
+    """Draw what DRoP gains over random pruning after queries of each length, a panel a title.
 
-
-def losses(by_epochs: Curves, usual: int, measure: str) -> Table:
-    """Return what queries shorter than usual cost at the lowest and the highest density."""
-    good = by_epochs[usual]
-    low, high = min(good), max(good)
-    rows = []
-    for epochs in sorted(e for e in by_epochs if e < usual and low < high):
-        pairs = [(good[d], by_epochs[epochs][d]) for d in (low, high)]
-        lost = [difference([plus], [minus], measure).value for plus, minus in pairs]
-        rows.append([epochs, *(number(x, POINTS) for x in lost), points(more(*pairs, measure))])
-    headers = ["query epochs", f"loss at d = {low:g}", f"loss at d = {high:g}", "difference"]
-    return Table(rows, headers, MEASURES[measure].name)
-
-
-def shares(
-    lines: Mapping[str, Line],
-    baseline: np.ndarray,
-    measured: Line,
-    images: Mapping[float, float],
-    measure: str,
-) -> Table:
-    """Return what DRoP, literal and smoothed, gains over Random with parts of the validation set.
-
-    `measured` are the recalls that quotas came from, `images` the validation images a class.
+    Means and 95 % intervals, paired by seed, in points at the panel's density; marks as in
+    ``figures.forest``.
     """
-    rows = []
-    for part in sorted(images):
-        literal, smoothed = (line[part] for line in lines.values())
-        pairs = (literal, baseline), (smoothed, baseline), (smoothed, literal)
-        found = [points(difference([one], [other], measure)) for one, other in pairs]
-        rows.append([f"{part:g}", f"{images[part]:.0f}", _perfect(measured[part]), *found])
-    headers = ["part", "images a class", "seeds with a perfect class"]
-    headers += ["literal minus Random", "smoothed minus Random", "smoothed minus literal"]
-    return Table(rows, headers, MEASURES[measure].name)
+    figure, axes = canvas(1, len(panels), width=width(len(panels)), height=3.0)
+    for ax, (title, (cells, density)) in zip(axes[0], panels.items(), strict=True):
+        found = lengths(cells)
+        for measure, shift in zip(measures, np.linspace(-0.12, 0.12, len(measures)), strict=True):
+            by_epochs = {
+                epochs: gain[0]
+                for epochs, label in found.items()
+                if (gain := contrast(cells, [(label, density)], [("random", density)], measure))
+            }
+            _marked(ax, by_epochs, measure, shift)
+        ax.axhline(0, color="#333333", lw=0.8)
+        ax.set(xscale="log", xlabel="query epochs", title=title)
+        ax.set_xticks(list(found), [str(epochs) for epochs in found])
+        ax.minorticks_off()
+    axes[0, 0].set_ylabel("points")
+    legend(figure, axes[0, :1])
+    return figure
 
 
-def noise(line: Line, baseline: np.ndarray, measured: Line) -> tuple[Table, Table]:
-    """Return what DRoP gains over random pruning, and over the fewest, with wrong labels."""
-    fewest = min(line)
-    rows, changes = [], []
-    for share, recalls in sorted(line.items()):
-        errors = 1 - measured[share].mean(axis=0)
-        gained = map(points, between(recalls, baseline).values())
-        rows.append([f"{share:g}", f"{errors.max() / errors.min():.1f}", *gained])
-        if share > fewest:
-            changes.append([f"{share:g}", *map(points, between(recalls, line[fewest]).values())])
-    headers = ["wrong labels", "largest to smallest error", *measure_names()]
-    title = f"minus Random+DRoP with {fewest:g} wrong labels"
-    return (
-        Table(rows, headers, "Random+DRoP minus Random"),
-        Table(changes, ["wrong labels", *measure_names()], title),
-    )
+def _marked(ax: Axes, by_epochs: Mapping[int, Difference], measure: str, shift: float) -> None:
+    (marker, filled), colour = MARKS[measure], look("random+drop")["color"]
+    style = {"mfc": colour if filled else "white", "label": MEASURES[measure].name}
+    x = [epochs * np.exp(shift) for epochs in by_epochs]
+    middle, low, high = np.transpose([*by_epochs.values()])
+    ax.vlines(x, low, high, color=colour, lw=1, alpha=0.7)
+    ax.plot(x, middle, marker, color=colour, ms=5, **style)
 
 
 def against_setting(
     lines: Mapping[str, Line],
     baselines: Mapping[str, np.ndarray],
     xlabel: str,
+    measures: Sequence[str] = SUMMARY,
     *,
     log: bool = False,
 ) -> Figure:
-    """Draw Figure 15: five measures of final networks against a setting of their queries.
+    """Draw Figure 15: measures of final networks against a setting of their queries.
 
     Baselines, (S, K) each, are dotted: one for each line in its colour, or a grey one for all.
     """
-    figure, axes = canvas(2, 3, width=9.0, height=2.7)
+    figure, axes = canvas(-(-len(measures) // 3), 3, width=8.4, height=2.7)
     colours = matplotlib.colormaps["viridis"](np.linspace(0.0, 0.8, len(lines)))
     greys = colours if len(baselines) == len(lines) > 1 else ["#707070"] * len(baselines)
-    for ax, measure in zip(axes.flat, SUMMARY, strict=False):
+    for ax, measure in zip(axes.flat, measures, strict=False):
         for (label, line), colour in zip(lines.items(), colours, strict=True):
             found = [difference([line[value]], [], measure) for value in sorted(line)]
             curve(ax, sorted(line), found, {"color": colour, "marker": "o", "label": label})
@@ -147,8 +133,9 @@ def against_setting(
             ax.set_xscale("log")
             ax.set_xticks(values, [f"{value:g}" for value in values])
             ax.minorticks_off()
-    axes[1, 2].axis("off")
-    axes[1, 2].legend(*axes[0, 0].get_legend_handles_labels(), loc="center", fontsize=9)
+    for ax in axes.flat[len(measures) :]:
+        ax.remove()
+    legend(figure, axes[0, :1])
     return figure
 
 

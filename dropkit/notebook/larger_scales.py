@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 import dropkit
 from dropkit import figures
+from dropkit.figures import query_length
 from dropkit.figures.names import name
 from dropkit.figures.tables import POINTS, Table, measure_names, points, with_interval
 from dropkit.notebook.answers import moves
@@ -152,6 +153,20 @@ def answers(
                 f"{what} {whole} against all data, and {chance} against random pruning"
             )
     return ". ".join(sentences) + "." * bool(sentences)
+
+
+def after_queries(cells: Cells, density: float, measure: str) -> str:
+    """Say what DRoP does to a measure against random pruning after queries of each length."""
+    moved = []
+    lengths = query_length.lengths(cells)
+    for epochs, each in lengths.items():
+        if found := contrast(cells, [(each, density)], [("random", density)], measure):
+            moved.append(f"after {epochs} epoch{'s' * (epochs > 1)} it {moves(found[0])}")
+    if not moved:
+        return "was not measured"
+    ends = [[(lengths[end(lengths)], density)] for end in (max, min)]
+    apart = moves((contrast(cells, *ends, measure) or [None])[0])
+    return f"{', '.join(moved)}; from the shortest query to the longest it {apart}"
 
 
 def paper_case(found: dict[Setting, Cells]) -> Table:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         MEASURES as MEASURES,
         between as between,
         compare as compare,
+        contrast as contrast,
         difference as difference,
     )
     from dropkit.study.preparation import keep as keep, scores_of as scores_of

@@ -122,6 +122,8 @@ def label(trial: dict) -> str:
     'random+drop, validation noise 0.4'
     """
     text = trial["protocol"] + SMOOTHED * (trial.get("smoothing", 0) > 0)
+    if (pseudo := trial.get("smoothing", 0)) not in (0, 1):
+        text += f", pseudo-count {pseudo:g}"
     text += ", by counts" * (trial.get("rule") == "counts")
     select = trial["recipe"].get("select", "last")
     text += f", {select}" * (select != "last")

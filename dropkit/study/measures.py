@@ -123,6 +123,17 @@ def contrast(
     """Return the `difference` between places of a setting, and how many seeds it rests on.
 
     These are the seeds that all places share; None where records are lacking.
+
+    Parameters
+    ----------
+    cells : Cells
+        Records by label, density and seed: a value of ``study.arrange``.
+    plus, minus : sequences of (str, float)
+        Labels and densities.
+    measure : str
+        A key of ``MEASURES``.
+    level : float
+        Coverage of the interval.
     """
     seeds = shared_seeds(cells, [*plus, *minus])
     read = MEASURES[measure].read
@@ -135,8 +146,10 @@ def contrast(
     return difference(first, second, measure, level=level), len(seeds)
 
 
-def compare(curves: Curves, first: str, second: str) -> dict[float, dict[str, Difference]]:
-    """Return the differences first − second by density and by the measures in ``COMPARED``.
+def compare(
+    curves: Curves, first: str, second: str, measures: Sequence[str] = COMPARED
+) -> dict[float, dict[str, Difference]]:
+    """Return the differences first − second by density and measure.
 
     Paired by seed, in accuracy points; what was trained at density 1 alone, such as the full data,
     is compared at every density.
@@ -147,24 +160,28 @@ def compare(curves: Curves, first: str, second: str) -> dict[float, dict[str, Di
         Recalls by label and density, from ``study.by_protocol``.
     first, second : str
         Labels.
+    measures : sequence of str
+        Keys of ``MEASURES`` that read recalls.
     """
     one, other = curves[first], curves[second]
     pairs = {density: (at(one, density), at(other, density)) for density in sorted({*one, *other})}
-    return {d: between(*pair) for d, pair in pairs.items() if not any(x is None for x in pair)}
+    return {
+        d: between(one, other, measures)
+        for d, (one, other) in pairs.items()
+        if one is not None and other is not None
+    }
 
 
-def between(one: np.ndarray, other: np.ndarray) -> dict[str, Difference]:
-    """Return the differences of recalls from others by the measures in ``COMPARED``.
+def between(
+    one: np.ndarray, other: np.ndarray, measures: Sequence[str] = COMPARED
+) -> dict[str, Difference]:
+    """Return the differences of recalls from others by measure.
 
     Parameters
     ----------
     one, other : ndarray, shape (S, K)
         With the same seeds in the same order.
+    measures : sequence of str
+        Keys of ``MEASURES`` that read recalls.
     """
-    return {measure: difference([one], [other], measure) for measure in COMPARED}
-
-
-def more(first: Sequence[np.ndarray], second: Sequence[np.ndarray], measure: str) -> Difference:
-    """Return how much more the first (plus, minus) of recalls (S, K) differ than the second."""
-    half = difference([first[0], second[1]], [first[1], second[0]], measure)  # a mean of two
-    return Difference(*(2 * np.array(half)))
+    return {measure: difference([one], [other], measure) for measure in measures}

@@ -39,6 +39,17 @@ def test_a_forest_has_every_mean_and_interval():
     assert labels == ["0.5", "0.2", "Random+DRoP − Random"]
 
 
+def test_forests_and_strips_take_any_measure_of_recalls():
+    """The lowest tenth of four classes is the worst."""
+    figure = figures.forest({"one": CURVES}, [("random+drop", "random")], ["tenth"])
+    (dot, *_) = [line for line in figure.axes[0].lines if line.get_marker() == "s"]
+    assert dot.get_xdata()[0] == pytest.approx(worst_gain("random+drop", "random", 0.5)[0])
+    (ax,) = figures.strips(CURVES, ["random+drop"], "random", ["tenth"]).axes
+    assert ax.images[0].get_array()[0, 0] == pytest.approx(
+        worst_gain("random+drop", "random", 0.2)[0]
+    )
+
+
 def test_a_setting_that_lacks_a_pair_leaves_it_empty():
     fewer = {"full": CURVES["full"], "random": CURVES["random"]}
     figure = figures.forest({"a": CURVES, "b": fewer}, [("random+drop", "random")], ["worst"])

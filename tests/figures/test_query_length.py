@@ -7,6 +7,7 @@ from scipy import stats
 
 from dropkit.figures import query_length
 from dropkit.metrics import Difference
+from tests.made_records import QUERY, grid, only, record
 
 
 def recalls(seed: int, shape=(12, 4)) -> np.ndarray:
@@ -33,58 +34,38 @@ def test_equal_recalls_say_nothing_about_classes():
     assert query_length.correlation(measured, final) == pytest.approx(0.5)
 
 
-def test_quality_row_by_hand():
-    measured = np.array([[1.0, 0.6], [0.8, 0.8]])  # deviations 0.2 and 0
-    final = np.array([[0.9, 0.5], [0.9, 0.5]])
-    table = query_length.quality({5: measured, 1: final}, final)
-    assert table.rows[1] == [5, "80.0", "10.0", "0.50", "1.00", "50%"]
-    assert [len(row) for row in table.rows] == [len(table.headers)] * 2
+def queried(epochs, seed, recalls, kept=(10, 10), density=0.5):
+    """A record of Random+DRoP after queries that measured these recalls."""
+    query = QUERY | {"recipe": {"epochs": epochs}}
+    made = record("random+drop", density, seed, (0.9, 0.5), recall_query=query, kept=list(kept))
+    return made | {"query": {"recalls": list(recalls)}, "key": f"{epochs}{density}{seed}"}
 
 
-def flat(level, seeds=4):
-    """Recalls of two classes with the same level in each seed."""
-    return np.full((seeds, 2), level)
-
-
-def same(points):
-    """A difference that every seed has."""
-    text = f"{points:+.1f}".replace("-", "−")
-    return f"{text} [{text},\xa0{text}]"
-
-
-def test_gains_and_losses_are_those_against_the_usual_length():
-    by_epochs = {
-        1: {0.4: flat(0.3), 0.8: flat(0.6)},
-        10: {0.4: flat(0.5), 0.8: flat(0.7)},
-        20: {0.4: flat(0.6), 0.8: flat(0.7)},
-    }
-    gains = query_length.gains(by_epochs, 10, "worst")
-    assert gains.rows == [[1, same(-20), same(-10)], [20, same(10), same(0)]]
-    assert gains.title == "worst class, per seed: minus 10 epochs"
-    losses = query_length.losses(by_epochs, 10, "pooled")
-    assert losses.rows == [[1, "+20.0", "+10.0", same(10)]]
-    one_density = {epochs: {0.4: found[0.4]} for epochs, found in by_epochs.items()}
-    assert query_length.losses(one_density, 10, "pooled").rows == []
-
-
-def test_shares_set_both_rules_beside_random_pruning_and_each_other():
-    lines = {
-        "literal": {0.1: flat(0.2), 1.0: flat(0.5)},
-        "smoothed": {0.1: flat(0.5), 1.0: flat(0.5)},
-    }
-    measured = {0.1: np.array([[1.0, 0.5]] * 3 + [[0.5, 0.5]]), 1.0: flat(0.5)}
-    table = query_length.shares(lines, flat(0.4), measured, {1.0: 44.2, 0.1: 4.6}, "worst")
-    assert table.rows == [
-        ["0.1", "5", "75%", same(-20), same(10), same(30)],
-        ["1", "44", "0%", same(10), same(10), same(0)],
+def test_lengths_are_those_of_trials_that_vary_nothing_else():
+    few = QUERY | {"val_share": 0.1}
+    records = [queried(20, 0, (0.5, 0.5)), queried(10, 0, (0.5, 0.5)), queried(1, 0, (0.5, 0.5))]
+    records += [record("random+drop", recall_query=few), record("random")]
+    records += [record("random+drop", recall_query=QUERY, smoothing=1.0)]
+    found = query_length.lengths(only(records))
+    assert list(found.items()) == [
+        (1, "random+drop, query of 1 epoch"),
+        (10, "random+drop"),
+        (20, "random+drop, query of 20 epochs"),
     ]
 
 
-def test_noise_is_compared_with_random_pruning_and_with_the_least_noise():
-    measured = {0.0: np.array([[0.9, 0.6]]), 0.4: np.array([[0.7, 0.4]])}
-    gains, changes = query_length.noise({0.0: flat(0.5), 0.4: flat(0.6)}, flat(0.4), measured)
-    assert gains.rows == [["0", "4.0", *[same(10)] * 3], ["0.4", "2.0", *[same(20)] * 3]]
-    assert changes.rows == [["0.4", *[same(10)] * 3]]
+def test_quality_rows_by_hand():
+    # Of seed 2 there are no full data, so that it counts nowhere but in what is kept.
+    records = [queried(5, 0, (1.0, 0.6), (20, 10)), queried(5, 1, (0.8, 0.8), (10, 10))]
+    records += [queried(10, seed, (0.7, 0.3)) for seed in (0, 1)]
+    records += grid([(0.9, 0.5), (0.9, 0.5)], "full", 1.0)
+    table = query_length.quality(only(records), 0.5)
+    # Shares (1, 0.5) and (0.5, 0.5) have deviations of 25 and 0 points.
+    assert table.rows == [
+        [5, "80.0", "0.50", "1.00", "50%", "12.5"],
+        [10, "50.0", "1.00", "1.00", "0%", "0.0"],
+    ]
+    assert len(table.headers) == 6
 
 
 class TestFigures:
@@ -111,6 +92,34 @@ class TestFigures:
                 np.testing.assert_allclose(drawn[name], means)
             for name, rows in baselines.items():
                 np.testing.assert_allclose(drawn[name], 100 * measure(rows))
+
+    def test_gains_after_each_length_are_scipys(self):
+        random = grid(recalls(9, (5, 3)), "random")
+        drop = {epochs: recalls(epochs, (5, 3)) for epochs in (1, 10)}
+        cells = only(
+            random
+            + [
+                record("random+drop", 0.5, s, row, recall_query=QUERY | {"recipe": {"epochs": e}})
+                | {"key": f"{e}{s}"}
+                for e, rows in drop.items()
+                for s, row in enumerate(rows)
+            ]
+        )
+        figure = query_length.gains({"a": (cells, 0.5)}, ["average"])
+        (ax,) = figure.axes
+        assert ax.get_title() == "a"
+        assert [tick.get_text() for tick in ax.get_xticklabels()] == ["1", "10"]
+        before = 100 * np.mean([one["recalls"] for one in random], axis=1)
+        segments = ax.collections[0].get_segments()
+        for i, rows in enumerate(drop.values()):
+            gained = stats.ttest_rel(100 * rows.mean(axis=1), before).confidence_interval()
+            np.testing.assert_allclose(segments[i][:, 1], gained)
+            assert ax.lines[0].get_ydata()[i] == pytest.approx(np.mean(gained))
+
+    def test_as_many_panels_as_measures(self):
+        figure = query_length.against_setting({"a": {1: recalls(3)}}, {}, "x", ["worst", "gap"])
+        labels = [ax.get_ylabel() for ax in figure.axes]
+        assert labels == ["worst-class accuracy (%)", "max − min recall (%)"]
 
     def test_bands_are_intervals(self):
         rows = recalls(3)

@@ -200,3 +200,22 @@ def test_answers_say_what_the_records_show(folder):
     assert "the worst class falls by 5.0 points [5.0, 5.0] against all data" in text
     assert "and rises by 5.0 points [5.0, 5.0] against random pruning." in text
     assert larger_scales.answers(found, "el2n", 0.5) == ""
+
+
+def test_words_after_queries_follow_each_length():
+    from tests.made_records import QUERY, grid, only
+
+    rows = np.random.default_rng(0).uniform(0.3, 0.5, (4, 3))
+    by_epochs = {1: rows, 10: rows + 0.1}
+    records = grid(rows)
+    for epochs, shifted in by_epochs.items():
+        query = QUERY | {"recipe": {"epochs": epochs}}
+        made = grid(shifted, "random+drop", recall_query=query)
+        records += [one | {"key": f"{epochs}{i}"} for i, one in enumerate(made)]
+    said = larger_scales.after_queries(only(records), 0.5, "worst")
+    assert said == (
+        "after 1 epoch it does not move measurably (+0.0 points [+0.0, +0.0]), "
+        "after 10 epochs it rises by 10.0 points [10.0, 10.0]; "
+        "from the shortest query to the longest it rises by 10.0 points [10.0, 10.0]"
+    )
+    assert larger_scales.after_queries(only(grid(rows)), 0.5, "worst") == "was not measured"

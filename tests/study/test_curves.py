@@ -11,6 +11,7 @@ from tests.made_records import QUERY, RECIPE, grid, only, random_rows, record
     [
         ({}, "random+drop"),
         ({"smoothing": 1.0}, "random+drop (smoothed)"),
+        ({"smoothing": 10.0}, "random+drop (smoothed), pseudo-count 10"),
         ({"rule": "counts"}, "random+drop, by counts"),
         ({"recall_query": QUERY | {"recipe": {"epochs": 1}}}, "random+drop, query of 1 epoch"),
         ({"recall_query": QUERY | {"val_share": 0.1}}, "random+drop, 0.1 of validation"),

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from dropkit.study.measures import COMPARED, MEASURES, compare, contrast, difference, more
+from dropkit.metrics import Difference
+from dropkit.study.measures import COMPARED, MEASURES, compare, contrast, difference
 from tests.made_records import grid, only, random_rows, record
 
 
@@ -144,6 +145,12 @@ def test_from_ten_seeds_on_it_has_the_bootstraps():
     found = compare({"a": {0.5: shared + gains}, "b": {0.5: shared}}, "a", "b")
     expected = [8, *(20 * stats.binom.ppf([0.025, 0.975], 10, 0.4) / 10)]
     assert found[0.5]["pooled"] == pytest.approx(expected)
+
+
+def more(first, second, measure):
+    """How much more the first (plus, minus) of recalls differ than the second: twice a mean."""
+    half = difference([first[0], second[1]], [first[1], second[0]], measure)
+    return Difference(*(2 * np.array(half)))
 
 
 BY_HAND = {"average": lambda r: r.mean(axis=1), "worst": lambda r: r.min(axis=1)}
