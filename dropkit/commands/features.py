@@ -2,24 +2,24 @@
 
 import argparse
 
-HELP = "vectors of a data set's images, by a pretrained network"
+HELP = "vectors of a data set's images or texts, by a pretrained network"
 DESCRIPTION = """\
-Write what a frozen network with ImageNet weights makes of a data set's images, a vector each, to a
-file. In the folder that --data or DROPKIT_DATA names, DATASET-features.npz is the data set
-DATASET-features of studies and notebooks. A run that was stopped goes on where it was.
+Write what a frozen network makes of a data set's images or texts, a vector each, to a file. In the
+folder that --data or DROPKIT_DATA names, DATASET-features.npz is the data set DATASET-features of
+studies and notebooks. A run that was stopped goes on where it was.
 
 examples:
-  dropkit features waterbirds --data ~/data
+  dropkit features clinc150 --data ~/data
   dropkit features waterbirds --data ~/data --components 128 --out book/data/waterbirds-features.npz
 """
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
-    add("dataset", metavar="DATASET", help="such as waterbirds, cifar10, cifar100 or tinyimagenet")
+    add("dataset", metavar="DATASET", help="such as waterbirds, cifar100 or clinc150")
     add("--data", metavar="FOLDER", help="data sets; default: $DROPKIT_DATA")
     add("--out", metavar="FILE", help="default: DATASET-features.npz in the folder of data sets")
-    add("--network", default="lite0", help="lite0 (default), lite1, lite2 or resnet50")
+    add("--network", help="lite0 (default), lite1, lite2, resnet50; of texts minilm")
     add("--components", type=int, default=0, metavar="N", help="keep N, in one byte each")
     add("--device", default="auto", help="auto (default), cpu, cuda, cuda:N, mps")
     add("--threads", type=int, default=1, help="of a processor (default 1)")
@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> None:
 
     from dropkit import datasets
     from dropkit.commands.run import check_threads
-    from dropkit.datasets.extraction import extract
+    from dropkit.datasets.extraction import extract, kind_of
     from dropkit.datasets.features import SUFFIX
     from dropkit.training import devices
 
@@ -53,9 +53,9 @@ def run(options: argparse.Namespace) -> None:
     extract(
         options.dataset,
         data,
-        options.network,
+        options.network or ("minilm" if kind_of(data) == "texts" else "lite0"),
         out,
         components=options.components,
         device=str(device),
     )
-    print(f"{len(data.y):,} images are in {out}, {out.stat().st_size / 1e6:.2f} MB")
+    print(f"{len(data.y):,} {kind_of(data)} are in {out}, {out.stat().st_size / 1e6:.2f} MB")

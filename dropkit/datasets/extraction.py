@@ -1,4 +1,4 @@
-"""Features of a data set's images, by a frozen network, into one file; an interrupted run goes on.
+"""Features of images or texts, by a frozen network, into one file; an interrupted run goes on.
 
 Vectors are centred on the mean of the training set and divided by the root of its mean squared
 length, so that one learning rate fits every network. The compact form keeps principal components of
@@ -18,24 +18,24 @@ import numpy as np
 from dropkit._common.errors import UserError
 from dropkit.datasets.data import Data, Images
 from dropkit.datasets.features import SPLITS
-from dropkit.models.frozen import Frozen, frozen
+from dropkit.models.frozen import Frozen, Sentences, frozen, takes
 from dropkit.store.records import write_atomically
 
-BATCH = 32
+BATCH = 32  # images or texts
 CHUNK = 4096  # vectors that are in memory at once, as numbers of double precision
 
 
 def extract(
     name: str, data: Data, network: str, out: Path, *, components: int = 0, device: str = "cpu"
 ) -> None:
-    """Write the features of a data set of images to a file that ``datasets.load`` reads.
+    """Write the features of a data set to a file that ``datasets.load`` reads.
 
     Parameters
     ----------
     name : str
         Of the data set.
     data : Data
-        Its images.
+        Its images, or texts, (N,) of str.
     network : str
         A name of ``models.frozen.frozen``.
     out : Path
@@ -48,17 +48,22 @@ def extract(
     Raises
     ------
     ValueError
-        For a data set that is no images, or more components than the vectors have.
+        For samples that the network does not take, a text that is empty or missing, or more
+        components than the vectors have.
     """
-    if not isinstance(data.x, Images):
-        raise UserError(f"{name} has no images: features are made of images")
-    images, see = _digest(data), frozen(network)
-    part = out.with_name(f"{out.name}.{see.weights:.8}-{images:.8}.part")
-    vectors = _vectors(see, data.x, part, device)
+    kind = kind_of(data)
+    if kind != takes(network):
+        raise UserError(f"{network} makes vectors of {takes(network)}: {name} has {kind}")
+    if kind == "texts":
+        _check_texts(name, data.x)
+    see = frozen(network, device)
+    digest = _digest(data)
+    part = out.with_name(f"{out.name}.{see.weights:.8}-{digest:.8}.part")
+    vectors = _vectors(see, data.x, part, kind)
     if components > vectors.shape[1]:
         raise UserError(f"{network} has {vectors.shape[1]} features, not {components}")
     features, step = _compact(vectors, data.train, components)
-    header = {"dataset": name, "network": network, "weights": see.weights, "images": images}
+    header = {"dataset": name, "network": network, "weights": see.weights, kind: digest}
     split = np.zeros(len(data.y), np.uint8)
     for code, indices in enumerate(SPLITS):
         split[getattr(data, indices)] = code
@@ -73,8 +78,23 @@ def extract(
     part.unlink()
 
 
+def kind_of(data: Data) -> str:
+    """Return what the samples of a data set are: "images", "texts" or "numbers"."""
+    if isinstance(data.x, Images):
+        return "images"
+    return "texts" if data.x.dtype.kind in "OTU" and data.x.ndim == 1 else "numbers"
+
+
+def _check_texts(name: str, texts: np.ndarray) -> None:
+    for row, text in enumerate(texts):
+        if not isinstance(text, str) or not text.strip():
+            raise UserError(f"sample {row} of {name} is {text!r}: it must be a text with words")
+
+
 def _digest(data: Data) -> str:
-    """The SHA-256 of all pixels, in the order of the pool."""
+    """The SHA-256 of all pixels, or of all texts, a line each, in the order of the pool."""
+    if not isinstance(data.x, Images):
+        return hashlib.sha256("\n".join(data.x).encode()).hexdigest()
     digest = hashlib.sha256()
     for rows in _chunks(len(data.y)):
         digest.update(np.ascontiguousarray(data.x.pixels[rows]))
@@ -85,27 +105,20 @@ def _chunks(count: int) -> Iterator[slice]:
     return (slice(start, start + CHUNK) for start in range(0, count, CHUNK))
 
 
-def _vectors(see: Frozen, images: Images, part: Path, device: str) -> np.ndarray:
-    """The vectors (N, d) of all images, float16, read from a file that is filled batch by batch."""
-    import torch
+def _vectors(see: Frozen | Sentences, x: np.ndarray | Images, part: Path, kind: str) -> np.ndarray:
+    """The vectors (N, d) of all samples, float16, read from a file that is filled by batches."""
     from tqdm import tqdm
 
-    see.network.to(device)
-
-    def vectors(rows: slice) -> np.ndarray:
-        pixels = torch.as_tensor(np.array(images[rows]), device=device)
-        return see(pixels).half().cpu().numpy()
-
-    width = vectors(slice(0, 1)).shape[1]
+    width = see.vectors(x[:1]).shape[1]
     with open(part, "ab") as file:
         done = file.tell() // (2 * width)
         file.truncate(2 * width * done)
-        with tqdm(total=len(images), initial=done, desc="features", unit="image") as bar:
-            for start in range(done, len(images), BATCH):
-                file.write(vectors(slice(start, start + BATCH)))
-                bar.update(min(BATCH, len(images) - start))
+        with tqdm(total=len(x), initial=done, desc="features", unit=kind[:-1]) as bar:
+            for start in range(done, len(x), BATCH):
+                file.write(see.vectors(x[start : start + BATCH]).astype(np.float16))
+                bar.update(min(BATCH, len(x) - start))
         os.fsync(file.fileno())
-    return np.memmap(part, np.float16, "r", shape=(len(images), width))
+    return np.memmap(part, np.float16, "r", shape=(len(x), width))
 
 
 def _compact(

@@ -1,9 +1,9 @@
-"""Data sets of vectors that a frozen network made of images: ``NAME-features``, one file each.
+"""Data sets of vectors that a frozen network made: ``NAME-features``, one file each.
 
 The file is an ``.npz`` without pickles: ``features`` (N, d), floats or bytes that are multiplied by
 ``step``; ``y`` (N,), ``split`` (N,), which is 0, 1 or 2 for training, validation and test;
 ``classes``; ``groups`` and ``group_names`` where there are any; and ``header``, JSON that says what
-images and weights they are of.
+images or texts and weights they are of.
 """
 
 import json
@@ -22,7 +22,7 @@ from dropkit.datasets.data import Data
 SUFFIX = "-features"
 BUNDLED = Path(dropkit.__file__).parents[1] / "book" / "data"  # in a checkout
 SPLITS = ("train", "val", "test")
-HEADER = ("dataset", "network", "weights", "images", "components")
+HEADER = ({"dataset"}, {"network"}, {"weights"}, {"components"}, {"images", "texts"})
 
 
 def load(name: str, root: str | None) -> Data:
@@ -31,10 +31,11 @@ def load(name: str, root: str | None) -> Data:
 
 
 def version(name: str, root: str | None) -> str:
-    """Return which images, network and weights the features are of, as trials record it."""
+    """Return of what, and by which network and weights, the features are, as trials record it."""
     header = _opened(*_found(name, root))[1]
     kept = f", {header['components']} components" * bool(header["components"])
-    return "{network} {weights}, images {images:.16}".format(**header) + kept
+    kind = "texts" if "texts" in header else "images"
+    return f"{header['network']} {header['weights']}, {kind} {header[kind]:.16}" + kept
 
 
 def _found(name: str, root: str | None) -> tuple[Path, int]:
@@ -58,8 +59,8 @@ def _opened(file: Path, stamp: int) -> tuple[Data, dict[str, Any]]:
         rows = {len(found[key]) for key in ("features", "y", "split", "groups") if key in found}
         if len(rows) != 1 or found["features"].ndim != 2:
             raise ValueError("its features, labels and splits differ in number")
-        if not isinstance(header, dict) or not set(HEADER) <= header.keys():
-            raise ValueError(f"its header lacks one of {', '.join(HEADER)}")
+        if not isinstance(header, dict) or any(each.isdisjoint(header) for each in HEADER):
+            raise ValueError("its header does not say of what, and by what, they are")
         return _data(found), header
     except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         raise UserError(f"{file} holds no features as dropkit writes them: {error}") from error

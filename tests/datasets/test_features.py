@@ -1,10 +1,9 @@
-"""Features: what a frozen network made of images, kept in one file and read as a data set."""
+"""Features: what a frozen network made of samples, kept in one file and read as a data set."""
 
 import hashlib
 import json
 import re
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +13,7 @@ from torch import nn
 from dropkit import datasets
 from dropkit.commands import main
 from dropkit.datasets import Data, Images, extraction, features, loading
-from dropkit.models.frozen import Frozen
+from dropkit.models.frozen import Frozen, Sentences
 
 IMAGES = 100
 WIDTH = 6
@@ -37,11 +36,15 @@ class Means(nn.Module):
 
     seen, fails_at = 0, None
 
+    def __init__(self):
+        super().__init__()
+        self.weights = nn.Parameter(torch.as_tensor(WEIGHTS, dtype=torch.float32))
+
     def forward(self, images):
         Means.seen += len(images)
         if self.fails_at is not None and Means.seen > self.fails_at:
             raise KeyboardInterrupt
-        return images.mean(dim=(2, 3)) @ torch.as_tensor(WEIGHTS, dtype=images.dtype)
+        return images.mean(dim=(2, 3)) @ self.weights
 
 
 @pytest.fixture(autouse=True)
@@ -50,7 +53,7 @@ def network(monkeypatch):
     monkeypatch.setattr(Means, "fails_at", None)
     monkeypatch.setattr("dropkit.models.frozen.ENLARGED", 1)
     see = Frozen(Means(), "0123456789abcdef", (0, 0, 0), (1, 1, 1))
-    monkeypatch.setattr(extraction, "frozen", lambda name: see)
+    monkeypatch.setattr(extraction, "frozen", lambda name, device: see)
 
 
 @pytest.fixture
@@ -130,7 +133,7 @@ def rewritten(file, **changes):
         ({"features": VECTORS[:, 0]}, "its features, labels and splits differ in number"),
         ({"features": np.full_like(VECTORS, np.nan)}, "its features are not all finite"),
         ({"header": None}, "header"),
-        ({"header": np.array(json.dumps({"dataset": "waterbirds"}))}, "its header lacks one of"),
+        ({"header": np.array(json.dumps({"dataset": "waterbirds"}))}, "its header does not say of"),
         ({"header": np.array("{")}, "Expecting property name"),
         ({"y": Y + 1}, "2"),
         ({"split": np.zeros(IMAGES)}, "the val split must be a list of indices"),
@@ -158,7 +161,7 @@ def test_a_file_that_is_not_there(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["digits", "--out", "x.npz"], "digits has no images"),
+        (["digits", "--out", "x.npz"], "lite0 makes vectors of images: digits has numbers"),
         (["nowhere", "--out", "x.npz"], "unknown data set 'nowhere'"),
         (["digits", "--out", "x.npy"], "--out must end in .npz, got x.npy"),
         (["digits", "--out", "no/x.npz"], "there is no folder no for --out"),
@@ -186,6 +189,54 @@ def test_the_command_writes_what_is_loaded(file, monkeypatch, capsys):
     np.testing.assert_allclose(load(file).x, SCALED, atol=5e-3)
 
 
+class TestTexts:
+    """A model that counts the letters of a text and its words."""
+
+    TEXTS = np.array([f"{'a ' * (i % 7)}{'b' * (i % 5)} c" for i in range(IMAGES)])
+    VECTORS = np.array([[len(text.replace(" ", "")), len(text.split())] for text in TEXTS])
+
+    @pytest.fixture(autouse=True)
+    def model(self, monkeypatch):
+        counts = dict(zip(self.TEXTS, self.VECTORS, strict=True))
+
+        class Model:
+            def encode(self, texts, show_progress_bar):
+                return np.array([counts[text] for text in texts], np.float32)
+
+        see = Sentences(Model(), "fedcba9876543210")
+        monkeypatch.setattr(extraction, "frozen", lambda name, device: see)
+
+    def test_vectors_and_version(self, file):
+        extraction.extract("waterbirds", replace(SET, x=self.TEXTS), "minilm", file)
+        centred = self.VECTORS - self.VECTORS[:60].mean(axis=0)
+        scaled = centred / np.sqrt((centred[:60] ** 2).sum(axis=1).mean())
+        np.testing.assert_allclose(load(file).x, scaled, atol=5e-3)
+        digest = hashlib.sha256("\n".join(self.TEXTS).encode()).hexdigest()[:16]
+        expected = f"minilm fedcba9876543210, texts {digest}"
+        assert features.version(file.stem, str(file.parent)) == expected
+
+    @pytest.mark.parametrize("text", ["", " \n", None, np.nan, 3])
+    def test_texts_without_words(self, file, text):
+        """As columns of tables have them."""
+        x = self.TEXTS.astype(object)
+        x[17] = text
+        sentence = re.escape(f"sample 17 of mine is {text!r}: it must be a text with words")
+        with pytest.raises(ValueError, match=sentence):
+            extraction.extract("mine", replace(SET, x=x), "minilm", file)
+
+    @pytest.mark.parametrize(
+        ("x", "network", "reason"),
+        [
+            (TEXTS, "lite0", "lite0 makes vectors of images: mine has texts"),
+            (SET.x, "minilm", "minilm makes vectors of texts: mine has images"),
+            (VECTORS, "minilm", "minilm makes vectors of texts: mine has numbers"),
+        ],
+    )
+    def test_a_network_of_other_samples(self, file, x, network, reason):
+        with pytest.raises(ValueError, match=reason):
+            extraction.extract("mine", replace(SET, x=x), network, file)
+
+
 class TestWaterbirds:
     """The file in the repository, against what is published of the data."""
 
@@ -198,9 +249,35 @@ class TestWaterbirds:
         assert data.classes == ("landbird", "waterbird")
         assert data.group_names[1] == "landbird on water"
 
-    def test_it_is_small_and_as_its_page_says(self):
-        file = features.BUNDLED / "waterbirds-features.npz"
-        content = file.read_bytes()
-        assert len(content) <= 1.5e6
-        assert hashlib.sha256(content).hexdigest() in (file.parent / "README.txt").read_text()
-        assert not list(Path(file.parent).glob("*.jpg"))
+
+class TestClinc150:
+    """The file in the repository, against what is published of the data."""
+
+    def test_sizes(self):
+        """Larson et al. (2019), Section 2.3, "imbalanced": 25, 50, 75 or 100 requests an intent."""
+        data = datasets.load("clinc150-features")
+        sizes, intents = np.unique(data.sizes(), return_counts=True)
+        assert dict(zip(sizes.tolist(), intents.tolist(), strict=True)) == {
+            25: 30,
+            50: 30,
+            75: 29,
+            100: 61,
+        }
+        assert set(data.sizes("val")) == {20}
+        assert set(data.sizes("test")) == {30}
+        assert "pto_balance" in data.classes
+
+    def test_neighbours_share_intents(self):
+        """What the vectors are for: the nearest training request mostly has the same intent."""
+        data = datasets.load("clinc150-features")
+        unit = data.x / np.linalg.norm(data.x, axis=1, keepdims=True)
+        nearest = data.train[(unit[data.test] @ unit[data.train].T).argmax(axis=1)]
+        assert (data.y[nearest] == data.y[data.test]).mean() > 0.85
+
+
+@pytest.mark.parametrize(("name", "size"), [("waterbirds", 1.5e6), ("clinc150", 2e6)])
+def test_bundled_files_are_small_and_as_their_page_says(name, size):
+    content = (features.BUNDLED / f"{name}-features.npz").read_bytes()
+    assert len(content) <= size
+    assert hashlib.sha256(content).hexdigest() in (features.BUNDLED / "README.txt").read_text()
+    assert {file.suffix for file in features.BUNDLED.iterdir()} == {".npz", ".txt"}

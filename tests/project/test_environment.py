@@ -25,7 +25,7 @@ def locked() -> list[tuple[str, str]]:
 
 def direct() -> list[Requirement]:
     extras = PROJECT["optional-dependencies"]
-    locked = [packages for extra, packages in extras.items() if extra != "ray"]
+    locked = [packages for extra, packages in extras.items() if extra not in ("ray", "text")]
     return [Requirement(each) for each in sum(locked, PROJECT["dependencies"])]
 
 
