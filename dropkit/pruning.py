@@ -38,7 +38,7 @@ from dropkit.quotas import (
     strategy_densities,
     variance_densities,
 )
-from dropkit.scores.registry import names as score_names
+from dropkit.scores.registry import RESERVED, names as score_names
 
 SMOOTHED = " (smoothed)"  # ends the label of a protocol whose quotas are smoothed
 
@@ -87,13 +87,15 @@ class Protocol:
         return self.quota == "drop"
 
 
-def parse(protocol: str) -> Protocol:
+def parse(protocol: str, *, scored: bool = False) -> Protocol:
     """Return what a protocol's name means.
 
     Parameters
     ----------
     protocol : str
         A name of the paper's grammar, which the head of this module lists.
+    scored : bool
+        Whether scores are at hand, and S may be any name.
 
     Raises
     ------
@@ -113,6 +115,8 @@ def parse(protocol: str) -> Protocol:
     base = protocol.removeprefix("cdbw+").removesuffix("+cdbw")
     first, _, second = base.partition("+")
     induced = second.removesuffix("q")
+    if scored:
+        known |= {name for name in (first, induced) if name.isidentifier()} - set(RESERVED)
     parsed = None
     if base == "full" or base in known:
         parsed = Protocol(base, "global", query_loss, loss)
@@ -148,7 +152,8 @@ def prune(
     Parameters
     ----------
     protocol : str
-        A name that `parse` knows; its training losses do not matter here.
+        A name that `parse` knows, or with `scores` any in place of S; its training losses do not
+        matter here.
     labels : (n,) array_like of int
         Classes 0..K-1, or groups.
     density : float
@@ -183,7 +188,7 @@ def prune(
     >>> prune("el2n", [0, 0, 1, 1], 0.5, scores=[0.1, 0.9, 0.3, 0.2])
     array([1, 2])
     """
-    plan = parse(protocol)
+    plan = parse(protocol, scored=scores is not None)
     check_density(density, zero=False)
     check_whole(minimum, "minimum")
     labels = check_labels(labels)
@@ -277,14 +282,32 @@ def class_table(
         warnings.warn(f"{message}: its recall is taken for 1/2", stacklevel=2)
     densities = drop_densities(sizes, recalls, density, smoothing, val_sizes)
     counts = class_counts(sizes, densities, total=positive_budget(int(sizes.sum()), density))
+    counts = held(classes, sizes, counts, density, minimum, below)
+    return ClassTable(classes, sizes, np.asarray(recalls, dtype=float), densities, counts)
+
+
+def held(
+    classes: np.ndarray, sizes: Ints, counts: Ints, density: float, minimum: int, below: Below
+) -> Ints:
+    """Return class counts held to the minimum, or as they are, with a warning or an error.
+
+    Parameters
+    ----------
+    classes, sizes, counts : (K,) ndarray
+        Names, samples before pruning and after.
+    density : float
+        For the sentence.
+    minimum, below : int, {"warn", "raise", "keep"}
+        As in `class_table`.
+    """
     if below == "keep":
-        counts = at_least(counts, sizes, minimum)
-    elif (few := counts < np.minimum(minimum, sizes)).any():
+        return at_least(counts, sizes, minimum)
+    if (few := counts < np.minimum(minimum, sizes)).any():
         message = (
             f"{in_words(classes[few])} would keep fewer than the minimum of {minimum} at density "
             f"{density:g}: raise the density, lower the minimum, or choose 'keep' for below"
         )
         if below == "raise":
             raise ValueError(message)
-        warnings.warn(message, stacklevel=2)
-    return ClassTable(classes, sizes, np.asarray(recalls, dtype=float), densities, counts)
+        warnings.warn(message, stacklevel=3)
+    return counts

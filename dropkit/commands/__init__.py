@@ -57,6 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if words[place].startswith("-:"):  # a column of standard input, not an option
             words[place - 1 : place + 1] = [f"{words[place - 1]}={words[place]}"]
     options = parser().parse_args(words)
+    if options.quiet:
+        os.environ["TQDM_DISABLE"] = "1"  # which tqdm reads when it is imported
     try:
         with needed_by(f"dropkit {options.command}"), plain_warnings():
             return options.run(options) or 0

@@ -69,16 +69,22 @@ def encoder(classes: np.ndarray, name: str = "labels") -> Encoder:
     return encode
 
 
-def recalls_of(
-    labels: Column, predictions: Column, encode: Encoder, num_classes: int
-) -> tuple[Floats, Ints]:
-    """Return each class's recall, NaN for one without labels, and its number of labels."""
-    if len(labels) != len(predictions):
+def check_paired(labels: Column, others: Column, name: str) -> None:
+    """Raise ValueError unless there is one of the others, such as predictions, a label."""
+    if len(labels) != len(others):
         raise ValueError(
-            f"there are {len(labels)} labels and {len(predictions)} predictions: "
-            "expected one prediction a label, in the same order"
+            f"there are {len(labels)} labels and {len(others)} {name}: "
+            f"expected one {name.removesuffix('s')} a label, in the same order"
         )
-    hits, sizes = np.zeros((2, num_classes), dtype=np.int64)
+
+
+def recalls_of(
+    labels: Column, predictions: Column, strata: Column, encode: Encoder, num_strata: int
+) -> tuple[Floats, Ints]:
+    """Return the recall in each stratum, a class or group, NaN for an empty one, and its size."""
+    check_paired(labels, predictions, "predictions")
+    check_paired(labels, strata, "groups")
+    hits, sizes = np.zeros((2, num_strata), dtype=np.int64)
     for part in spans(len(labels)):
         truth, guess = labels[part], predictions[part]
         if (truth.dtype.kind in "USO") != (guess.dtype.kind in "USO"):
@@ -86,10 +92,10 @@ def recalls_of(
                 f"labels are {_kind(truth)} but predictions are {_kind(guess)}: "
                 "expected numbers for both or text for both"
             )
-        codes = encode(truth)
-        sizes += np.bincount(codes, minlength=num_classes)
-        hits += np.bincount(codes[truth == guess], minlength=num_classes)
-    return np.divide(hits, sizes, out=np.full(num_classes, np.nan), where=sizes > 0), sizes
+        codes = encode(truth if strata is labels else strata[part])
+        sizes += np.bincount(codes, minlength=num_strata)
+        hits += np.bincount(codes[truth == guess], minlength=num_strata)
+    return np.divide(hits, sizes, out=np.full(num_strata, np.nan), where=sizes > 0), sizes
 
 
 def _kind(values: np.ndarray) -> str:

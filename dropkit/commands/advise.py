@@ -2,6 +2,8 @@
 
 import argparse
 
+from dropkit.commands import _output
+
 HELP = "say whether pruning, balancing or class weights help"
 DESCRIPTION = """\
 Train a classifier on the full data, with class weights, and on data that are pruned at random,
@@ -25,7 +27,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     add("--estimator", choices=["logistic", "forest"], default="logistic", help=about)
     add("--repeats", type=int, default=2, metavar="N", help="of five folds (default: 2)")
     add("--seed", type=int, default=0, help="of folds and choices (default: 0)")
-    add("--json", action="store_true", help="print an object in place of the table")
+    _output.add_options(command)
 
 
 def run(options: argparse.Namespace) -> None:

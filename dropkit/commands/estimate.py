@@ -2,6 +2,7 @@
 
 import argparse
 
+from dropkit.commands import _output
 from dropkit.commands.run import add_plan, check_threads
 
 HELP = "what a plan will cost"
@@ -26,6 +27,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Print the estimate."""
     import os
+    from dataclasses import asdict
 
     import torch
 
@@ -43,17 +45,22 @@ def run(options: argparse.Namespace) -> None:
     size = estimate.size(found.dataset)
     cost = estimate.cost(sum(found.steps(options.seeds), []))
     each = estimate.flops(found.model, size)
-    print(f"{found.model} on {found.dataset}")
-    print(f"trials      {cost.trials:,}, on {cost.trial_images:,} images, counted each time")
-    print(f"queries     {cost.queries:,}, on {cost.query_images:,} images; ", end="")
-    print(f"the largest records {cost.record / 1e9:.2f} GB")
-    print(f"arithmetic  {each / 1e9:.3g} GFLOP an image, {each * cost.images / 1e15:,.1f} PFLOP")
+    measured = ""
     if device:
         torch.set_num_threads(options.threads)
         with devices.memory_named(f"{found.model} at a batch of {found.recipe.batch}"):
             speed = estimate.throughput(found.model, size, found.recipe, device)
-        print(f"measured    {speed:,.4g} images/s on {device}, ", end="")
-        print(devices.in_words(found.recipe.precision, device))
+        used = devices.in_words(found.recipe.precision, device)
+        measured = f"measured    {speed:,.4g} images/s on {device}, {used}\n"
     hours = cost.images / speed / 3600
-    print(f"time        {hours:,.1f} hours of one device at {speed:,.4g} images/s, ", end="")
-    print("without evaluation")
+    known = {"model": found.model, "dataset": found.dataset, "flops_an_image": each}
+    known |= asdict(cost) | {"images_per_second": speed, "hours": hours}
+    text = f"""\
+{found.model} on {found.dataset}
+trials      {cost.trials:,}, on {cost.trial_images:,} images, counted each time
+queries     {cost.queries:,}, on {cost.query_images:,} images; the largest records \
+{cost.record / 1e9:.2f} GB
+arithmetic  {each / 1e9:.3g} GFLOP an image, {each * cost.images / 1e15:,.1f} PFLOP
+{measured}time        {hours:,.1f} hours of one device at {speed:,.4g} images/s, \
+without evaluation"""
+    _output.tell(options, known, text, summary=False)

@@ -2,6 +2,8 @@
 
 import argparse
 
+from dropkit.commands import _output
+
 HELP = "vectors of a data set's images or texts, by a pretrained network"
 DESCRIPTION = """\
 Write what a frozen network makes of a data set's images or texts, a vector each, to a file. In the
@@ -23,6 +25,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     add("--components", type=int, default=0, metavar="N", help="keep N, in one byte each")
     add("--device", default="auto", help="auto (default), cpu, cuda, cuda:N, mps")
     add("--threads", type=int, default=1, help="of a processor (default 1)")
+    _output.add_options(command)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -58,4 +61,7 @@ def run(options: argparse.Namespace) -> None:
         components=options.components,
         device=str(device),
     )
-    print(f"{len(data.y):,} {kind_of(data)} are in {out}, {out.stat().st_size / 1e6:.2f} MB")
+    size = out.stat().st_size
+    found = {"samples": len(data.y), "out": str(out), "bytes": size}
+    text = f"{len(data.y):,} {kind_of(data)} are in {out}, {size / 1e6:.2f} MB"
+    _output.tell(options, found, text)

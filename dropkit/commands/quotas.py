@@ -25,7 +25,7 @@ def run(options: argparse.Namespace) -> None:
 
     for density in options.density:
         check_density(density, zero=False)
-    with _data.progress() as bar:
+    with _data.progress(options.quiet) as bar:
         data = _data.read(options, bar)
         counts = {
             f"kept at {density:g}": _data.kept_of_each_class(data, options, density).counts

@@ -2,6 +2,8 @@
 
 import argparse
 
+from dropkit.commands import _output
+
 HELP = "list the pruning scores, or compute one"
 DESCRIPTION = """\
 List the pruning scores and what each needs, or compute one of them for samples whose query model
@@ -10,6 +12,7 @@ was recorded in .npy files. Higher scores are kept.
 example:
   dropkit scores
   dropkit scores el2n --probs probs.npy --labels y.npy --out el2n.npy
+  dropkit prune --labels y.npy --scores el2n.npy --protocol el2n --density 0.5 --out kept.npy
 """
 
 # Option and shape of each field of dropkit.scores.QueryRecord; a test holds them together.
@@ -28,6 +31,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     for name, shape in RECORDS.items():
         command.add_argument(f"--{name.replace('_', '-')}", metavar="FILE.npy", help=shape)
     command.add_argument("--out", metavar="FILE.npy", help="where to write the (n,) scores")
+    _output.add_options(command)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -35,10 +39,16 @@ def run(options: argparse.Namespace) -> None:
     from dropkit.scores.registry import SCORES
 
     if options.score is None:
+        kinds = {"short": "several short queries", "long": "one full query"}
+        lines = []
         for score in SCORES.values():
             needs = ", ".join(f"--{name.replace('_', '-')}" for name in score.needs)
-            schedule = {"short": "several short queries", "long": "one full query"}[score.schedule]
-            print(f"{score.name:<12} {schedule:<22} needs {needs}")
+            lines.append(f"{score.name:<12} {kinds[score.schedule]:<22} needs {needs}")
+        found = [
+            {"score": each.name, "schedule": each.schedule, "needs": each.needs}
+            for each in SCORES.values()
+        ]
+        _output.tell(options, found, "\n".join(lines), summary=False)
         return
     if options.score not in SCORES:
         raise ValueError(f"there is no score {options.score!r}: use one of {', '.join(SCORES)}")
@@ -62,4 +72,5 @@ def _compute(options: argparse.Namespace) -> None:
     record = QueryRecord(**{name: array(path) for name, path in given.items() if path})
     scores = SCORES[options.score](record)
     np.save(options.out, scores)
-    print(f"{len(scores):,} scores in {options.out}")
+    found = {"scores": len(scores), "out": options.out}
+    _output.tell(options, found, f"{len(scores):,} scores in {options.out}")

@@ -4,17 +4,21 @@ import argparse
 import json
 import sys
 import warnings
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dropkit.commands._output import plain_warnings, print_rows
+from dropkit.commands import _verify
+from dropkit.commands._output import (
+    add_options as add_output,
+    in_rows,
+    tell,
+)
+from dropkit.commands._stored import check_folder, chosen, opened
 
 if TYPE_CHECKING:  # NumPy and PyTorch load when a command runs, not for --help
-    from dropkit.store.folder import Store
     from dropkit.store.records import Record
     from dropkit.store.tidying import Leftover
-    from dropkit.study.rerun import Verified
 
 
 HELP = "look at stored trials, check, publish or unite them"
@@ -30,7 +34,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     show = _action(actions, "show", run_show, "print records whole", filters=False)
     show.add_argument("keys", nargs="+", metavar="KEY", help="a record's key, or how it starts")
 
-    verify = _action(actions, "verify", run_verify, "check every record and make some again")
+    verify = _action(actions, "verify", _verify.run, "check every record and make some again")
     add = verify.add_argument
     add("--sample", type=int, default=5, metavar="N", help="records to make again (default 5)")
     add("--seed", type=int, default=0, help="draws the sample (default 0)")
@@ -69,6 +73,7 @@ def _action(
     parser.add_argument("--store", metavar="FOLDER", help=where)
     if filters:
         parser.add_argument("--dataset", metavar="NAME", help="only trials on this data set")
+    add_output(parser)
     parser.set_defaults(action=run)
     return parser
 
@@ -80,12 +85,13 @@ def run(options: argparse.Namespace) -> int | None:
 
 def run_ls(options: argparse.Namespace) -> None:
     """Print one line a data set, model and protocol."""
-    store = _opened(options.store)
+    store = opened(options.store)
     groups: dict[tuple, list[Record]] = {}
-    for record in _chosen(store, options.dataset):
+    for record in chosen(store, options.dataset):
         trial = record["trial"]
         groups.setdefault((trial["dataset"], trial["model"], trial["protocol"]), []).append(record)
-    lines = [("data set", "model", "protocol", "trials", "densities", "seeds", "seconds", "last")]
+    names = ("data set", "model", "protocol", "trials", "densities", "seeds", "seconds", "last")
+    lines = []
     for group, records in sorted(groups.items()):
         densities, seeds = (
             len({record["trial"][name] for record in records}) for name in ("density", "seed")
@@ -93,14 +99,17 @@ def run_ls(options: argparse.Namespace) -> None:
         seconds = sum(record["seconds"] for record in records)
         last = max(record["provenance"]["time"] for record in records)[:16].replace("T", " ")
         lines.append((*group, len(records), densities, seeds, f"{seconds:.0f}", last))
-    if groups:
-        print_rows(lines, left=3)
-    print(f"{sum(map(len, groups.values())):,} trials in {store.path}")
+    rows = [dict(zip(names, line, strict=True)) | {"seconds": float(line[-2])} for line in lines]
+    fits = len(chosen(store, options.dataset, ("fit",))) if options.dataset is None else 0
+    table = in_rows([names, *lines], left=3) + "\n" if groups else ""
+    counted = f"{sum(map(len, groups.values())):,} trials" + (f", {fits:,} fits" if fits else "")
+    found = {"store": str(store.path), "protocols": rows, "fits": fits}
+    tell(options, found, f"{table}{counted} in {store.path}", summary=False)
 
 
 def run_show(options: argparse.Namespace) -> None:
     """Print each record as indented JSON."""
-    store = _opened(options.store)
+    store = opened(options.store)
     for start in options.keys:
         found = [record for record in store if record["key"].startswith(start)]
         if len(found) != 1:
@@ -118,13 +127,14 @@ def run_export(options: argparse.Namespace) -> None:
 
     if options.file.suffix not in (".jsonl", ".csv"):
         raise ValueError(f"the file must end in .jsonl or .csv, got {str(options.file)!r}")
-    store = _opened(options.store)
-    records = sorted(_chosen(store, options.dataset), key=lambda record: record["key"])
+    store = opened(options.store)
+    records = sorted(chosen(store, options.dataset), key=lambda record: record["key"])
     if options.file.suffix == ".csv":
         write_atomically(options.file, tidy_table.to_csv(records).encode())
     else:
         store.export(options.file, [record["key"] for record in records])
-    print(f"{len(records):,} trials of {store.path} in {options.file}")
+    found = {"trials": len(records), "store": str(store.path), "file": str(options.file)}
+    tell(options, found, f"{len(records):,} trials of {store.path} in {options.file}")
 
 
 def run_merge(options: argparse.Namespace) -> int:
@@ -134,7 +144,7 @@ def run_merge(options: argparse.Namespace) -> int:
 
     target = named(options.store) if options.store else default_path()
     for folder in options.sources:
-        _check_folder(folder)
+        check_folder(folder)
     found = merging.conflicts([target, *options.sources])
     with warnings.catch_warnings(action="ignore"):  # said above
         store = Store(target)
@@ -142,41 +152,10 @@ def run_merge(options: argparse.Namespace) -> int:
     store.close()
     for conflict in found:
         print(f"conflict: {conflict}, whose result is left out", file=sys.stderr)
-    print(f"{added:,} trials added to {target}, which has {len(store):,}; {len(found):,} conflicts")
+    text = f"{added:,} trials added to {target}, which has {len(store):,}; {len(found):,} conflicts"
+    known = {"added": added, "trials": len(store), "store": str(target)}
+    tell(options, known | {"conflicts": list(map(str, found))}, text)
     return 1 if found else 0
-
-
-def run_verify(options: argparse.Namespace) -> int:
-    """Say what is damaged, ambiguous or not reproduced; exit status 1 if anything is."""
-    from dropkit.store import merging
-
-    _check_at_least_0("--sample", options.sample)
-    _check_at_least_0("--tolerance", options.tolerance)
-    with plain_warnings() as said:
-        store = _opened(options.store)
-        arrays = [store.load_arrays(name) is not None for name in store.array_names()]
-    with warnings.catch_warnings(action="ignore"):  # said above
-        found = merging.conflicts([store.path])
-    for conflict in found:
-        print(f"conflict: {conflict}", file=sys.stderr)
-    print(f"{_counted(store)} and {sum(arrays):,} query records in {store.path}")
-    print(f"damaged or foreign parts: {len(said):,}; records of two results: {len(found):,}")
-    chosen = _chosen(store, options.dataset, ("trial", "fit"))
-    wrong = _misnamed(chosen)
-    failed = _run_again(chosen, options) if options.sample else 0
-    return 1 if said or found or wrong or failed else 0
-
-
-def _misnamed(records: list["Record"]) -> int:
-    """Name the records that are not of the trial whose key they have; return how many."""
-    from dropkit.study import rerun
-
-    found = rerun.misnamed(records)
-    for record in found:
-        made = "trial" if "trial" in record else "fit"
-        print(f"{record['key']} is not the key of the {made} in its record", file=sys.stderr)
-    print(f"keys of another trial or fit: {len(found):,}")
-    return len(found)
 
 
 def run_repair(options: argparse.Namespace) -> int:
@@ -184,8 +163,8 @@ def run_repair(options: argparse.Namespace) -> int:
     from dropkit.store import tidying
 
     with warnings.catch_warnings(action="ignore"):  # all of it is listed
-        path = _opened(options.store).path
-    return _take_away(path, tidying.leftovers(path), options.yes)
+        path = opened(options.store).path
+    return _take_away(path, tidying.leftovers(path), options)
 
 
 def run_gc(options: argparse.Namespace) -> int:
@@ -193,96 +172,25 @@ def run_gc(options: argparse.Namespace) -> int:
     from dropkit.store import tidying
     from dropkit.training.recipes import ENGINE
 
-    store = _opened(options.store)
+    store = opened(options.store)
     found = tidying.unreferenced(store, range(1, ENGINE + 1))
-    return _take_away(store.path, found, options.yes)
+    return _take_away(store.path, found, options)
 
 
-def _take_away(path: Path, found: Sequence["Leftover"], yes: bool) -> int:
+def _take_away(path: Path, found: Sequence["Leftover"], options: argparse.Namespace) -> int:
     """Exit status 1 where something is left as it is."""
-    for each in found:
-        print(each)
+    known = {"store": str(path), "found": list(map(str, found)), "taken_away": False}
     if not found:
-        print(f"nothing to take away in {path}")
+        tell(options, known, f"nothing to take away in {path}", summary=False)
         return 0
+    if not options.json:
+        print(*found, sep="\n")
     question = f"take away these {len(found):,} from {path}? [y/N] "
-    if not yes and not (sys.stdin.isatty() and input(question).strip().lower() in ("y", "yes")):
-        print(f"{path} is as it was; --yes takes them away")
+    asked = not options.json and sys.stdin.isatty()
+    if not options.yes and not (asked and input(question).strip().lower() in ("y", "yes")):
+        tell(options, known, f"{path} is as it was; --yes takes them away")
         return 1
     for each in found:
         each.remove()
-    print(f"taken away from {path}: {len(found):,}")
+    tell(options, known | {"taken_away": True}, f"taken away from {path}: {len(found):,}")
     return 0
-
-
-def _run_again(records: list["Record"], options: argparse.Namespace) -> int:
-    """Say of a sample whether the same comes out; return of how many records it does not."""
-    from dropkit.study import rerun
-
-    drawn, others = rerun.sample(records, options.sample, options.seed)
-    failed = 0
-    for verified in rerun.rerun(drawn, executor=options.executor, device=options.device):
-        passed = max(verified.difference, verified.moved) <= options.tolerance
-        failed += not passed
-        print(f"{'same' if passed else 'DIFFERENT'}: {_described(verified)}")
-    if others:
-        first = _name(others[0])
-        print(f"of another version, and so never drawn: {_counted(others)}; the first: {first}")
-    fewer = ", as the store has no more of this version" if len(drawn) < options.sample else ""
-    print(f"run again: {_counted(each.stored for each in drawn)}{fewer}; different: {failed:,}")
-    return failed
-
-
-def _check_at_least_0(name: str, value: float) -> None:
-    if not value >= 0:
-        raise ValueError(f"{name} must be 0 or more, got {value}")
-
-
-def _counted(records: Iterable["Record"]) -> str:
-    """How many trials and, where there are any, how many fits."""
-    kinds = ["fit" if "fit" in record else "trial" for record in records]
-    trials, fits = map(kinds.count, ("trial", "fit"))
-    return f"{trials:,} trials" + (f", {fits:,} fits" if fits else "")
-
-
-def _described(verified: "Verified") -> str:
-    text = f"{_name(verified.stored)}, recalls within {verified.difference:g}"
-    if verified.moved:
-        text += f", kept shares of classes within {verified.moved:g}"
-    return text
-
-
-def _name(record: "Record") -> str:
-    made = record.get("trial") or record["fit"]
-    what = made["protocol"] if "trial" in record else f"{made['classifier']} {made['method']}"
-    return f"{record['key']} {_data_set(record)} {what} {made['density']:g} seed {made['seed']}"
-
-
-def _data_set(record: "Record") -> str:
-    return record["trial"]["dataset"] if "trial" in record else record["fit"]["data"]
-
-
-def _check_folder(folder: Path) -> None:
-    if not folder.is_dir():
-        raise ValueError(f"there is no store {folder}: name a folder that holds one")
-
-
-def _opened(folder: str | None) -> "Store":
-    from dropkit.store.folder import Store, default_path, named
-
-    path = named(folder) if folder else default_path()
-    _check_folder(path)
-    return Store(path)
-
-
-def _chosen(
-    store: "Store", dataset: str | None, kinds: Collection[str] = ("trial",)
-) -> list["Record"]:
-    records = [record for record in store if not record.keys().isdisjoint(kinds)]
-    if dataset is None:
-        return records
-    chosen = [record for record in records if _data_set(record) == dataset]
-    if not chosen:
-        known = ", ".join(sorted(set(map(_data_set, records)))) or "none"
-        raise ValueError(f"no trial on data set {dataset!r} in {store.path}; it has {known}")
-    return chosen

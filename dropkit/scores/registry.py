@@ -84,7 +84,7 @@ class Score:
 
 SCORES: dict[str, Score] = {}
 _PAPERS = ("el2n", "grand", "forgetting", "dynunc", "coreset", "ssp")
-_RESERVED = ("random", "full", "drop", "balance", "cdbw", "global")
+RESERVED = ("random", "full", "drop", "balance", "cdbw", "global")
 
 
 def names() -> frozenset[str]:
@@ -127,11 +127,11 @@ def register(
     >>> "confidence" in names()
     True
     """
-    taken = name in _RESERVED or (name in _PAPERS and name in SCORES)
+    taken = name in RESERVED or (name in _PAPERS and name in SCORES)
     if taken or not (isinstance(name, str) and name.isidentifier() and name == name.lower()):
         raise ValueError(
             f"the score name {name!r} cannot be used: it must be lower-case letters, digits and "
-            f"underscores, and none of {', '.join(_RESERVED + _PAPERS)}"
+            f"underscores, and none of {', '.join(RESERVED + _PAPERS)}"
         )
     known = [field.name for field in fields(QueryRecord)]
     if not isinstance(needs, tuple) or not set(needs) <= set(known):

@@ -34,6 +34,7 @@ from dropkit.study.preparation import Prepared
 from dropkit.study.queries import Network
 from dropkit.study.trials import OPTIONS, Trial, grid
 from dropkit.training import recipes
+from dropkit.training.engine import stack_size
 from dropkit.training.recipes import Recipe
 
 FOLDER = Path(__file__).parent / "plans"
@@ -157,8 +158,8 @@ def run(
     if minutes is not None and executor != "local":
         raise ValueError(f"a time limit needs executor 'local', got {executor!r}")
     steps = plan.steps(seeds)
-    if executor != "local":
-        steps = [sum(steps, [])]  # workers are started once, and share all there is to do
+    if executor != "local" or (minutes is None and stack_size(plan.model) > 1):
+        steps = [sum(steps, [])]  # workers start once; stacks hold all seeds
     todo = [runner.missing(step, store, retry=retry) for step in steps]
     trials = sum(todo, [])
     networks = query_models.lacking([query for t in trials for query in t.queries], store)

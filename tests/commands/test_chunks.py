@@ -74,7 +74,9 @@ def test_a_cut_outside_the_expected_range_is_searched_further(monkeypatch):
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=40))
 def test_recalls_are_those_in_memory(pairs):
     labels, predictions = np.array(pairs).T
-    recalls, sizes = _chunks.recalls_of(labels, predictions, _chunks.encoder(np.arange(4)), 4)
+    recalls, sizes = _chunks.recalls_of(
+        labels, predictions, labels, _chunks.encoder(np.arange(4)), 4
+    )
     np.testing.assert_array_equal(recalls, class_recalls(labels, predictions, 4))
     assert sizes.sum() == len(pairs)
 

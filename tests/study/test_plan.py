@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from tqdm import tqdm
 
+from dropkit import study
 from dropkit.store import Store
 from dropkit.study import estimate, plan
 from dropkit.study.queries import Network
@@ -36,11 +37,12 @@ class Slow:
     """Training by a clock of our own, on which ten images take a second."""
 
     def __init__(self):
-        self.images, self.seeds, self.train = 0, [], engine.train
+        self.images, self.seeds, self.calls, self.train = 0, [], 0, engine.train
 
     def __call__(self, model, x, y, kept, recipe, *, seeds, **others):
         self.images += recipe.epochs * kept.size
         self.seeds += seeds
+        self.calls += 1
         return self.train(model, x, y, kept, recipe, seeds=seeds, **others)
 
 
@@ -182,6 +184,13 @@ class TestRun:
         assert plan.run(found, store=store) == (8, 8)
         trials = sum(found.steps(), [])
         assert {record["key"] for record in store} == {trial.key for trial in trials}
+
+    def test_small_networks_are_stacked_as_by_a_study(self, small, tmp_path, slow):
+        found = plan.read(small)
+        study.run(sum(found.steps(), []), store=Store(tmp_path / "one"))
+        of_a_study, slow.calls = slow.calls, 0
+        plan.run(found, store=Store(tmp_path / "store"))
+        assert slow.calls == of_a_study == 5  # the queries, full, and each density
 
     def test_begins_nothing_without_time(self, small, tmp_path):
         assert plan.run(plan.read(small), store=Store(tmp_path / "store"), minutes=0) == (0, 8)
