@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from dropkit._common.text import markdown
 from dropkit.notebook.records import ENGINES
 
 Run = Mapping[str, Any]
@@ -95,7 +96,7 @@ def _facts(run: Run) -> str:
     )
     facts = {
         "Executed": f"{_minute(run)} UTC, in {run['seconds']:.0f} s",
-        "Machine": f"{made['device']}, {made['cores']} cores, {made['system']}",
+        "Machine": markdown(f"{made['device']}, {made['cores']} cores, {made['system']}"),
         "Code": f"dropkit {made['dropkit']}, commit {made['commit'] or 'unknown':.12}{changes}",
         "Packages": versions,
         "Parameters": f"`{literal(run['parameters'])}`",
@@ -112,7 +113,7 @@ def _origin(group: Mapping[str, Any]) -> str:
     """One sentence on the trials of one device."""
     days = group["first"] + f" to {group['last']}" * (group["last"] != group["first"])
     engine = next(package for package in ENGINES if package in group)
-    return (
+    return markdown(
         f"{group['trials']:,} on {group['device']} with {engine} {group[engine]}, {days}, "
         f"{group['seconds']:,.0f} s in all, by commit {', '.join(group['commits'])}"
     )
@@ -163,7 +164,7 @@ def status(notes: Mapping[str, Run]) -> str:
             f"[](./{page}.ipynb)\n: `{literal(run['parameters'])}`" for page, run in notes.items()
         ),
         made="\n".join(
-            f"| {name} | {value} |" for name, value in latest.items() if name != "changed"
+            f"| {name} | {markdown(value)} |" for name, value in latest.items() if name != "changed"
         ),
     )
 

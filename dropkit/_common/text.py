@@ -5,7 +5,7 @@ from typing import Any
 
 LONGEST = 200  # characters of a text
 MARKUP = frozenset("<`{")  # with which a page would hold more than the text
-_PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")  # of ASCII; Markdown takes a backslash before any
+_MARKS = re.compile(r"([\\`*_\[\]<>&|~$#{}!^])")  # what Markdown makes more of in a line
 
 
 def plain(text: Any) -> bool:
@@ -41,9 +41,9 @@ def markdown(value: object) -> str:
     Examples
     --------
     >>> print(markdown("![x](2.9)"))
-    \\!\\[x\\]\\(2\\.9\\)
+    \\!\\[x\\](2.9)
     """
-    return _PUNCTUATION.sub(r"\\\1", " ".join(str(value).split()))
+    return _MARKS.sub(r"\\\1", " ".join(str(value).split()))
 
 
 def no_formula(value: Any) -> Any:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:  # NumPy and PyTorch load when a command runs, not for --help
 
 def counted(records: Iterable["Record"]) -> str:
     """How many trials and, where there are any, how many fits."""
-    kinds = ["fit" if "fit" in record else "trial" for record in records]
+    kinds = [kind for record in records for kind in ("trial", "fit") if kind in record]
     trials, fits = map(kinds.count, ("trial", "fit"))
     return f"{trials:,} trials" + (f", {fits:,} fits" if fits else "")
 

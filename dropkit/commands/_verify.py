@@ -4,8 +4,10 @@ import argparse
 import json
 import sys
 import warnings
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from dropkit._common.text import printable
 from dropkit.commands._output import plain_warnings
 from dropkit.commands._stored import chosen as chosen_of, counted, name, opened
 
@@ -33,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
     _say(options, f"{counted(store)} and {sum(arrays):,} query records in {store.path}")
     _say(options, f"damaged or foreign parts: {len(said):,}; ", end="")
     _say(options, f"records of two results: {len(conflicts):,}")
-    found["misnamed"] = _misnamed(records, options)
+    found["misnamed"] = _misnamed(store, options)
     found |= _run_again(records, options) if options.sample else {}
     if options.json:
         print(json.dumps(found))
@@ -46,14 +48,15 @@ def _say(options: argparse.Namespace, text: str, end: str = "\n") -> None:
         print(text, end=end)
 
 
-def _misnamed(records: list["Record"], options: argparse.Namespace) -> list[str]:
-    """Name the records that are not of the trial whose key they have."""
+def _misnamed(records: Iterable["Record"], options: argparse.Namespace) -> list[str]:
+    """Name the records that are not of what their key is made from."""
     from dropkit.study import rerun
 
     found = rerun.misnamed(records)
     for record in found:
-        made = "trial" if "trial" in record else "fit"
-        print(f"{record['key']} is not the key of the {made} in its record", file=sys.stderr)
+        made = next((f"the {kind}" for kind in ("trial", "fit") if kind in record), "what is")
+        what = f"{record['key']} is not the key of {made} in its record"
+        print(printable(what), file=sys.stderr)
     _say(options, f"keys of another trial or fit: {len(found):,}")
     return [record["key"] for record in found]
 

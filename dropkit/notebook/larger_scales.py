@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 import dropkit
 from dropkit import figures
+from dropkit._common.text import markdown
 from dropkit.figures import query_length
 from dropkit.figures.names import name
 from dropkit.figures.tables import POINTS, Table, measure_names, points, with_interval
@@ -83,7 +84,10 @@ def sources(found: dict[Setting, Cells]) -> Table:
         if not setting.live:
             devices = Counter(record["provenance"]["device"] for record in records)
             hours = sum(record["seconds"] for record in records) / 3600
-            row[-2:] = ", ".join(device for device, _ in devices.most_common()), f"{hours:.1f}"
+            row[-2:] = (
+                ", ".join(markdown(device) for device, _ in devices.most_common()),
+                f"{hours:.1f}",
+            )
         rows.append(row)
     lacking = [each for each in ("mini", "paper") if each not in {one.scale for one in found}]
     rows += [[scale, "no records yet", 0, 0, "", "", ""] for scale in lacking]

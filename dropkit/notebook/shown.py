@@ -7,6 +7,7 @@ from typing import Any
 from dropkit.figures.tables import number
 
 _MINUS = re.compile(r"(?<!\w)-(?=\.?\d)")  # a sign, and not the hyphen of "CIFAR-10"
+_BAR = re.compile(r"(?<!\\)\|")  # that is not escaped yet
 _NUMBER = re.compile(r"[-+−]?\.?\d")  # how a cell with a number starts, formatted or not
 
 
@@ -69,7 +70,7 @@ def table(rows: Sequence[Sequence[Any]], headers: Sequence[str], title: str = ""
             raise ValueError(f"a row is {list(row)}: it must have {len(headers)} cells, as headers")
     numeric = [all(_NUMBER.match(str(row[i])) for row in rows) for i in range(len(headers))]
     lines = [headers, ["---:" if right else ":---" for right in numeric], *rows]
-    escaped = ([_MINUS.sub("−", str(cell)).replace("|", r"\|") for cell in line] for line in lines)
+    escaped = ([_BAR.sub(r"\|", _MINUS.sub("−", str(cell))) for cell in line] for line in lines)
     above = f"**{title}**\n\n" if title else ""
     if not rows:
         display(Markdown(f"{above}Nothing to show here with these parameters."))

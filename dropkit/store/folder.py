@@ -95,6 +95,23 @@ class Store:
     def __contains__(self, name: str) -> bool:
         return name in self._records
 
+    def holds(self, name: str, config: Any, *path: str) -> bool:
+        """Return whether there is a record under the key of a configuration.
+
+        `path` leads to that in the record. Raises StoreError for a record of another.
+        """
+        if name not in self:
+            return False
+        found: Any = self._records[name]
+        for step in path:
+            found = found.get(step) if isinstance(found, dict) else None
+        if canonical(found) != canonical(config):
+            raise StoreError(
+                f"the record {name} in {self.path} is not of the {path[-1]} whose key it has: "
+                "dropkit store verify names such records, delete their lines"
+            )
+        return True
+
     def __getitem__(self, name: str) -> Record:
         return _used(self._records[name])
 
@@ -176,9 +193,12 @@ class Store:
             content = whole[:-CHECKSUM]
             if checksum(content) != whole[-CHECKSUM:]:
                 raise ValueError("it does not match its checksum")
+            # As save_arrays writes them: what is small on disk is not large in memory.
+            if any(part.compress_type for part in zipfile.ZipFile(io.BytesIO(content)).filelist):
+                raise ValueError("it is compressed")
             with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
                 return dict(arrays)
-        except (ValueError, OSError, zipfile.BadZipFile) as error:
+        except Exception as error:  # readers of archives raise what they like
             warnings.warn(f"{file} is damaged and computed again: {error}", DamagedRecord, 2)
             return None
 

@@ -28,12 +28,17 @@ def record(trial: Trial, why: str, device: str) -> Record:
     }
 
 
+def known(trial: Trial, store: Store) -> bool:
+    """Return whether a store has it that a trial failed."""
+    return store.holds(key_of(trial), trial.config, "failed", "trial")
+
+
 def among(trials: Iterable[Trial], store: Store) -> dict[Trial, str]:
     """Return the trials that failed and have no result since, and why."""
     return {
         trial: store[key_of(trial)]["failed"]["why"]
         for trial in trials
-        if trial.key not in store and key_of(trial) in store
+        if trial.key not in store and known(trial, store)
     }
 
 

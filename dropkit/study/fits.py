@@ -55,7 +55,7 @@ def recorded(
 ) -> list[Record]:
     """Return the records of fits, in their order; `measure` is given those that the store lacks."""
     named = described(wanted)
-    missing = {name: config for name, config in named if name not in store}
+    missing = {name: config for name, config in named if not store.holds(name, config, "fit")}
     if missing:
         began = time.perf_counter()
         results = list(measure(list(missing.values())))

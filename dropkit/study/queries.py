@@ -1,7 +1,11 @@
 """What a query is: which query models one seed trains, and what tells them from others."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple
+
+import numpy as np
 
 from dropkit.datasets.data import Data
 from dropkit.datasets.long_tail import load_imbalanced
@@ -72,6 +76,28 @@ class Network(NamedTuple):
     def seed(self) -> int:
         """Query networks start from other weights than the final ones of the same seed."""
         return 10_000 + 100 * self.query.seed + self.number
+
+
+def arrays_of(trained: Query | Network) -> dict[str, Callable[[np.ndarray], bool]]:
+    """Return of each array that a query, or one of its networks, records whether one may be it."""
+    query = trained.query if isinstance(trained, Network) else trained
+    networks = () if isinstance(trained, Network) else (query.initialisations,)
+    data, epochs = query.data, query.recipe.epochs
+    n = len(data.train)
+    shapes: dict[str, tuple[int | None, ...]]
+    shapes = {"recalls": (*networks, data.num_strata), "val_sizes": (data.num_strata,)}
+    if query.schedule == "long":
+        shapes |= {"target_probs": (epochs, n), "correct": (epochs, n), "features": (n, None)}
+    else:
+        shapes |= {"probs": (*networks, n, data.num_classes), "grad_norms": (*networks, n)}
+    return {name: partial(_is_of, shape) for name, shape in shapes.items()}
+
+
+def _is_of(shape: tuple[int | None, ...], array: np.ndarray) -> bool:
+    alike = len(shape) == array.ndim and all(
+        length in (None, found) for length, found in zip(shape, array.shape, strict=True)
+    )
+    return alike and array.dtype.kind in "bif"
 
 
 def plain(recipe: Recipe) -> Recipe:

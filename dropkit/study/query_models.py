@@ -1,6 +1,7 @@
 """Query models: train them on the full training set and record what recalls and scores need."""
 
 import math
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, fields, replace
@@ -19,9 +20,10 @@ from dropkit.datasets.loading import Data
 from dropkit.scores.functions import grand
 from dropkit.scores.registry import QueryRecord
 from dropkit.store.folder import Store
+from dropkit.store.records import DamagedRecord
 from dropkit.study import executors
 from dropkit.study.executors import Workers
-from dropkit.study.queries import Network, Query
+from dropkit.study.queries import Network, Query, arrays_of
 from dropkit.training.batches import source_of
 from dropkit.training.recipes import diverged
 from dropkit.training.stacks import Stack
@@ -71,9 +73,18 @@ def run(
 
 def _enough(trained: Query | Network, arrays: Arrays | None, norms: bool) -> bool:
     """Whether arrays are all that is wanted: those of another study may lack the norms."""
-    query = trained.query if isinstance(trained, Network) else trained
-    without = arrays is not None and query.schedule == "short" and "grad_norms" not in arrays
-    return arrays is not None and not (norms and without)
+    if arrays is None:
+        return False
+    for name, fits in arrays_of(trained).items():
+        array = arrays.get(name)
+        if array is None and name == "grad_norms":
+            if norms:
+                return False
+        elif array is None or not fits(array):
+            what = f"the arrays of {trained} are not what it records, and are computed again"
+            warnings.warn(what, DamagedRecord, 2)
+            return False
+    return True
 
 
 def _trained(

@@ -68,16 +68,20 @@ def fit_of(record: Record) -> Fit | None:
 
 
 def misnamed(records: Iterable[Record]) -> list[Record]:
-    """Return the records whose key is not that of the trial or fit in them, so not its result."""
+    """Return the records whose key is not that of the trial, failure or fit in them."""
     return [record for record in records if not _is_named(record)]
 
 
 def _is_named(record: Record) -> bool:
     if "fit" in record:
         return record["key"] == key({"fit": record["fit"]})
+    trial = record.get("trial") or record.get("failed", {}).get("trial")
     # A later version's engine, too: no trial of this version has such a key.
     engines = (ENGINE, *range(1, ENGINE), *range(ENGINE + 1, ENGINE + 10))
-    return any(record["key"] == key({"engine": e, "trial": record["trial"]}) for e in engines)
+    names = (key({"engine": engine, "trial": trial}) for engine in engines)
+    if "trial" not in record:
+        names = (key({"failed": name}) for name in names)
+    return record["key"] in names
 
 
 def sample(

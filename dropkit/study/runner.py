@@ -11,7 +11,7 @@ from tqdm import tqdm
 from dropkit import metrics, training
 from dropkit.store.folder import Store
 from dropkit.store.provenance import provenance
-from dropkit.store.records import Record, StoreError, canonical
+from dropkit.store.records import Record
 from dropkit.study import executors, failures, on_ray
 from dropkit.study.executors import Watch, Workers
 from dropkit.study.preparation import Prepared, prepare
@@ -39,18 +39,8 @@ def missing(trials: Iterable[Trial], store: Store, *, retry: bool = False) -> li
     retry : bool
         Also those of which it says that they failed.
     """
-    lacking = (each for each in trials if each.key not in store or _refused(each, store))
-    return [trial for trial in lacking if retry or failures.key_of(trial) not in store]
-
-
-def _refused(trial: Trial, store: Store) -> bool:
-    """False for a record of this trial; StoreError for another's under its key."""
-    if canonical(store[trial.key]["trial"]) != canonical(trial.config):
-        raise StoreError(
-            f"the record {trial.key} in {store.path} is not of the trial whose key it has: "
-            "dropkit store verify names such records, delete their lines"
-        )
-    return False
+    lacking = [each for each in trials if not store.holds(each.key, each.config, "trial")]
+    return [trial for trial in lacking if retry or not failures.known(trial, store)]
 
 
 def run(

@@ -1,7 +1,10 @@
 """What a page says of its making, and what the website makes of it."""
 
+import copy
 import hashlib
+import html
 import json
+import re
 import shlex
 from pathlib import Path
 
@@ -9,6 +12,9 @@ import pytest
 import yaml
 
 from book._ext import provenance, website
+from dropkit.notebook import larger_scales, records, shown
+from dropkit.study.curves import arrange
+from tests import made_records
 
 PAGE = b"a page"
 RUN = {
@@ -137,3 +143,60 @@ def test_repository_is_read_from_git(tmp_path: Path, monkeypatch, remote, expect
     assert website.repository(tmp_path) == expected
     monkeypatch.setenv("GITHUB_REPOSITORY", "an/other")
     assert website.repository(tmp_path) == "an/other"
+
+
+HARMFUL = [
+    "<script>alert(1)</script>",
+    "x\n\n```{include} SECRET\n```",
+    "x\n\n```{raw} html\n<script>alert(1)</script>\n```",
+    "{download}`x <SECRET>`",
+    "![x](//evil.example/x.png)",
+    "[x](javascript:alert(1))",
+    "<https://evil.example>",
+    "[x]: //evil.example 'y'",
+    "a*b*c_d_|~~e~~ $x^2$ &amp; \\<b>",
+    "| x | ![y](z) |",
+]
+
+
+def rendered(text: str) -> str:
+    """What a page of this Markdown holds, without what any page does."""
+    core = pytest.importorskip("docutils.core")
+    settings = {
+        "myst_enable_extensions": ["amsmath", "colon_fence", "deflist", "dollarmath"],
+        "report_level": 5,
+        "doctitle_xform": False,
+        "myst_suppress_warnings": ["myst.role_unknown", "myst.xref_missing"],
+        "warning_stream": False,
+    }
+    parser = pytest.importorskip("myst_parser.docutils_").Parser()
+    parts = core.publish_parts(
+        text, parser=parser, writer_name="html5", settings_overrides=settings
+    )
+    return parts["fragment"]
+
+
+@pytest.mark.parametrize("text", HARMFUL)
+def test_texts_of_records_are_shown_and_nothing_more(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also of records that no store would read, should its form be widened."""
+    secret = tmp_path / "secret.txt"
+    secret.write_text("of the builder's own")
+    text = text.replace("SECRET", str(secret))
+    made = {"device": text, "torch": text, "commit": text, "time": "2026-01-01", "scipy": "1"}
+    record = made_records.record(dataset="cifar10", model="mini") | {"provenance": made}
+    run = copy.deepcopy(RUN) | {"trained": records.origins([record])}
+    run["made with"] |= {"device": text, "system": text}
+    wanted = " ".join(text.split())
+    facts = provenance._facts(run) + "\n\n" + provenance.status({"p": run})
+    displayed: list = []
+    monkeypatch.setattr("IPython.display.display", displayed.append)
+    shown.table([[larger_scales.sources(arrange([record])).rows[0][-2]]], ["device"])
+    for page in (facts, displayed[0].data):
+        found = rendered(page)
+        for harm in ("<script", "<img", 'evil.example"', 'javascript:alert(1)"', "<em", "<del"):
+            assert harm not in found
+        assert secret.read_text() not in found and 'class="math' not in found
+        bare = " ".join(html.unescape(re.sub(r"<[^>]+>", "", found)).split())
+        assert wanted in bare, bare
