@@ -7,10 +7,12 @@ form than this module's is left out with a warning that names its file.
 import hashlib
 import json
 import os
+import re
 import uuid
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ Record = dict[str, Any]
 CHECKSUM = 12  # hexadecimal digits in front of each line
 FORM = 1  # of records and stores; written only where it is another
 
+_START = re.compile(rb"[0-9a-f]{%d} \{" % CHECKSUM)  # of a line
 _ORIGIN = ("seconds", "provenance")
 
 
@@ -116,21 +119,27 @@ def _read(file: Path) -> Iterator[Record]:
         texts = file.read_bytes().split(b"\n")
     except OSError as error:
         raise StoreError(f"cannot read {file}: {error}") from error
-    damaged, foreign, faults = [], [], list[str]()
+    damaged, broken, foreign = list[int](), list[int](), list[int]()
+    faults = list[str]()
     for number, text in enumerate(texts, start=1):
-        expected, _, content = text.partition(b" ")
         if not text.strip(b" "):  # nothing, or blanks in the place of a damaged line
             continue
-        if checksum(content) != expected:
-            damaged.append(number)
-        elif (record := _parsed(content)) is None:
-            foreign.append(number)
-        elif wrong := fault(record):
-            faults.append(f"line {number} of {file}: {wrong}; it is left out")
-        else:
-            yield record
+        sound = [text]
+        if not is_whole(text):
+            sound, lost = mended(text)[1:]
+            (damaged if lost else broken).append(number)
+        for each in sound:
+            if (record := _parsed(each.partition(b" ")[2])) is None:
+                foreign.append(number)
+            elif wrong := fault(record):
+                faults.append(f"line {number} of {file}: {wrong}; it is left out")
+            else:
+                yield record
     if damaged:
         what = f"{_numbered(damaged)} of {file}: damaged and left out; the trials will run again"
+        warnings.warn(what, DamagedRecord, 4)
+    if broken:
+        what = f"{_numbered(broken)} of {file}: a line break is damaged, no record is"
         warnings.warn(what, DamagedRecord, 4)
     if foreign:
         what = f"{_numbered(foreign)} of {file}: no record of this version of dropkit, left out"
@@ -138,6 +147,29 @@ def _read(file: Path) -> Iterator[Record]:
     if faults:
         more = f"; so are {len(faults) - 1} more lines" * (len(faults) > 1)
         warnings.warn(faults[0] + more, ForeignRecord, 4)
+
+
+def is_whole(text: bytes) -> bool:
+    """Whether a line is what was written."""
+    expected, _, content = text.partition(b" ")
+    return checksum(content) == expected
+
+
+def mended(text: bytes) -> tuple[bytes, list[bytes], bool]:
+    """Return a damaged line in as many bytes without damage, the whole lines in it, and if a part is not.
+
+    Where a line break was damaged, or a line that was cut short had none, the next line is behind.
+    """
+    starts = [0, *(found.start() for found in _START.finditer(text, 1)), len(text)]
+    parts, whole, lost = [], [], False
+    for start, end in pairwise(starts):
+        part, last = text[start:end], end == len(text)
+        sound = next((each for each in (part, part[:-1]) if is_whole(each)), b"")
+        whole += [sound] if sound else []
+        lost |= not sound
+        rest = len(part) - len(sound)
+        parts.append(sound + (b" " * rest if last else b" " * (rest - 1) + b"\n"))
+    return b"".join(parts), whole, lost
 
 
 def _numbered(lines: Sequence[int]) -> str:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from dropkit._common.text import printable
 from dropkit.store.folder import Store
-from dropkit.store.records import CHECKSUM, Record, checksum, key
+from dropkit.store.records import CHECKSUM, Record, checksum, is_whole, key, mended
 
 HOUR, WEEK = 3600.0, 7 * 24 * 3600.0
 SPARE = re.compile(r"\..+\.[0-9a-f]{32}")  # what write_atomically writes until it is whole
@@ -50,20 +50,21 @@ def _lines(folder: Path) -> Iterator[Leftover]:
             yield Leftover(file, "empty", partial(file.unlink, missing_ok=True))
         start = 0
         for number, text in enumerate(content.split(b"\n"), start=1):
-            expected, _, rest = text.partition(b" ")
-            if text.strip(b" ") and checksum(rest) != expected:
-                remove = partial(_blank, file, start, text)
-                yield Leftover(file, f"line {number} is damaged, {len(text):,} bytes", remove)
+            if text.strip(b" ") and not is_whole(text):
+                mend, whole, _ = mended(text)
+                what = f"line {number} is damaged, {len(text):,} bytes"
+                what += f", but for the records in it: {len(whole)}" * bool(whole)
+                yield Leftover(file, what, partial(_overwrite, file, start, text, mend))
             start += len(text) + 1
 
 
-def _blank(file: Path, start: int, text: bytes) -> None:
-    """Write blanks over a line in its place: what others append meanwhile is not lost."""
+def _overwrite(file: Path, start: int, text: bytes, mend: bytes) -> None:
+    """Write over a line in its place: what others append meanwhile is not lost."""
     with open(file, "r+b") as stream:
         stream.seek(start)
         if stream.read(len(text)) == text:
             stream.seek(start)
-            stream.write(b" " * len(text))
+            stream.write(mend)
             stream.flush()
             os.fsync(stream.fileno())
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dropkit.store import DamagedRecord, ForeignRecord, Store, StoreError, key
+from dropkit.store import DamagedRecord, ForeignRecord, Store, StoreError, key, tidying
 from tests.stores import filled, names_in, only_file, record
 
 
@@ -142,3 +142,44 @@ def test_lines_are_plain_text(tmp_path):
     assert text == '{"a":0.1,"b":1,"key":"k"}\n'
     assert checksum == hashlib.sha256(text.strip().encode()).hexdigest()[:12]
     assert json.loads(text) == store["k"]
+
+
+class TestLineBreaks:
+    """A flipped line break joins two lines, of which neither is lost."""
+
+    @pytest.mark.parametrize("bit", range(8))
+    @pytest.mark.parametrize("place", range(3))
+    def test_flipped(self, tmp_path, bit, place):
+        filled(tmp_path)
+        file = only_file(tmp_path)
+        whole = bytearray(file.read_bytes())
+        at = [i for i, byte in enumerate(whole) if byte == ord("\n")][place]
+        whole[at] ^= 1 << bit
+        file.write_bytes(whole)
+        with pytest.warns(DamagedRecord, match=f"line {place + 1} of .*: a line break is damaged"):
+            assert names_in(tmp_path) == ["a", "b", "c"]
+
+    @pytest.mark.parametrize("missing", range(1, 40, 7))
+    def test_stores_put_together_behind_a_torn_line(self, tmp_path, missing):
+        for name in ("one", "two"):
+            filled(tmp_path / name, f"a{name[0]}" if name == "one" else "bc")
+        torn, other = (only_file(tmp_path / name).read_bytes() for name in ("one", "two"))
+        (tmp_path / "all.jsonl").write_bytes(torn[:-missing] + other)
+        with pytest.warns(DamagedRecord, match="line 2 of .*all.jsonl: "):
+            found = names_in(tmp_path)
+        assert found == (["a", "b", "c", "o"] if missing == 1 else ["a", "b", "c"])
+
+    @pytest.mark.parametrize("bits", [[5], [0, 5], [3, 7]])
+    def test_repair_puts_it_back(self, tmp_path, bits):
+        filled(tmp_path, "abcd")
+        file = only_file(tmp_path)
+        before = file.read_bytes()
+        damaged = bytearray(before)
+        for nth, bit in enumerate(bits):
+            at = [i for i, byte in enumerate(before) if byte == ord("\n")][nth]
+            damaged[at] ^= 1 << bit
+        file = file.rename(tmp_path / "a.jsonl")
+        file.write_bytes(damaged)
+        for leftover in tidying.leftovers(tmp_path):
+            leftover.remove()
+        assert file.read_bytes() == before
