@@ -156,7 +156,7 @@ def is_whole(text: bytes) -> bool:
 
 
 def mended(text: bytes) -> tuple[bytes, list[bytes], bool]:
-    """Return a damaged line in as many bytes without damage, the whole lines in it, and if a part is not.
+    """Return a damaged line without its damage, the whole lines in it, and if anything was lost.
 
     Where a line break was damaged, or a line that was cut short had none, the next line is behind.
     """
