@@ -153,6 +153,39 @@ def strategy_densities(labels: ArrayLike, scores: ArrayLike, density: float) -> 
     return np.bincount(labels[kept], minlength=sizes.size) / np.maximum(sizes, 1)
 
 
+def hardness_densities(labels: ArrayLike, scores: ArrayLike, density: float) -> Floats:
+    """Return the densities that make class counts proportional to the classes' mean hardness.
+
+    n_k ∝ h_k, capped at the class size: h_k is the class's mean score or, of scores that are
+    negated ease, such as AUM, one over its mean ease; where the ease of a class is not positive,
+    all are shifted by the least and 1e-4 first (hardness-based resampling as released).
+
+    Parameters
+    ----------
+    labels : (n,) array_like of int
+        Classes 0..K-1.
+    scores : (n,) array_like
+        Finite, higher is harder. Scores of which a class has a negative mean are negated ease.
+    density : float
+        Fraction of all samples to keep, in [0, 1].
+
+    Returns
+    -------
+    (K,) ndarray
+        Densities in [0, 1]; 0 for a class without samples.
+    """
+    labels = check_labels(labels)
+    scores = check_scores(scores, labels.size)
+    check_each(np.isfinite(scores), scores, "scores", "be finite to have a mean")
+    sizes = np.bincount(labels)
+    hardness = np.bincount(labels, scores) / np.maximum(sizes, 1)
+    if (hardness < 0).any():
+        ease = -hardness[sizes > 0]
+        ease = ease - (ease.min() - 1e-4) * (ease.min() <= 0)
+        hardness[sizes > 0] = 1 / ease
+    return variance_densities(sizes, hardness, density)
+
+
 def class_counts(class_sizes: ArrayLike, densities: ArrayLike, total: int | None = None) -> Ints:
     """Return whole class counts for the densities: N_k d_k by largest remainder.
 

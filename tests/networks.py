@@ -19,7 +19,8 @@ def network_seeds(q):
 def alone(model, data, kept, recipe, seed):
     """Train one network in a plain loop; returns it, and its outputs on each sample as they were.
 
-    `target_probs` and `correct` are (E, n), from training mode, before the step they led to.
+    `target_probs`, `margins` and `correct` are (E, n), from training mode, before the step that
+    they led to.
     """
     network = models.build(model, data.num_classes, data.in_shape).double()
     models.initialise(network, seed).train()
@@ -30,7 +31,7 @@ def alone(model, data, kept, recipe, seed):
     generator = torch.Generator().manual_seed(2**32 + seed)
     n, weights = len(kept), None
     cuts = np.linspace(0, n, math.ceil(n / recipe.batch) + 1).astype(int)[1:-1].tolist()
-    target_probs, correct = torch.zeros(2, recipe.epochs, n, dtype=torch.float64)
+    target_probs, margins, correct = torch.zeros(3, recipe.epochs, n, dtype=torch.float64)
     for epoch in range(recipe.epochs):
         passed = sum(epoch >= drop * recipe.epochs for drop in recipe.drops)
         optimizer.param_groups[0]["lr"] = recipe.lr * recipe.drop_factor**passed
@@ -38,6 +39,8 @@ def alone(model, data, kept, recipe, seed):
             logits, truth = network(samples[batch]), labels[batch]
             for i, row, label in zip(batch, logits.detach().softmax(dim=1), truth, strict=True):
                 target_probs[epoch, i] = row[label]
+                others = [p for k, p in enumerate(row.tolist()) if k != label]
+                margins[epoch, i] = row[label] - max(others)
                 correct[epoch, i] = row.argmax() == label
             optimizer.zero_grad()
             F.cross_entropy(logits, truth, weight=weights).backward()
@@ -47,7 +50,10 @@ def alone(model, data, kept, recipe, seed):
             weights = 1 - torch.tensor(recalls)
             network.train()
     return SimpleNamespace(
-        network=network.eval(), target_probs=target_probs.numpy(), correct=correct.numpy() == 1
+        network=network.eval(),
+        target_probs=target_probs.numpy(),
+        margins=margins.numpy(),
+        correct=correct.numpy() == 1,
     )
 
 

@@ -12,8 +12,17 @@ NAMES = {
     "dynunc": "Dynamic Uncertainty",
     "coreset": "CoreSet",
     "ssp": "SSP",
+    "aum": "AUM",
+    "dual": "DUAL",
+    "supproto": "Prototypes",
+    "ccs": "CCS",
+    "stratified": "Strata",
+    "moderate": "Moderate",
+    "median": "Median",
+    "easy": "Easy",
+    "beta": "DUAL with Beta",
 }
-QUOTAS = {"drop": "DRoP", "balance": "balanced", "cdbw": "CDB-W"}
+QUOTAS = {"drop": "DRoP", "balance": "balanced", "proportional": "proportional", "cdbw": "CDB-W"}
 BY_COUNTS = "random+drop, by counts"  # the label of DRoP's quotas read as class counts
 
 
@@ -29,9 +38,11 @@ def name(protocol: str) -> str:
     base, smoothed = protocol.removesuffix(SMOOTHED), protocol.endswith(SMOOTHED)
     parts = []
     for part in base.split("+"):
-        strategy = part.removesuffix("q")
+        strategy, (rule, colon, score) = part.removesuffix("q"), part.partition(":")
         if part in QUOTAS:
             parts.append(QUOTAS[part])
+        elif colon:  # a rule or quota by a score
+            parts.append(f"{NAMES.get(rule, rule)}({NAMES.get(score, score)})")
         elif part != strategy and strategy in pruning.strategies():
             parts.append(NAMES.get(strategy, strategy) + "Q")
         else:

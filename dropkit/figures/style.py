@@ -26,8 +26,14 @@ COLOURS = {
     "coreset": "#E69F00",
     "ssp": "#8C6D31",
     "cdbw+el2n": "#882255",  # else it looks like EL2N+CDB-W
+    "ccs": "#117733",
+    "moderate": "#AA4499",
+    "beta": "#332288",
 }
-QUOTA_LOOKS = {"global": ("-", "o"), "drop": ("--", "s"), "balance": ("-.", "v")}
+QUOTA_LOOKS = {
+    **{"global": ("-", "o"), "drop": ("--", "s")},
+    **{"balance": ("-.", "v"), "proportional": ("-.", "<")},
+}
 
 STYLE = {
     "svg.hashsalt": "dropkit",  # the same figure gives the same bytes
@@ -93,7 +99,8 @@ def look(protocol: str) -> dict[str, str]:
     plain = protocol.partition(", ")[0]
     base = plain.removesuffix(SMOOTHED)
     parsed = pruning.parse(base)
-    strategy = parsed.strategy or parsed.ranking
+    # A quota's scores set a colour where the ranking is random.
+    strategy = parsed.rule or next(iter(parsed.strategies), parsed.ranking)
     colour = COLOURS.get(base) or COLOURS.get(strategy) or _spare_colour(strategy)
     line, marker = QUOTA_LOOKS.get(parsed.quota, (":", "^"))
     if base == "full":
@@ -107,7 +114,7 @@ def look(protocol: str) -> dict[str, str]:
 
 def _spare_colour(strategy: str) -> str:
     """Return a colour for a reader's own strategy, the same in every figure."""
-    own = sorted(pruning.strategies() - set(COLOURS))
+    own = sorted((pruning.strategies() | set(pruning.RULES)) - set(COLOURS))
     return dict(zip(own, cycle(("#7B3294", "#018571", "#B2182B")), strict=False))[strategy]
 
 

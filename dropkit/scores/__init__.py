@@ -9,12 +9,15 @@ from dropkit.scores.functions import (
     k_center_scores,
     ssp,
 )
+from dropkit.scores.later import aum, dual, supervised_prototypes
 from dropkit.scores.registry import SCORES, QueryRecord, Score, names, register
 
 __all__ = [
     "QueryRecord",
     "SCORES",
     "Score",
+    "aum",
+    "dual",
     "dynamic_uncertainty",
     "el2n",
     "forgetting",
@@ -24,4 +27,5 @@ __all__ = [
     "names",
     "register",
     "ssp",
+    "supervised_prototypes",
 ]

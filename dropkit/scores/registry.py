@@ -33,6 +33,8 @@ class QueryRecord:
         Whether training-mode predictions were right.
     features : (n, d) ndarray
         Outputs of the layer before the last, after training.
+    margins : (E, n) ndarray
+        Probability of the true class less the highest of another, in training mode, in each epoch.
     """
 
     labels: np.ndarray = _NOT_RECORDED
@@ -41,6 +43,7 @@ class QueryRecord:
     target_probs: np.ndarray = _NOT_RECORDED
     correct: np.ndarray = _NOT_RECORDED
     features: np.ndarray = _NOT_RECORDED
+    margins: np.ndarray = _NOT_RECORDED
 
 
 Function = Callable[[QueryRecord], np.ndarray]
@@ -62,7 +65,7 @@ class Score:
         Which query models record them: "short" for several initialisations after a tenth of
         training, "long" for one full run (Appendix A).
     version : str
-        Tells apart functions that were registered under one name; "" for the paper's.
+        Tells apart functions that were registered under one name; "" for those of this package.
     """
 
     name: str
@@ -83,8 +86,15 @@ class Score:
 
 
 SCORES: dict[str, Score] = {}
-_PAPERS = ("el2n", "grand", "forgetting", "dynunc", "coreset", "ssp")
-RESERVED = ("random", "full", "drop", "balance", "cdbw", "global")
+# The paper's, and those of later work: their versions are this package's.
+_SHIPPED = (
+    *("el2n", "grand", "forgetting", "dynunc", "coreset", "ssp"),
+    *("aum", "dual", "meanprob", "supproto"),
+)
+RESERVED = (
+    *("random", "full", "drop", "balance", "proportional", "hardness", "cdbw", "global"),
+    *("ccs", "stratified", "moderate", "median", "easy", "beta"),  # rules of selection
+)
 
 
 def names() -> frozenset[str]:
@@ -127,11 +137,11 @@ def register(
     >>> "confidence" in names()
     True
     """
-    taken = name in RESERVED or (name in _PAPERS and name in SCORES)
+    taken = name in RESERVED or (name in _SHIPPED and name in SCORES)
     if taken or not (isinstance(name, str) and name.isidentifier() and name == name.lower()):
         raise ValueError(
             f"the score name {name!r} cannot be used: it must be lower-case letters, digits and "
-            f"underscores, and none of {', '.join(RESERVED + _PAPERS)}"
+            f"underscores, and none of {', '.join(RESERVED + _SHIPPED)}"
         )
     known = [field.name for field in fields(QueryRecord)]
     if not isinstance(needs, tuple) or not set(needs) <= set(known):
@@ -141,7 +151,7 @@ def register(
     check_choice(schedule, "schedule", ("short", "long"))
 
     def add(function: Function) -> Function:
-        version = "" if name in _PAPERS else fingerprint(function)
+        version = "" if name in _SHIPPED else fingerprint(function)
         SCORES[name] = Score(name, function, needs, schedule, version)
         return function
 

@@ -74,7 +74,7 @@ def _train_queries(trials: Sequence[Trial], store: Store, device: torch.device) 
     networks = of_first(lambda: query_models.lacking(asked, store))
     networks.sort(key=lambda network: -network.query.recipe.epochs)
     own = networks[dist.get_rank() :: dist.get_world_size()]
-    query_models.train(own, store, str(device), preparation.need_norms(trials))
+    query_models.train(own, store, str(device), preparation.extras(trials))
     dist.barrier()
 
 

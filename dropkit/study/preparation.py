@@ -44,7 +44,8 @@ def prepare(
     for draw, trial in zip(draws, trials, strict=True):
         if measured.keys() >= set(trial.queries):
             recalls = measured.get(trial.recall_query)
-            kept = keep(trial, sets[draw], recalls, ranked.get(_ranking(trial)))
+            scores = [ranked[ranking] for ranking in trial.rankings]
+            kept = keep(trial, sets[draw], recalls, _stacked(scores))
             prepared.append(Prepared(trial, kept, recalls))
         for query in trial.queries:
             if query in failed:
@@ -80,7 +81,7 @@ def _asked(
     for query, strategy in _rankings(trials):
         wanted[query].add(strategy)
     measured, ranked, failed = {}, {}, {}
-    for query, recorded in query_models.run(wanted, store, workers, need_norms(trials)):
+    for query, recorded in query_models.run(wanted, store, workers, extras(trials)):
         if isinstance(recorded, str):
             failed[query] = recorded
             continue
@@ -90,9 +91,10 @@ def _asked(
     return measured, ranked, failed
 
 
-def need_norms(trials: Sequence[Trial]) -> bool:
-    """Whether a trial ranks by gradient norms, which take longer than the networks' training."""
-    return any("grad_norms" in SCORES[strategy].needs for _, strategy in _rankings(trials))
+def extras(trials: Sequence[Trial]) -> frozenset[str]:
+    """What the trials' scores need of what query models record only where it is wanted."""
+    needed = {name for _, strategy in _rankings(trials) for name in SCORES[strategy].needs}
+    return query_models.EXTRAS & needed
 
 
 def scores_of(trials: Sequence[Trial], store: Store, device: str = "cpu") -> dict[str, np.ndarray]:
@@ -130,11 +132,12 @@ def scores_of(trials: Sequence[Trial], store: Store, device: str = "cpu") -> dic
 
 def _rankings(trials: Sequence[Trial]) -> list[tuple[Query, str]]:
     """Each query and strategy that give scores to a trial, once."""
-    return list(dict.fromkeys(_ranking(trial) for trial in trials if trial.score_query))
+    return list(dict.fromkeys(ranking for trial in trials for ranking in trial.rankings))
 
 
-def _ranking(trial: Trial) -> tuple[Query | None, str | None]:
-    return trial.score_query, pruning.parse(trial.protocol).strategy
+def _stacked(scores: list[np.ndarray]) -> np.ndarray | None:
+    """What `pruning.prune` takes of the scores of none, one or several strategies."""
+    return (scores[0] if len(scores) == 1 else np.stack(scores)) if scores else None
 
 
 def keep(
@@ -150,8 +153,8 @@ def keep(
         Its data set.
     measured : Recorded or None
         Its query models' recalls; None where the protocol needs none, as of the scores.
-    scores : (n,) array or None
-        Its strategy's.
+    scores : (n,) or (m, n) array, or None
+        Its strategy's, or those of several.
     """
     chosen = pruning.prune(
         trial.protocol,

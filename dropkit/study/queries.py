@@ -88,6 +88,7 @@ def arrays_of(trained: Query | Network) -> dict[str, Callable[[np.ndarray], bool
     shapes = {"recalls": (*networks, data.num_strata), "val_sizes": (data.num_strata,)}
     if query.schedule == "long":
         shapes |= {"target_probs": (epochs, n), "correct": (epochs, n), "features": (n, None)}
+        shapes |= {"margins": (epochs, n)}
     else:
         shapes |= {"probs": (*networks, n, data.num_classes), "grad_norms": (*networks, n)}
     return {name: partial(_is_of, shape) for name, shape in shapes.items()}

@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, fields, replace
 from functools import partial
@@ -31,6 +31,8 @@ from dropkit.training.stacks import Stack
 GRADIENTS = 2000  # samples normalised at once for GraNd
 
 _OF_EACH = ("recalls", "probs", "grad_norms")  # arrays with an axis of a query's networks
+# What is recorded only where it is wanted: it takes time, or room.
+EXTRAS = frozenset({"grad_norms", "margins"})
 
 Arrays = dict[str, np.ndarray]
 Answer = Arrays | str  # what a network recorded, or why it is of no use
@@ -45,40 +47,40 @@ class Recorded(QueryRecord):
 
 
 def run(
-    queries: Iterable[Query], store: Store, workers: Workers, norms: bool = True
+    queries: Iterable[Query], store: Store, workers: Workers, extras: Collection[str] = EXTRAS
 ) -> Iterator[tuple[Query, Recorded | str]]:
     """Yield each query with what it recorded: those in the store, then others as they are trained.
 
     In its place stands in words why a query failed, if it did.
 
-    A short query records ``probs``, and ``grad_norms`` if `norms` are wanted; a long one
-    ``target_probs`` and ``correct``, both from training-mode outputs as they occur, and
-    ``features``. Where a watch stops the training, the finished networks of a query are in the
-    store.
+    A short query records ``probs``, and ``grad_norms`` if they are among the `extras`; a long one
+    ``target_probs``, ``correct`` and, of the `extras`, ``margins``, all from training-mode outputs
+    as they occur, and ``features``. Where a watch stops the training, the finished networks of a
+    query are in the store.
     """
     asked = dict.fromkeys(queries)
     missing = []
     with tqdm(total=len(asked), desc="queries", unit="query", disable=not asked or None) as bar:
         for query in asked:
             arrays = store.load_arrays(query.key)
-            if not _enough(query, arrays, norms):
+            if not _enough(query, arrays, extras):
                 missing.append(query)
             else:
                 bar.update()
                 yield query, _record(query, arrays)
-        for query, answer in _trained(missing, store, workers, norms):
+        for query, answer in _trained(missing, store, workers, extras):
             bar.update()
             yield query, answer if isinstance(answer, str) else _record(query, answer)
 
 
-def _enough(trained: Query | Network, arrays: Arrays | None, norms: bool) -> bool:
-    """Whether arrays are all that is wanted: those of another study may lack the norms."""
+def _enough(trained: Query | Network, arrays: Arrays | None, extras: Collection[str]) -> bool:
+    """Whether arrays are all that is wanted: those of another study may lack extras."""
     if arrays is None:
         return False
     for name, fits in arrays_of(trained).items():
         array = arrays.get(name)
-        if array is None and name == "grad_norms":
-            if norms:
+        if array is None and name in EXTRAS:
+            if name in extras:
                 return False
         elif array is None or not fits(array):
             what = f"the arrays of {trained} are not what it records, and are computed again"
@@ -88,16 +90,18 @@ def _enough(trained: Query | Network, arrays: Arrays | None, norms: bool) -> boo
 
 
 def _trained(
-    queries: Sequence[Query], store: Store, workers: Workers, norms: bool
+    queries: Sequence[Query], store: Store, workers: Workers, extras: Collection[str]
 ) -> Iterator[tuple[Query, Answer]]:
     """Yield the arrays of each query as soon as its networks are trained, and in the store."""
     networks = [network for query in queries for network in query.networks]
     stored = {network: store.load_arrays(network.name) for network in networks}
-    parts = {n: arrays for n, arrays in stored.items() if _enough(n, arrays, norms)}
+    parts = {n: arrays for n, arrays in stored.items() if _enough(n, arrays, extras)}
     todo = _alike([network for network in networks if network not in parts], workers)
     yield from _whole(queries, parts, store)
     failed: dict[Query, str] = {}
-    with closing(workers.do(partial(_train, device=workers.device, norms=norms), todo)) as answers:
+    with closing(
+        workers.do(partial(_train, device=workers.device, extras=extras), todo)
+    ) as answers:
         for trained, found in answers:
             for network, answer in zip(trained, found, strict=True):
                 if not isinstance(answer, str):
@@ -127,10 +131,10 @@ def lacking(queries: Iterable[Query], store: Store) -> list[Network]:
     return [each for query in missing for each in query.networks if each.name not in there]
 
 
-def train(networks: Iterable[Network], store: Store, device: str, norms: bool) -> None:
+def train(networks: Iterable[Network], store: Store, device: str, extras: Collection[str]) -> None:
     """Train networks of queries, and keep each in the store for `run` to find it there."""
     for network in networks:
-        _, (answer,) = _train([network], device, norms)
+        _, (answer,) = _train([network], device, extras)
         if isinstance(answer, str):
             raise UserError(f"a query of seed {network.query.seed} diverged: {answer}")
         store.save_arrays(network.name, answer)
@@ -177,7 +181,7 @@ def _alike(networks: Sequence[Network], workers: Workers) -> list[list[Network]]
 
 
 def _train(
-    networks: Sequence[Network], device: str, norms: bool = True
+    networks: Sequence[Network], device: str, extras: Collection[str]
 ) -> tuple[Sequence[Network], list[Answer]]:
     """Train one stack; what each network recorded, beside the networks."""
     common = networks[0].query
@@ -191,13 +195,15 @@ def _train(
     )
     history = None
     if common.schedule == "long":
-        history = _History(common.recipe.epochs, torch.as_tensor(y[kept], device=device))
+        history = _History(
+            common.recipe.epochs, torch.as_tensor(y[kept], device=device), "margins" in extras
+        )
     stack = training.train(
         common.model, x, y, kept, common.recipe, seeds=[network.seed for network in networks],
         num_classes=num_classes, strata=any_set.strata, val=val, observe=history, device=device,
     )  # fmt: skip
     if stack.diverged:
-        return _without(networks, stack, device, norms)
+        return _without(networks, stack, device, extras)
     predictions = training.predict(stack, x, val).argmax(-1)
     recorded = {
         "val_sizes": [np.bincount(strata, minlength=num_strata) for strata in val_strata],
@@ -206,10 +212,12 @@ def _train(
     if history is None:
         logits = training.predict(stack, x, kept)
         recorded["probs"] = softmax(logits, axis=-1).astype(np.float32)
-        if norms:
+        if "grad_norms" in extras:
             recorded["grad_norms"] = _gradient_norms(stack, x, y, kept)
     else:
         recorded["target_probs"] = history.target_probs.cpu().numpy().swapaxes(0, 1)
+        if history.margins is not None:
+            recorded["margins"] = history.margins.cpu().numpy().swapaxes(0, 1)
         recorded["correct"] = history.correct.cpu().numpy().swapaxes(0, 1)
         features = training.predict(stack, x, kept, features=True)
         recorded["features"] = features.astype(np.float32)
@@ -219,11 +227,11 @@ def _train(
 
 
 def _without(
-    networks: Sequence[Network], stack: Stack, device: str, norms: bool
+    networks: Sequence[Network], stack: Stack, device: str, extras: Collection[str]
 ) -> tuple[Sequence[Network], list[Answer]]:
     """Of a stack in which some diverged: why they are of no use, and the others trained alone."""
     sound = [network for s, network in enumerate(networks) if s not in stack.diverged]
-    found = iter(_train(sound, device, norms)[1] if sound else [])
+    found = iter(_train(sound, device, extras)[1] if sound else [])
     recipe = networks[0].query.recipe
     return networks, [
         diverged(recipe, stack.diverged[s]) if s in stack.diverged else next(found)
@@ -271,16 +279,20 @@ def _gradient_norms(
 
 
 class _History:
-    """Watches training: target probability and correctness of every sample in every epoch."""
+    """Watches training: each sample's target probability, margin and correctness in every epoch."""
 
-    def __init__(self, epochs: int, labels: Tensor):
+    def __init__(self, epochs: int, labels: Tensor, margins: bool):
         self.labels = labels
         shape = (epochs, *labels.shape)
         self.target_probs = torch.zeros(shape, device=labels.device)
         self.correct = torch.zeros(shape, dtype=torch.bool, device=labels.device)
+        self.margins = torch.zeros(shape, device=labels.device) if margins else None
 
     def __call__(self, epoch: int, positions: Tensor, logits: Tensor) -> None:
-        labels = self.labels.gather(1, positions)
-        target = logits.softmax(-1).gather(-1, labels[..., None])[..., 0]
+        labels, probs = self.labels.gather(1, positions), logits.softmax(-1)
+        target = probs.gather(-1, labels[..., None])[..., 0]
         self.target_probs[epoch].scatter_(1, positions, target.float())
         self.correct[epoch].scatter_(1, positions, logits.argmax(-1) == labels)
+        if self.margins is not None:
+            others = probs.scatter(-1, labels[..., None], -1.0).amax(-1)
+            self.margins[epoch].scatter_(1, positions, (target - others).float())

@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from dropkit import pruning
-from dropkit.scores.registry import SCORES
 from dropkit.store.folder import Store
 from dropkit.store.records import Record, key
 from dropkit.study import runner
 from dropkit.study.queries import Query
-from dropkit.study.trials import Trial
+from dropkit.study.trials import Trial, version_of
 from dropkit.training.recipes import ENGINE, Recipe
 
 Fit = Callable[[], Record]  # measures a fit: its recalls, and how many samples were kept
@@ -36,17 +35,18 @@ def trial_of(record: Record) -> Trial | None:
     """Return the trial that a record is of; None if this version would run another one."""
     try:
         trial = _restored(Trial, record["trial"])
-        strategy = pruning.parse(trial.protocol).strategy
+        version = version_of(pruning.parse(trial.protocol))
     except (TypeError, ValueError, KeyError, AttributeError):
         return None
-    if trial.score_query and SCORES[strategy].version != trial.score_version:
+    if version != trial.score_version:
         return None
     return trial if trial.key == record["key"] else None
 
 
 def _restored(kind: type, config: dict[str, Any]) -> Any:
     """A frozen dataclass from its JSON: lists were tuples, dictionaries recipes or queries."""
-    kinds = {"recipe": Recipe, "recall_query": Query, "score_query": Query}
+    queries = ("recall_query", "score_query", "quota_query")
+    kinds = {"recipe": Recipe, **dict.fromkeys(queries, Query)}
     values = {name: tuple(v) if isinstance(v, list) else v for name, v in config.items()}
     values |= {
         name: _restored(kinds[name], value)

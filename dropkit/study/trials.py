@@ -7,6 +7,7 @@ from itertools import product
 
 import numpy as np
 
+from dropkit import pruning
 from dropkit._common.checks import check_density
 from dropkit._common.fields import (
     AMOUNT,
@@ -24,7 +25,7 @@ from dropkit.datasets import loading
 from dropkit.datasets.data import Data
 from dropkit.datasets.long_tail import load_imbalanced
 from dropkit.models import pretrained
-from dropkit.pruning import parse
+from dropkit.pruning import Protocol, parse
 from dropkit.quotas import RULES
 from dropkit.scores.registry import SCORES
 from dropkit.store.records import key
@@ -77,9 +78,11 @@ class Trial:
     imbalance : float
         Factor of the training set's long tail, 1 for none.
     score_version : str
-        Tells apart functions that a reader registered under one name.
+        Tells apart functions, scores and rules, that a reader registered under one name.
     inputs : str
         Tells apart draws of a data set, and pretrained weights.
+    quota_query : Query or None
+        Where the scores of a quota come from, if not from `score_query`.
     """
 
     dataset: str
@@ -95,6 +98,7 @@ class Trial:
     imbalance: float = 1.0
     score_version: str = ""
     inputs: str = ""
+    quota_query: Query | None = None
 
     @property
     def data(self) -> Data:
@@ -118,7 +122,17 @@ class Trial:
     @property
     def queries(self) -> list[Query]:
         """The queries that have to run before it."""
-        return [query for query in (self.recall_query, self.score_query) if query]
+        asked = (self.recall_query, self.score_query, self.quota_query)
+        return [query for query in asked if query]
+
+    @property
+    def rankings(self) -> list[tuple[Query, str]]:
+        """The strategies whose scores it needs, each with the query that they come from."""
+        plan = parse(self.protocol)
+        queries = [self.score_query] * len(plan.strategies)
+        if self.quota_query:
+            queries[-1] = self.quota_query
+        return list(zip(queries, plan.strategies, strict=True))
 
 
 def chosen(scale: str, dataset: str = "", model: str = "") -> tuple[str, str]:
@@ -232,6 +246,13 @@ def grid(
     return list(trials)
 
 
+def version_of(plan: Protocol) -> str:
+    """Return what tells apart the functions of a protocol, "" where all are of this package."""
+    rules = [pruning.RULES[plan.rule]] if plan.rule else []
+    functions = [*(SCORES[name] for name in plan.strategies), *rules]
+    return " ".join(each.version for each in functions if each.version)
+
+
 def _trial(
     protocol: str,
     density: float,
@@ -254,7 +275,9 @@ def _trial(
     )
     if not plan.needs_recalls:
         short = replace(short, val_share=1.0, val_noise=0.0)
-    score = SCORES[plan.strategy] if plan.needs_scores else None
+    asked = [{"short": short, "long": long}[SCORES[each].schedule] for each in plan.strategies]
+    if len(set(asked[:-1])) > 1:
+        raise ValueError(f"the rule of {protocol!r} needs scores of short and long query models")
     return Trial(
         dataset=short.dataset,
         model=short.model,
@@ -263,10 +286,11 @@ def _trial(
         seed=short.seed,
         recipe=replace(recipe, loss=plan.loss),
         recall_query=short if plan.needs_recalls else None,
-        score_query={"short": short, "long": long}[score.schedule] if score else None,
+        score_query=asked[0] if asked else None,
         smoothing=smoothing if plan.needs_recalls else 0.0,
         rule=rule if plan.needs_recalls else "densities",
         imbalance=short.imbalance,
-        score_version=score.version if score else "",
+        score_version=version_of(plan),
         inputs=short.inputs,
+        quota_query=asked[-1] if len(set(asked)) > 1 else None,
     )

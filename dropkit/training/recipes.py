@@ -111,8 +111,8 @@ def diverged(recipe: Recipe, epoch: int) -> str:
 def as_recorded(trained: Any) -> dict:
     """Return the fields of a trial, query or recipe as records hold them and keys are hashed from.
 
-    Fields that recipes were given after the first records are left out where they are as before:
-    the records keep their keys.
+    Fields that recipes and trials were given after the first records are left out where they are as
+    before: the records keep their keys.
     """
     return asdict(trained, dict_factory=_without_later)
 
@@ -122,7 +122,7 @@ def _without_later(fields: list[tuple[str, Any]]) -> dict:
 
 
 _NEVER = object()
-LATER = {"anneal": "steps", "label_smoothing": 0.0, "nesterov": False}
+LATER = {"anneal": "steps", "label_smoothing": 0.0, "nesterov": False, "quota_query": None}
 
 RISE = 0.2  # share of a triangle's steps
 ANNEALS = ("steps", "triangle")

@@ -7,7 +7,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from dropkit import notebook, scores
+from dropkit import notebook, pruning, scores
 from dropkit.commands import parser
 from dropkit.datasets import loading
 from dropkit.study import plan
@@ -26,7 +26,7 @@ def blocks(page: Path, language: str) -> list[str]:
 @pytest.fixture
 def nothing_is_left_behind():
     """What a page registers is gone after it."""
-    tables = (scores.SCORES, loading._LOADERS, loading._VERSIONS, recipes.DEFAULTS)
+    tables = (scores.SCORES, pruning.RULES, loading._LOADERS, loading._VERSIONS, recipes.DEFAULTS)
     before = [dict(table) for table in tables]
     yield
     for table, rows in zip(tables, before, strict=True):

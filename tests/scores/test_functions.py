@@ -185,6 +185,7 @@ def record(**changes) -> scores.QueryRecord:
         "target_probs": rng.random((12, 30)),
         "correct": rng.random((12, 30)) < 0.5,
         "features": rng.normal(size=(30, 4)),
+        "margins": rng.uniform(-1, 1, (12, 30)),
     }
     return scores.QueryRecord(**(arrays | changes))
 

@@ -117,6 +117,7 @@ class TestLong:
             np.testing.assert_allclose(
                 recorded.target_probs, expected.target_probs, rtol=0, atol=1e-6
             )
+            np.testing.assert_allclose(recorded.margins, expected.margins, rtol=0, atol=1e-6)
             np.testing.assert_array_equal(recorded.correct, expected.correct)
             features = outputs(expected.network[:-1], data, data.train)
             assert features.shape == (len(data.train), 64)
@@ -301,15 +302,23 @@ class TestGroups:
         asked = [*(Network(query(s), r) for s in range(4) for r in range(2)), Network(long, 0)]
         assert query_models._alike(asked, Workers(2, "cpu", None))[0] == [Network(long, 0)]
 
-    def test_norms_are_taken_where_they_are_wanted(self, tmp_path):
+    def test_extras_are_taken_where_they_are_wanted(self, tmp_path):
         asked, store = query(0, recipe=replace(TINY, epochs=1)), Store(tmp_path)
         with executors.local() as workers:
-            ((_, without),) = query_models.run([asked], store, workers, norms=False)
-            ((_, whole),) = query_models.run([asked], store, workers, norms=True)
-            ((_, again),) = query_models.run([asked], store, workers, norms=False)
+            ((_, without),) = query_models.run([asked], store, workers, ["margins"])
+            ((_, whole),) = query_models.run([asked], store, workers, ["grad_norms"])
+            ((_, again),) = query_models.run([asked], store, workers, [])
         assert without.grad_norms is None
         assert whole.grad_norms.shape == again.grad_norms.shape == whole.probs.shape[:2]
         np.testing.assert_array_equal(without.probs, whole.probs)
+
+    def test_margins_join_what_a_long_query_recorded_before(self, tmp_path):
+        asked, store = query(0, recipe=replace(TINY, epochs=2), **LONG), Store(tmp_path)
+        with executors.local() as workers:
+            ((_, without),) = query_models.run([asked], store, workers, ["grad_norms"])
+            ((_, whole),) = query_models.run([asked], store, workers, ["margins"])
+        assert without.margins is None and whole.margins.shape == whole.target_probs.shape
+        np.testing.assert_array_equal(without.target_probs, whole.target_probs)
 
     def test_finished_networks_of_a_query_survive_an_interruption(
         self, tmp_path, calls, monkeypatch

@@ -13,6 +13,7 @@ import torch
 from dropkit import pruning, scores, study
 from dropkit.datasets import load
 from dropkit.store import Store
+from dropkit.study.rerun import trial_of
 from dropkit.training.recipes import as_recorded
 from tests.networks import alone, network_seeds, outputs, plain_recalls, recorded_by
 from tests.study.test_trials import SCHEDULES, grid
@@ -228,3 +229,48 @@ class TestRecords:
         lines = file.read_bytes().splitlines()
         assert len(lines) == len(trials)
         assert max(map(len, lines)) <= 4096
+
+
+class TestRules:
+    """Rules of selection in trials: what they keep, their queries, and their keys."""
+
+    def test_kept_is_what_the_rule_keeps(self, tmp_path):
+        store, recipe = Store(tmp_path), replace(TINY, epochs=4)
+        names = ["ccs", "ccs+drop", "beta+proportional", "moderate:el2n", "ccs+el2nq"]
+        trials = grid(names, [0.4], [3], recipe=recipe, smoothing=1.0)
+        records = study.run(trials, store=store)
+        queries = [query for trial in trials for query in trial.queries]
+        found = recorded_by(queries, store)
+        for trial, record in zip(trials, records, strict=True):
+            data = load(trial.dataset, trial.seed)
+            rows = [scores.SCORES[name](found[query]) for query, name in trial.rankings]
+            recalls = trial.recall_query and found[trial.recall_query]
+            kept = pruning.prune(
+                trial.protocol,
+                data.y[data.train],
+                0.4,
+                scores=rows[0] if len(rows) == 1 else rows,
+                recalls=recalls and recalls.recalls.mean(axis=0),
+                val_sizes=recalls and recalls.val_sizes,
+                smoothing=trial.smoothing,
+                seed=3,
+            )
+            counts = np.bincount(data.y[data.train[kept]], minlength=10)
+            assert record["kept"] == counts.tolist()
+            assert trial_of(record) == trial
+
+    def test_a_quota_may_come_from_another_query(self):
+        (trial,) = grid(["ccs+el2nq"], [0.5], [2])
+        assert (trial.score_query.schedule, trial.quota_query.schedule) == ("long", "short")
+        assert trial.rankings == [(trial.score_query, "aum"), (trial.quota_query, "el2n")]
+        (alone,) = grid(["ccs"], [0.5], [2])
+        assert alone.quota_query is None and "quota_query" not in as_recorded(alone)
+
+    def test_another_rule_of_one_name_is_another_trial(self, monkeypatch):
+        monkeypatch.setitem(pruning.RULES, "lowest", None)  # taken away afterwards
+        keys = set()
+        pruning.register("lowest", scores=())(lambda s, y, counts, draw: [0])
+        keys.add(grid(["lowest"], [0.5])[0].key)
+        pruning.register("lowest", scores=())(lambda s, y, counts, draw: [1])
+        keys.add(grid(["lowest"], [0.5])[0].key)
+        assert len(keys) == 2

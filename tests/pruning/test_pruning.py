@@ -88,11 +88,11 @@ class TestParse:
 
     @pytest.mark.parametrize(
         ("name", "strategy"),
-        [("full", None), ("random", None), ("random+drop", None), ("el2n+drop", "el2n")]
-        + [("grand", "grand"), ("random+forgettingq", "forgetting")],
+        [("full", ()), ("random", ()), ("random+drop", ()), ("el2n+drop", ("el2n",))]
+        + [("grand", ("grand",)), ("random+forgettingq", ("forgetting",))],
     )
     def test_whose_scores(self, name, strategy):
-        assert parse(name).strategy == strategy
+        assert parse(name).strategies == strategy
 
     @pytest.mark.parametrize(
         "name",
@@ -104,7 +104,7 @@ class TestParse:
         with pytest.raises(ValueError, match="use full, S, S\\+drop, S\\+balance") as info:
             parse(name)
         assert f"protocol {name!r} is not known" in str(info.value)
-        assert "coreset, dynunc, el2n, forgetting, grand, random, ssp" in str(info.value)
+        assert "coreset, dual, dynunc, el2n, forgetting, grand, meanprob, random" in str(info.value)
         assert "\n" not in str(info.value)
 
     def test_not_a_name(self):
