@@ -33,7 +33,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     about = "scores of the training samples, such as dropkit scores writes: the highest are kept"
     add("--scores", metavar="FILE", help=about)
     about = "random+drop (default), or of scores S: S+drop (default with --scores), S, S+balance, "
-    about += "random+Sq; for S any name"
+    about += "random+Sq; for S any name, or a rule of selection by one, such as ccs:S"
     add("--protocol", metavar="P", help=about)
     about = "fewest samples that a class should keep (default: 1)"
     add("--minimum", type=int, default=1, metavar="N", help=about)
@@ -63,10 +63,10 @@ def run(options: argparse.Namespace) -> None:
                 data, options, options.density, minimum=options.minimum, below=options.below
             )
             densities, counts = {"density": table.densities}, table.counts
-        if counts is not None and plan.ranking == "random":
+        if counts is not None and plan.ranking == "random" and not plan.rule:
             kept = kept_at_random(data.labels, data.encode, data.sizes, counts, options.seed)
         else:
-            chosen, counts = _ranked(data, options, protocol, counts)
+            chosen, counts = _ranked(data, options, protocol, plan, counts)
             kept = iter([chosen])
         write_indices(options.out, kept, int(counts.sum()))
     if options.quiet and not options.json:
@@ -82,6 +82,8 @@ def _check_needs(options: argparse.Namespace, protocol: str, plan: "Protocol") -
     if plan.needs_scores != bool(options.scores):
         takes = "needs --scores" if plan.needs_scores else "takes no --scores"
         raise ValueError(f"the protocol {protocol!r} {takes}")
+    if len(plan.strategies) > 1:
+        raise ValueError(f"the protocol {protocol!r} needs several scores: use dropkit.prune")
     if plan.needs_recalls and not (options.predictions or options.recalls):
         raise ValueError(f"the protocol {protocol!r} needs --predictions or --recalls")
     if plan.quota == "global" and options.below == "keep":
@@ -89,7 +91,11 @@ def _check_needs(options: argparse.Namespace, protocol: str, plan: "Protocol") -
 
 
 def _ranked(
-    data: _data.Data, options: argparse.Namespace, protocol: str, counts: "np.ndarray | None"
+    data: _data.Data,
+    options: argparse.Namespace,
+    protocol: str,
+    plan: "Protocol",
+    counts: "np.ndarray | None",
 ) -> tuple["np.ndarray", "np.ndarray"]:
     """Return the indices kept by scores, of class counts unless the protocol sets them, and these.
 
@@ -98,14 +104,17 @@ def _ranked(
     import numpy as np
 
     from dropkit._common.checks import check_scores
-    from dropkit._common.ranking import top_in_class
+    from dropkit._common.ranking import random_keys, top_in_class
     from dropkit.commands._columns import numbers
-    from dropkit.pruning import held, prune
+    from dropkit.pruning import RULES, held, prune
 
     codes = data.encode(data.labels[:])
     scores = numbers(options.scores) if options.scores else None
     if counts is not None:
-        return top_in_class(check_scores(scores, codes.size), codes, counts), counts
+        ranks = check_scores(scores, codes.size)
+        if plan.rule:
+            return RULES[plan.rule](ranks, codes, counts, random_keys(options.seed)), counts
+        return top_in_class(ranks, codes, counts), counts
     least = options.minimum if options.below == "keep" else 0
     chosen = prune(
         protocol, codes, options.density, scores=scores, minimum=least, seed=options.seed

@@ -23,6 +23,7 @@ RECORDS = {
     "target_probs": "(E, n) probabilities of the true class after each of E epochs",
     "correct": "(E, n) whether the prediction was right in each epoch of training",
     "features": "(n, d) outputs of the layer before the last",
+    "margins": "(E, n) probability of the true class less the highest other, in each epoch",
 }
 
 

@@ -33,7 +33,9 @@ def pruned(*arguments) -> list[int]:
 
 
 @pytest.mark.parametrize(
-    "protocol", ["el2n", "el2n+drop", "el2n+balance", "random+el2nq", "mine+drop", "random+mineq"]
+    "protocol",
+    ["el2n", "el2n+drop", "el2n+balance", "random+el2nq", "mine+drop", "random+mineq"]
+    + ["ccs:mine", "ccs:mine+drop", "moderate+balance", "random+hardness:el2n"],
 )
 def test_protocols_are_those_of_prune(protocol):
     given = ["--scores", "s.npy", "--protocol", protocol, "--predictions", "p.npy", "--seed", "4"]
@@ -86,6 +88,10 @@ def test_quotas_go_by_groups():
         ("", "the protocol 'random+drop' needs --predictions or --recalls"),
         ("--protocol el3n+drop --recalls r.npy", "protocol 'el3n+drop' is not known: use full"),
         ("--scores r.npy --protocol el2n", "scores have shape (4,): expected (500,)"),
+        (
+            "--scores s.npy --protocol beta+drop",
+            "the protocol 'beta+drop' needs several scores: use",
+        ),
         ("--protocol random --below keep", "the protocol 'random' sets no class counts"),
         ("--groups r.npy --predictions p.npy", "there are 500 labels and 4 groups: expected one"),
         ("--groups g.npy --val-labels y.npy --predictions p.npy", "--groups and --val-labels are"),
