@@ -217,7 +217,7 @@ def rows_against_density(
             ax.set_ylabel(MEASURES[measure].axis)
     for ax in axes[-1]:
         ax.set_xlabel("density")
-    legend(figure, axes[:1, 0])
+    legend(figure, axes.flat)
 
 
 def _against_density(ax: Axes, by_density: ByDensity, measure: str, style: dict) -> None:

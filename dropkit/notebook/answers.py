@@ -1,11 +1,56 @@
 """Sentences that say what records show, in words that the numbers choose."""
 
 import math
+from collections.abc import Sequence
 
+from dropkit.figures.names import name
 from dropkit.figures.tables import direction, number
 from dropkit.metrics import Difference
+from dropkit.study.curves import Curves
+from dropkit.study.measures import compare
 
 _VERBS = {"higher": "rises by", "lower": "falls by"}
+
+
+_PLACES = {"lower": "below", "higher": "above", "not separated": "not measurably apart"}
+
+
+def standing(
+    curves: Curves, labels: Sequence[str], other: str, density: float, measure: str = "worst"
+) -> str:
+    """Say which labels stand below another, which above, and which are not measurably apart.
+
+    Parameters
+    ----------
+    curves : Curves
+        Recalls by label and density.
+    labels : sequence of str
+        Those without records at the density are left out.
+    other : str
+        What they are compared with, paired by seed.
+    density : float
+        At which.
+    measure : str
+        A key of ``study.COMPARED``.
+
+    Returns
+    -------
+    str
+        Such as "EL2N and GraNd below; CoreSet not measurably apart".
+    """
+    places: dict[str, list[str]] = {word: [] for word in _PLACES}
+    for label in labels:
+        if label in curves and density in (found := compare(curves, label, other)):
+            places[direction(found[density][measure])].append(name(label))
+    if not any(places.values()):
+        return "nothing was measured"
+    return "; ".join(f"{listed(each)} {_PLACES[word]}" for word, each in places.items() if each)
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names as a sentence lists them."""
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def moves(found: Difference | None, unit: str = "points") -> str:

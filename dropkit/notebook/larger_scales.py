@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from matplotlib.figure import Figure
 
 import dropkit
@@ -12,7 +13,7 @@ from dropkit._common.text import markdown
 from dropkit.figures import query_length
 from dropkit.figures.names import name
 from dropkit.figures.tables import POINTS, Table, measure_names, points, with_interval
-from dropkit.notebook.answers import moves
+from dropkit.notebook.answers import moves, standing as answers_of
 from dropkit.store.folder import Store
 from dropkit.store.records import Record
 from dropkit.study.curves import (
@@ -171,6 +172,31 @@ def after_queries(cells: Cells, density: float, measure: str) -> str:
     ends = [[(lengths[end(lengths)], density)] for end in (max, min)]
     apart = moves((contrast(cells, *ends, measure) or [None])[0])
     return f"{', '.join(moved)}; from the shortest query to the longest it {apart}"
+
+
+def standing(
+    found: dict[Setting, Cells],
+    labels: Sequence[str],
+    other: str,
+    density: float,
+    measure: str = "worst",
+) -> str:
+    """Say ``answers.standing`` of each setting."""
+    sentences = [
+        f"{title}: {answers_of(sets, labels, other, density, measure)}"
+        for title, sets in curves(found).items()
+    ]
+    return ". ".join(sentences) + "." * bool(sentences)
+
+
+def kept(cells: Cells) -> tuple[Curves, np.ndarray, np.ndarray]:
+    """Return samples kept by label and density, class sizes (K,), and the full data's recalls.
+
+    Of a set whose classes are of one size for every seed; the full data are not among the labels.
+    """
+    of_labels = stacked(cells, "kept")
+    sizes = of_labels.pop("full")[1.0][0]
+    return of_labels, sizes, stacked(cells)["full"][1.0]
 
 
 def paper_case(found: dict[Setting, Cells]) -> Table:

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 
 from dropkit.metrics import Difference
@@ -25,3 +26,15 @@ def test_words_follow_the_interval(found, expected):
 def test_what_was_not_measured_is_said():
     assert moves(None) == "was not measured"
     assert answers.moves is moves
+
+
+def test_who_stands_where():
+    noise = np.random.default_rng(0).normal(0, 0.01, (3, 6, 2))
+    high, middle, low = (
+        {0.5: np.array([0.9, level]) + each}
+        for level, each in zip((0.8, 0.5, 0.2), noise, strict=True)
+    )
+    curves = {"random": middle, "el2n": low, "grand": low, "random+drop": high, "ssp": middle}
+    found = answers.standing(curves, ["el2n", "random+drop", "grand", "ssp", "none"], "random", 0.5)
+    assert found == "EL2N and GraNd below; Random+DRoP above; SSP not measurably apart"
+    assert answers.standing(curves, ["el2n"], "random", 0.3) == "nothing was measured"

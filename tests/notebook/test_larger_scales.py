@@ -86,6 +86,16 @@ class TestSources:
         assert digits == ["digits", "digits-2x4, mlp", 2, 2, 1, "", ""]
 
 
+def test_who_stands_where_and_what_is_kept(folder):
+    found = larger_scales.published(["full", "random", "random+drop"])
+    text = larger_scales.standing(found, ["random+drop"], "random", 0.5)
+    assert text.startswith("CIFAR-10, mini: ") and text.endswith(".")
+    (cells,) = found.values()
+    kept, sizes, full = larger_scales.kept(cells)
+    assert kept.keys() == {"random", "random+drop"} and full.shape[1] == len(sizes)
+    assert sizes.tolist() == next(iter(cells["full"][1.0].values()))["class_sizes"]
+
+
 class TestDifferences:
     def test_paired_by_the_seeds_both_have(self, folder):
         found = larger_scales.published(["full", "random", "random+drop"])
