@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import nbformat
 from docutils import nodes
+from myst_nb.sphinx_ import HideCodeCellNode
 from sphinx.application import Sphinx
 
 from book._ext.pictures import SVG
@@ -84,7 +85,14 @@ def cards(line: str, found: Mapping[str, Drawn]) -> str:
 
 
 def load_late(app: Sphinx, doctree: nodes.document, page: str) -> None:
-    """Let a browser load thumbnails when they come into view."""
+    """Let a browser load thumbnails when they come into view, and what is folded when it opens."""
     for image in doctree.findall(nodes.image):
-        if FOLDER in image.get("uri", ""):
+        if FOLDER in image.get("uri", "") or _is_folded(image):
             image["loading"] = "lazy"
+
+
+def _is_folded(node: nodes.Node | None) -> bool:
+    while node := node.parent:
+        if isinstance(node, HideCodeCellNode):
+            return True
+    return False

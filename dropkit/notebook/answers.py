@@ -1,7 +1,7 @@
 """Sentences that say what records show, in words that the numbers choose."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from dropkit.figures.names import name
 from dropkit.figures.tables import direction, number
@@ -36,14 +36,24 @@ def standing(
     Returns
     -------
     str
-        Such as "EL2N and GraNd below; CoreSet not measurably apart".
+        Such as "EL2N and GraNd below; CoreSet not measurably apart"; "" if nothing was measured.
     """
+    found = {
+        label: compare(curves, label, other).get(density)
+        for label in labels
+        if {label, other} <= curves.keys()
+    }
+    return placed({label: each and each[measure] for label, each in found.items()})
+
+
+def placed(found: Mapping[str, Difference | None]) -> str:
+    """Say of labels and their differences from another which are below, above, or not apart."""
     places: dict[str, list[str]] = {word: [] for word in _PLACES}
-    for label in labels:
-        if label in curves and density in (found := compare(curves, label, other)):
-            places[direction(found[density][measure])].append(name(label))
-    if not any(places.values()):
-        return "nothing was measured"
+    for label, difference in found.items():
+        if difference:
+            shown, _, variant = name(label).partition(", ")
+            shown += f" ({variant})" * bool(variant)
+            places[direction(difference)].append(shown)
     return "; ".join(f"{listed(each)} {_PLACES[word]}" for word, each in places.items() if each)
 
 

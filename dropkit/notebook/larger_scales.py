@@ -13,7 +13,7 @@ from dropkit._common.text import markdown
 from dropkit.figures import query_length
 from dropkit.figures.names import name
 from dropkit.figures.tables import POINTS, Table, measure_names, points, with_interval
-from dropkit.notebook.answers import moves, standing as answers_of
+from dropkit.notebook.answers import moves, placed
 from dropkit.store.folder import Store
 from dropkit.store.records import Record
 from dropkit.study.curves import (
@@ -181,11 +181,13 @@ def standing(
     density: float,
     measure: str = "worst",
 ) -> str:
-    """Say ``answers.standing`` of each setting."""
-    sentences = [
-        f"{title}: {answers_of(sets, labels, other, density, measure)}"
-        for title, sets in curves(found).items()
-    ]
+    """Say of each setting which labels stand below another, which above, and which not apart."""
+    sentences = []
+    for setting, cells in found.items():
+        places = {each: [(each, density_of(each, density))] for each in [*labels, other]}
+        pairs = {each: contrast(cells, places[each], places[other], measure) for each in labels}
+        if said := placed({each: pair and pair[0] for each, pair in pairs.items()}):
+            sentences.append(f"{setting.title}: {said}")
     return ". ".join(sentences) + "." * bool(sentences)
 
 

@@ -37,4 +37,8 @@ def test_who_stands_where():
     curves = {"random": middle, "el2n": low, "grand": low, "random+drop": high, "ssp": middle}
     found = answers.standing(curves, ["el2n", "random+drop", "grand", "ssp", "none"], "random", 0.5)
     assert found == "EL2N and GraNd below; Random+DRoP above; SSP not measurably apart"
-    assert answers.standing(curves, ["el2n"], "random", 0.3) == "nothing was measured"
+    assert answers.standing(curves, ["el2n"], "random", 0.3) == ""
+    assert answers.standing(curves, ["el2n"], "absent", 0.5) == ""
+    counts = {"random": middle, "random+drop, by counts": high}
+    found = answers.standing(counts, ["random+drop, by counts"], "random", 0.5)
+    assert found == "Random+DRoP (by counts) above"
