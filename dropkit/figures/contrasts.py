@@ -164,7 +164,8 @@ def strips(
 def _cell(ax: Axes, x: int, y: int, found: Difference) -> float:
     apart = direction(found) != "not separated"
     text = number(found.value, POINTS)
-    ax.text(x, y, text, ha="center", va="center", fontsize=7.5, weight="bold" if apart else "normal")
+    weight = "bold" if apart else "normal"
+    ax.text(x, y, text, ha="center", va="center", fontsize=8, weight=weight)
     if apart:
         frame = Rectangle((x - 0.46, y - 0.44), 0.92, 0.88, fill=False, lw=0.8, color="#333333")
         ax.add_patch(frame)
