@@ -46,8 +46,11 @@ def _lines(folder: Path) -> Iterator[Leftover]:
         if not file.is_file() or _in_use(file):
             continue
         content = file.read_bytes()
-        if not content.strip(b" \n"):
-            yield Leftover(file, "empty", partial(file.unlink, missing_ok=True))
+        if not any(is_whole(text) or mended(text)[1] for text in content.split(b"\n")):
+            if OWN.fullmatch(file.name):  # else perhaps somebody's data
+                what = "has no whole line" if content.strip(b" \n") else "empty"
+                yield Leftover(file, what, partial(file.unlink, missing_ok=True))
+            continue
         start = 0
         for number, text in enumerate(content.split(b"\n"), start=1):
             if text.strip(b" ") and not is_whole(text):

@@ -373,6 +373,12 @@ class TestTidying:
         assert called("repair", "--store", folder, "--yes") == 0
         assert (folder / "elsewhere-3-0123abcd.jsonl").exists()
 
+    def test_a_file_of_something_else_is_left_alone(self, folder):
+        (folder / "train.jsonl").write_text('{"label": 1}\n')
+        os.utime(folder / "train.jsonl", (0, 0))
+        assert called("repair", "--store", folder, "--yes") == 0
+        assert (folder / "train.jsonl").read_text() == '{"label": 1}\n'
+
     def test_gc_takes_what_no_record_was_made_from(self, folder, capsys):
         store = Store(folder)
         used = next(trial.recall_query.key for trial in TRIALS if trial.recall_query)

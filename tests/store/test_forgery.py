@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import os
 from contextlib import closing
 
 import numpy as np
@@ -158,7 +159,9 @@ def test_terminals_obey_no_name(tmp_path, capsys):
     for folder, value in ((own, 1), (other, 2)):
         Store(folder).add({"key": "k\x1b[2J", "a\x1b[2J": value})
     (other / "b\x1b[2J.jsonl").write_text("no record\n")
-    (own / "c\x1b[2J.jsonl").write_text("no record\n")
+    old = own / "c\x1b[2J-1-01234567.jsonl"
+    old.write_text("no record\n")
+    os.utime(old, (0, 0))
     for arguments in (["merge", str(other)], ["verify", "--sample", "0"], ["repair"]):
         main(["store", *arguments, "--store", str(own)])
     out, err = capsys.readouterr()
