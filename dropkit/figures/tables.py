@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +13,6 @@ from dropkit.study.curves import Curves, at
 from dropkit.study.measures import COMPARED, MEASURES, compare, difference
 
 POINTS = "+z.1f"  # the format of accuracy points: a sign, which is never that of a rounded zero
-_MARKS = {"higher": "▲", "lower": "▼", "not separated": "·"}
 
 
 class Table(NamedTuple):
@@ -60,22 +58,6 @@ def direction(found: Difference) -> str:
     if found.low > 0:
         return "higher"
     return "lower" if found.high < 0 else "not separated"
-
-
-def marks(curves: Curves, first: str, second: str, measures: Iterable[str] = COMPARED) -> list[str]:
-    """Return for each measure a mark a density: ▲ first above second, ▼ below, · not separated.
-
-    A single seed has no interval to read: –.
-    """
-
-    def mark(found: Difference) -> str:
-        return "–" if math.isnan(found.low) else _MARKS[direction(found)]
-
-    found = compare(curves, first, second).values()
-    # No-break spaces: a row of marks is read against the row of densities.
-    return [
-        "\N{NO-BREAK SPACE}".join(mark(each[measure]) for each in found) for measure in measures
-    ]
 
 
 def measure_names(measures: Iterable[str] = COMPARED) -> list[str]:
@@ -140,32 +122,6 @@ def worst_classes(curves: Curves, densities: Sequence[float]) -> Table:
             rows.append([name(label), *(cell(found[d]) for d in sorted(densities))])
     headers = ["protocol", *(f"d = {d:g}" for d in sorted(densities))]
     return Table(rows, headers, f"Worst class (%), per seed / pooled; {', '.join(whole)}")
-
-
-def mixed_marks(curves: Curves, scores: Sequence[str]) -> Table:
-    """Return for each score S the marks of S+DRoP and Random+SQ against S and Random+DRoP."""
-    rows = []
-    for score in scores:
-        own, chance = (marks(curves, each, score, ("worst", "pooled"))
-                       for each in (f"{score}+drop", f"random+{score}q"))  # fmt: skip
-        has = "random+drop" in curves
-        beside = marks(curves, f"{score}+drop", "random+drop", ["worst"]) if has else [""]
-        rows.append([name(score), *own, *chance, *beside])
-    headers = ["score S", "S+DRoP above S, per seed", "pooled"]
-    headers += ["random+SQ above S, per seed", "pooled", "S+DRoP above Random+DRoP, per seed"]
-    return Table(rows, headers)
-
-
-def mixed_levels(curves: Curves, scores: Sequence[str], density: float) -> Table:
-    """Return average and per-seed worst class of each score S, S+DRoP and Random+SQ."""
-    rows = []
-    for score in scores:
-        uses = score, f"{score}+drop", f"random+{score}q"
-        levels = (summary(curves[use][density], ("average", "worst")) for use in uses)
-        rows.append([name(score), *chain.from_iterable(levels)])
-    headers = ["score S", "S: average", "worst", "S+DRoP: average", "worst"]
-    headers += ["random+SQ: average", "worst"]
-    return Table(rows, headers, f"Density {density:g}, in %, worst class per seed")
 
 
 def classes_lost(kept: Curves, densities: Sequence[float]) -> Table:

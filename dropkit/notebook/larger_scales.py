@@ -5,14 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
 
 import dropkit
-from dropkit import figures
 from dropkit._common.text import markdown
 from dropkit.figures import query_length
-from dropkit.figures.names import name
-from dropkit.figures.tables import POINTS, Table, measure_names, points, with_interval
+from dropkit.figures.tables import POINTS, Table, with_interval
 from dropkit.notebook.answers import moves, placed
 from dropkit.store.folder import Store
 from dropkit.store.records import Record
@@ -26,7 +23,7 @@ from dropkit.study.curves import (
     setting_of,
     stacked,
 )
-from dropkit.study.measures import COMPARED, contrast
+from dropkit.study.measures import contrast
 
 FOLDER = Path(dropkit.__file__).parents[1] / "book" / "results"  # in a checkout
 
@@ -94,38 +91,6 @@ def sources(found: dict[Setting, Cells]) -> Table:
     rows += [[scale, "no records yet", 0, 0, "", "", ""] for scale in lacking]
     headers = ["scale", "data, network", "protocols", "networks", "seeds a point"]
     return Table(rows, [*headers, "device", "hours"])
-
-
-def figure(found: dict[Setting, Cells]) -> Figure:
-    """Draw ``figures.tradeoffs`` with a row for each setting that has records."""
-    if not found:
-        return figures.words("no records yet")
-    curves = {setting.name: stacked(cells) for setting, cells in found.items()}
-    return figures.tradeoffs(curves, ["density", "worst"])
-
-
-def differences(found: dict[Setting, Cells], pairs: Sequence[tuple[str, str]]) -> list[Table]:
-    """Return a table for each setting that has any: first minus second of each pair, in points."""
-    headers = ["difference", "density", "seeds", *measure_names()]
-    tables = [
-        Table([row for pair in pairs for row in _rows(cells, *pair)], headers, setting.name)
-        for setting, cells in found.items()
-    ]
-    return [table for table in tables if table.rows]
-
-
-def _rows(cells: Cells, first: str, second: str) -> list[list]:
-    densities = sorted({d for label in (first, second) for d in cells.get(label, {})} - {1})
-    if first.startswith("full") and second.startswith("full"):
-        densities = [1.0]
-    rows = []
-    for density in densities:
-        places = [[(label, density_of(label, density))] for label in (first, second)]
-        found = [contrast(cells, *places, measure) for measure in COMPARED]
-        if None not in found:
-            shown = [points(difference) for difference, _ in found]
-            rows.append([f"{name(first)} − {name(second)}", f"{density:g}", found[0][1], *shown])
-    return rows
 
 
 def curves(found: dict[Setting, Cells]) -> dict[str, Curves]:

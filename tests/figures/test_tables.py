@@ -24,13 +24,9 @@ def test_one_seed_is_shown_without_an_interval():
     one = {label: {d: r[:1] for d, r in by.items()} for label, by in curves().items()}
     table = tables.differences(one, "good", "poor")
     assert table.rows == [[0.5, "+20.0", "+20.0", "+20.0"]]
-    assert tables.marks(one, "good", "poor") == ["–"] * 3
 
 
-def test_marks_and_differences():
-    assert tables.marks(curves(), "good", "poor", ["pooled"]) == ["▲"]
-    assert tables.marks(curves(), "poor", "full") == ["▼\xa0▼"] * 3
-    assert tables.marks(curves(), "poor", "poor", ["worst"]) == ["·\xa0·"]
+def test_differences():
     table = tables.differences(curves(), "good", "full")
     assert table.title == "good minus Full data"
     assert table.headers == [
@@ -71,16 +67,6 @@ def test_methods_are_ranked_by_their_worst_class():
         ["Full data", "60.0", "30.0"],
     ]
     assert table.title == "Density 0.3, in %, best worst class first"
-
-
-def test_uses_of_a_score_are_set_beside_it():
-    levels = {"el2n": 0.3, "el2n+drop": 0.4, "random+el2nq": 0.2, "random+drop": 0.4}
-    curves = {label: {0.5: np.full((3, 2), level)} for label, level in levels.items()}
-    assert tables.mixed_marks(curves, ["el2n"]).rows == [["EL2N", "▲", "▲", "▼", "▼", "·"]]
-    del curves["random+drop"]
-    assert tables.mixed_marks(curves, ["el2n"]).rows == [["EL2N", "▲", "▲", "▼", "▼", ""]]
-    (row,) = tables.mixed_levels(curves, ["el2n"], 0.5).rows
-    assert row == ["EL2N", "30.0", "30.0", "40.0", "40.0", "20.0", "20.0"]
 
 
 def test_what_is_deleted_is_beside_what_is_left():
