@@ -171,7 +171,7 @@ MANY = Recipe(
 )
 
 # Many classes of few samples, trained wherever the book is made.
-TEXTS = replace(MANY, epochs=10, lr=30.0, precision="float64")
+TEXTS = replace(MANY, epochs=8, lr=30.0, precision="float64")
 
 # A small network for two processor cores; six epochs in place of Table 1's 160.
 MINI = Recipe(
