@@ -74,11 +74,12 @@ def _fill(
         if not os.path.isfile(f"{folder}/{name}"):
             raise UserError(f"the image {folder / name} is missing")
     header, size = _header(shape), int(np.prod(shape[1:]))
-    part = target.with_suffix(".part")
+    part, count = target.with_suffix(".part"), target.with_suffix(".count")
     part.touch()
     with open(part, "r+b") as file, ThreadPoolExecutor(_WORKERS) as pool:
         same = file.read(len(header)) == header
-        done = max(0, part.stat().st_size - len(header)) // size if same else 0
+        there = max(0, part.stat().st_size - len(header)) // size if same else 0
+        done = min(there, _counted(count))
         _check_space(target.parent, (len(files) - done) * size)
         file.seek(0)
         file.write(header)
@@ -91,8 +92,18 @@ def _fill(
                     file.write(image)
                     bar.update()
                 file.flush()
-        os.fsync(file.fileno())
+                os.fsync(file.fileno())  # before it counts: a loss of power may leave zeros
+                count.write_text(str(start + len(batch)))
     os.replace(part, target)
+    count.unlink(missing_ok=True)
+
+
+def _counted(file: Path) -> int:
+    """How many images an interrupted run has certainly written."""
+    try:
+        return int(file.read_text())
+    except (OSError, ValueError):
+        return 0
 
 
 def _check_space(folder: Path, needed: int) -> None:
