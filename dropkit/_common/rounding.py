@@ -2,6 +2,8 @@
 
 import math
 
+from dropkit._common.errors import UserError
+
 # 0.145 * 100 is 14.499999999999998: no count may hang on the last bits of a product.
 _NOISE = 1e-8
 
@@ -17,10 +19,10 @@ def budget(n: int, density: float) -> int:
 
 
 def positive_budget(n: int, density: float) -> int:
-    """Return `budget`; raise ValueError if a density above 0 keeps no sample."""
+    """Return `budget`; raise UserError if a density above 0 keeps no sample."""
     kept = budget(n, density)
     if kept == 0 < density:
-        raise ValueError(
+        raise UserError(
             f"density is {density}: of {n} samples that keeps none, so it must be at least 1/{n}"
         )
     return kept

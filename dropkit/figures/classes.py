@@ -17,8 +17,8 @@ from dropkit.datasets.loading import Data
 from dropkit.figures.names import name
 from dropkit.figures.style import canvas, curve, legend, look, width, words
 from dropkit.figures.tables import Table, number
-from dropkit.metrics import student
-from dropkit.study.curves import ByDensity, Curves
+from dropkit.metrics import Difference, student
+from dropkit.study.curves import ByDensity, Cells, Curves, shared_seeds
 
 UNPRUNED = "no protocol here prunes"
 TITLE = 24  # letters above a panel of three
@@ -178,6 +178,45 @@ def correlations(kept: Curves, class_sizes: np.ndarray, full_recalls: np.ndarray
         rows.append([name(protocol), *(number(each, "z.2f") for each in found), f"{uneven:.3f}"])
     headers = ["protocol", "correlation, all densities", f"at d = {lowest:g}"]
     return Table(rows, [*headers, f"std of class densities at d = {lowest:g}"])
+
+
+def doublings_and_gains(
+    cells: Cells, first: str, second: str, density: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return log2 of the samples kept, and recalls in points, both first against second, (S, K).
+
+    A class that keeps nothing counts as one sample.
+    """
+    seeds = shared_seeds(cells, [(first, density), (second, density)])
+    kept, recalls = (
+        np.array([[cells[p][density][seed][field] for seed in seeds] for p in (first, second)])
+        for field in ("kept", "recalls")
+    )
+    doublings = np.log2(np.maximum(kept, 1))
+    return doublings[0] - doublings[1], 100 * (recalls[0] - recalls[1])
+
+
+def per_doubling(doublings: np.ndarray, gains: np.ndarray) -> Difference:
+    """Return the slope over classes of gains (S, K) in points, a mean over seeds."""
+    pairs = zip(doublings, gains, strict=True)
+    return student(np.array([np.polyfit(x, y, 1)[0] for x, y in pairs]))
+
+
+def gains_by_share(panels: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
+    """Draw what each class gains in recall against its samples, of ``doublings_and_gains``."""
+    figure, axes = canvas(1, len(panels), width=width(len(panels)), height=2.6)
+    for ax, (title, found) in zip(axes[0], panels.items(), strict=True):
+        x, y = (each.mean(axis=0) for each in found)
+        ax.plot(x, y, "o", ms=3.5, color="#D55E00", alpha=0.6)
+        slope, at_zero = np.polyfit(x, y, 1)
+        ax.axline((0, at_zero), slope=slope, color="#333333", lw=1)
+        ax.axhline(0, color="#707070", lw=0.8, ls=":")
+        ax.set_title(f"{title}\ncorrelation {np.corrcoef(x, y)[0, 1]:.2f}", fontsize=9)
+        ax.set(xlabel="samples of the class, times", xticks=range(-2, 2))
+        ax.set_xticklabels(["1/4", "1/2", "1", "2"])
+        ax.set_xlim(min(-1.1, x.min() - 0.1), max(1.1, x.max() + 0.1))
+    axes[0, 0].set_ylabel("gain in recall (points)")
+    return figure
 
 
 def lowest_and_highest(images: np.ndarray, scores: Mapping[str, np.ndarray]) -> Figure:

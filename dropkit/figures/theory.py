@@ -8,10 +8,16 @@ from matplotlib.figure import Figure
 from scipy.stats import norm, spearmanr
 
 from dropkit._common.checks import Floats
-from dropkit.figures.style import COLOURS, canvas, curve, legend
-from dropkit.figures.tables import Table
+from dropkit.figures.style import COLOURS, canvas, curve, legend, look
+from dropkit.figures.tables import Table, number
 from dropkit.metrics import Difference
-from dropkit.theory.limits import RatioSummary, Summary, kept_densities, summarise
+from dropkit.theory.limits import (
+    RatioSummary,
+    Summary,
+    kept_densities,
+    limit_threshold,
+    summarise,
+)
 from dropkit.theory.mixture import GaussianMixture
 
 CLASS_COLOURS = ("#0072B2", "#E69F00")
@@ -119,6 +125,46 @@ def figure_ssp(
     return figure
 
 
+LOOKS = {
+    "random": look("random"),
+    "optimal quotas": {"color": "#009E73", "marker": "D", "label": "optimal quotas"},
+    "drop": look("random+drop") | {"label": "DRoP's quotas"},
+    "ssp": look("ssp"),
+    "ssp quotas": look("ssp") | {"linestyle": ":", "marker": "^", "label": "SSP's quotas"},
+}
+
+
+def risks(mixture: GaussianMixture, fitted: Mapping[str, Mapping[float, Summary]]) -> Figure:
+    """Draw the worst-class risk against density: in the limit, and pooled over fitted data sets.
+
+    `fitted` has summaries by procedure and density; their bands are two standard errors either way.
+    Risks beyond two and a half times that of all data lie outside the frame.
+    """
+    figure, axes = canvas(1, 2, height=2.7)
+    grid = np.linspace(0.05, 1, 39)
+    for procedure, by_density in fitted.items():
+        style = LOOKS[procedure]
+        limits = [limit_threshold(mixture, procedure, density) for density in grid]
+        worst = 100 * np.max(mixture.risks(limits), axis=0)
+        axes[0, 0].plot(grid, worst, lw=1.4, **style | {"marker": ""})
+        found = [
+            Difference(s.pooled, s.pooled - 2 * s.pooled_se, s.pooled + 2 * s.pooled_se)
+            for s in by_density.values()
+        ]
+        curve(
+            axes[0, 1], list(by_density), [Difference(*(100 * x for x in f)) for f in found], style
+        )
+    best = 100 * mixture.risks(mixture.worst_class_minimizer())[0]
+    top = 250 * max(mixture.risks(mixture.average_minimizer()))
+    for ax, title in zip(axes[0], ("unlimited data", "fitted to data sets"), strict=True):
+        ax.axhline(best, color="#333333", lw=1, ls="--", label="least possible")
+        ax.set(xlabel="density", title=title, ylim=(0, np.clip(top, 1e-9, 100)))
+    axes[0, 0].set_ylabel("worst-class risk (%)")
+    axes[0, 1].sharey(axes[0, 0])
+    legend(figure, axes[0, 1:], columns=3)
+    return figure
+
+
 def _densities(
     ax: Axes, mixture: GaussianMixture, procedure: str, density: float, limits: tuple[float, float]
 ) -> None:
@@ -155,7 +201,9 @@ Runs = Mapping[str, tuple[str, float]]  # name -> procedure and density
 
 def threshold(value: float) -> str:
     """Return a threshold with three decimals, −∞ or ∞ where it gives up a class, – for none."""
-    return f"{value:.3f}" if np.isfinite(value) else {-np.inf: "−∞", np.inf: "∞"}.get(value, "–")
+    return (
+        number(value, ".3f") if np.isfinite(value) else {-np.inf: "−∞", np.inf: "∞"}.get(value, "–")
+    )
 
 
 def place(found: Summary) -> str:
@@ -163,7 +211,7 @@ def place(found: Summary) -> str:
     if np.isnan(found.mean):
         return "too few finite"
     rest = f", without {found.infinite} infinite" if found.infinite else ""
-    return f"{found.mean:.3f} ± {found.mean_se:.3f}{rest}"
+    return f"{number(found.mean, '.3f')} ± {found.mean_se:.3f}{rest}"
 
 
 def fits_table(
@@ -192,24 +240,6 @@ def fits_table(
         )
     headers = ["pruning", "d₀", "d₁", "unlimited data", "mean ERM ± s.e.", "median", "s.e. of ten"]
     return Table(rows, headers)
-
-
-def risk_table(
-    mixture: GaussianMixture,
-    limits: Mapping[str, float],
-    found: Mapping[int, Mapping[str, Summary]],
-) -> Table:
-    """Return worst-class risks with unlimited data, and as fitted to data sets of n points."""
-    rows = []
-    for name, limit in limits.items():
-        row = [name, f"{100 * max(mixture.risks(limit)):.1f} %"]
-        for summaries in found.values():
-            s = summaries[name]
-            for risk, error in ((s.pooled, s.pooled_se), (s.worst, s.worst_se)):
-                row.append(f"{100 * risk:.2f} ± {100 * error:.2f} %")
-        rows.append(row)
-    kinds = [f"{n} points, {kind}" for n in found for kind in ("pooled", "per data set")]
-    return Table(rows, ["pruning", "unlimited data", *kinds])
 
 
 def ratios_table(found: Mapping[float, RatioSummary]) -> Table:

@@ -42,7 +42,7 @@ _DENSITY = number(
     "above 0 and below 1, for the full data are shown anyway", lambda value: 0 < value < 1
 )
 _POSITION = number("from -1,000 to 1,000", lambda value: abs(value) <= 1000)
-_WIDTH = number("above 0 and at most 1,000", lambda value: 0 < value <= 1000)
+_WIDTH = number("from 0.001 to 1,000", lambda value: 0.001 <= value <= 1000)
 
 # What each number, or each of a list, must be.
 _RANGES: dict[str, Kind] = {

@@ -15,6 +15,7 @@ from scipy.optimize import brentq
 from scipy.special import erf, log_ndtr, ndtr, ndtri
 
 from dropkit._common.checks import Floats, check_density
+from dropkit._common.errors import UserError
 from dropkit.quotas import drop_densities, variance_densities
 
 Pair = tuple[float, float]
@@ -56,19 +57,19 @@ class GaussianMixture:
             if isinstance(value, bool) or not isinstance(value, Real):
                 raise TypeError(f"{name} must be a real number, got {value!r}")
             if not isfinite(value):
-                raise ValueError(f"{name} must be finite, got {value}")
+                raise UserError(f"{name} must be finite, got {value}")
             object.__setattr__(self, name, float(value))
         if self.mu0 >= self.mu1:
-            raise ValueError(
+            raise UserError(
                 f"mu0 must be below mu1, got mu0={self.mu0} and mu1={self.mu1}: number the classes "
                 "from left to right"
             )
         if min(self.sigma0, self.sigma1) <= 0:
-            raise ValueError(
+            raise UserError(
                 f"deviations must be positive, got sigma0={self.sigma0} and sigma1={self.sigma1}"
             )
         if not 0 < self.phi0 < 1:
-            raise ValueError(f"phi0 must lie strictly between 0 and 1, got {self.phi0}")
+            raise UserError(f"phi0 must lie strictly between 0 and 1, got {self.phi0}")
 
     @property
     def phi1(self) -> float:
@@ -234,8 +235,8 @@ class GaussianMixture:
 
     def ssp_priors(self, margin: float) -> Pair:
         """Return the class priors after SSP (Eq. 14, normalised)."""
-        mixture = self.pruned(*self.ssp_densities(margin))
-        return mixture.phi0, mixture.phi1
+        left = np.multiply(self.ssp_densities(margin), (self.phi0, self.phi1))
+        return _pair(left / left.sum())
 
     def ssp_risks(self, t: ArrayLike, margin: float) -> Risks:
         """Return the class risks of what SSP keeps, at any ``t`` (Appendix B.3).
@@ -267,8 +268,8 @@ class GaussianMixture:
 def _kept_above(distance: Floats, sigma: float, margin: float) -> Floats:
     """Return the share above ``distance`` of a centred Gaussian emptied within ``margin``."""
     tail = ndtr(-margin / sigma)
-    if tail == 0:
-        raise ValueError(f"margin {margin} leaves nothing of a class with deviation {sigma}")
+    if tail == 0:  # too far out for floats: what is left sits at the ends of the emptied interval
+        return np.where(distance <= -margin, 1.0, np.where(distance < margin, 0.5, 0.0))
     right = ndtr(-np.maximum(distance, margin) / sigma)
     # Left of the emptied interval the whole right tail and a part of the left one lie above.
     left = tail - ndtr(np.minimum(distance, -margin) / sigma)

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 
 from dropkit._common.checks import Floats, check_choice, check_density, check_whole
-from dropkit._common.rounding import budget
+from dropkit._common.rounding import budget, positive_budget
 from dropkit.quotas import class_counts
 from dropkit.theory.mixture import GaussianMixture
 
@@ -140,6 +140,7 @@ def fitted_thresholds(
     """
     check_choice(procedure, "procedure", PROCEDURES)
     check_density(density, zero=False)
+    positive_budget(points, density)
     x, y = sample(mixture, points, datasets, seed=seed)
     kept = keep(procedure, mixture, x, y, density, seed)
     return empirical_minimizer(x, y, kept=kept, ties=ties)

@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from dropkit.figures.theory import (
     LABELS,
     figure_4a,
     figure_ssp,
     place,
-    risk_table,
+    risks,
     threshold,
     thresholds,
 )
@@ -94,9 +95,19 @@ def test_thresholds_that_give_up_a_class_are_shown_as_such(thresholds, mean, med
     assert (place(found), threshold(found.median)) == (mean, median)
 
 
-def test_risks_are_in_percent_with_their_errors():
-    found = summarise(PAPER, np.array([0.1, 0.3]))._replace(
-        pooled=0.1234, pooled_se=0.0056, worst=0.2, worst_se=0.01
-    )
-    table = risk_table(PAPER, {"all data": 0.0}, {400: {"all data": found}})
-    assert table.rows[0][2:] == ["12.34 ± 0.56 %", "20.00 ± 1.00 %"]
+def test_worst_class_risks_are_those_of_the_thresholds():
+    fits = np.array([0.1, 0.3, 0.2])
+    summary = summarise(PAPER, fits)
+    figure = risks(PAPER, {"optimal quotas": {0.3: summary, 0.5: summary}})
+    limit, fitted = figure.axes
+    drawn = {line.get_label(): line for line in limit.lines}
+    # Optimal quotas reach the least possible risk, Phi(-4/3), as long as no class is full.
+    least = 100 * norm.cdf(-4 / 3)
+    curve = drawn["optimal quotas"]
+    low = curve.get_ydata()[curve.get_xdata() < 0.75]
+    np.testing.assert_allclose(low, least)
+    assert drawn["least possible"].get_ydata()[0] == pytest.approx(least)
+    risk0, risk1 = norm.cdf((-1 - fits) / 0.5), norm.cdf(fits - 1)
+    (line, *_) = fitted.lines
+    np.testing.assert_allclose(line.get_xdata(), [0.3, 0.5])
+    np.testing.assert_allclose(line.get_ydata(), 100 * max(risk0.mean(), risk1.mean()))

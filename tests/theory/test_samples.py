@@ -161,6 +161,10 @@ def test_thresholds_of_large_samples_approach_the_minimisers():
         (lambda: empirical_minimizer([0, np.nan], [0, 1]), "x must be finite"),
         (lambda: empirical_minimizer([0, 1], [0, 2]), r"classes 0 and 1, got \[0, 2\]"),
         (lambda: empirical_minimizer([0], [0], kept=[False]), "keep at least one point"),
+        (
+            lambda: fitted_thresholds(PAPER, "ssp", 0.01, points=9, datasets=2, seed=0),
+            "density is 0.01: of 9 samples that keeps none, so it must be at least 1/9",
+        ),
         (lambda: empirical_minimizer([0], [0], kept=[1]), "kept must be a boolean mask, got dtype"),
         (
             lambda: empirical_minimizer([0], [0], ties="first"),
