@@ -25,6 +25,7 @@ from dropkit._common.checks import (
     check_whole,
     per_class,
 )
+from dropkit._common.own_quotas import register as register
 from dropkit._common.ranking import top
 from dropkit._common.rounding import budget, half_up
 
@@ -87,7 +88,7 @@ def drop_densities(
     weights = _error_weights(sizes, recalls, smoothing, val_sizes)
     if rule == "counts":
         weights = _per_sample(weights, sizes)
-    return _fill(sizes, weights, density)
+    return weighted_densities(sizes, weights, density)
 
 
 def variance_densities(class_sizes: ArrayLike, sigmas: ArrayLike, density: float) -> Floats:
@@ -118,7 +119,7 @@ def variance_densities(class_sizes: ArrayLike, sigmas: ArrayLike, density: float
     check_density(density)
     sizes = check_sizes(class_sizes)
     sigma = check_nonnegative(sigmas, "sigmas", sizes.size)
-    return _fill(sizes, _per_sample(sigma, sizes), density)
+    return weighted_densities(sizes, _per_sample(sigma, sizes), density)
 
 
 def strategy_densities(labels: ArrayLike, scores: ArrayLike, density: float) -> Floats:
@@ -271,11 +272,18 @@ def at_least(counts: ArrayLike, class_sizes: ArrayLike, minimum: int) -> Ints:
     return floor + class_counts(above, np.full(above.size, left / above.sum()), total=left)
 
 
-def _fill(sizes: Floats, weights: Floats, density: float) -> Floats:
+def weighted_densities(sizes: Floats, weights: Floats, density: float) -> Floats:
     """Return min(1, λ w_k) with Σ N_k min(1, λ w_k) = dN by bisecting the sorted weights.
 
     Only ratios w_k / w_j enter, and only those that matter are finite, so neither tiny nor huge
     weights overflow, and the printed algorithm's E > 0 and its division by Z do not occur.
+
+    Parameters
+    ----------
+    sizes, weights : (K,) ndarray of float
+        Samples per class N_k, and w_k ≥ 0, which are not checked.
+    density : float
+        Fraction d of all samples to keep, in [0, 1].
     """
     if density in (0, 1):
         return np.full(sizes.size, float(density))

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Sequence
 
 from dropkit import __version__
+from dropkit._common import own_code
 from dropkit._common.errors import MissingExtra, needed_by
 from dropkit._common.text import printable
 from dropkit.commands._output import plain_warnings
@@ -61,6 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.environ["TQDM_DISABLE"] = "1"  # which tqdm reads when it is imported
     try:
         with needed_by(f"dropkit {options.command}"), plain_warnings():
+            if files := getattr(options, "files", None):
+                own_code.declare(files)
             return options.run(options) or 0
     except BrokenPipeError:  # the reader of our output, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

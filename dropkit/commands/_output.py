@@ -20,6 +20,12 @@ def add_options(
     command.add_argument("--quiet", action="store_true", help=about)
 
 
+def add_import(command: argparse.ArgumentParser) -> None:
+    """Add --import, which `main` obeys."""
+    about = "your Python files that register scores, quotas, models or data sets"
+    command.add_argument("--import", dest="files", nargs="+", metavar="FILE.py", help=about)
+
+
 def tell(options: argparse.Namespace, found: Any, text: str, *, summary: bool = True) -> None:
     """Print what was found as one line of JSON, or as text unless --quiet wants no `summary`."""
     if options.json:

@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 import warnings
+from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -80,6 +81,8 @@ def _run_again(records: list["Record"], options: argparse.Namespace) -> dict:
         _say(options, f"{'same' if passed else 'DIFFERENT'}: {_described(verified)}")
     if others:
         first = f"{counted(others)}; the first: {name(others[0])}"
+        for why, made in sorted(Counter(filter(None, map(rerun.lacking, others))).items()):
+            _say(options, f"{made:,} trials cannot be made here: {why}; --import FILE.py may do so")
         _say(options, f"of another version, and so never drawn: {first}")
     fewer = ", as the store has no more of this version" if len(drawn) < options.sample else ""
     failed = sum(not each["same"] for each in again)

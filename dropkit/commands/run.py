@@ -35,6 +35,7 @@ def add_plan(command: argparse.ArgumentParser) -> None:
     command.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:N, mps")
     command.add_argument("--seeds", type=int, nargs="+", metavar="N", help="these seeds alone")
     command.add_argument("--threads", type=int, default=1, help="processor cores (default 1)")
+    _output.add_import(command)
     _output.add_options(command)
 
 

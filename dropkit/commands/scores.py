@@ -32,6 +32,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     for name, shape in RECORDS.items():
         command.add_argument(f"--{name.replace('_', '-')}", metavar="FILE.npy", help=shape)
     command.add_argument("--out", metavar="FILE.npy", help="where to write the (n,) scores")
+    _output.add_import(command)
     _output.add_options(command)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from dropkit.commands import _verify
 from dropkit.commands._output import (
+    add_import,
     add_options as add_output,
     in_rows,
     tell,
@@ -35,6 +36,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     show.add_argument("keys", nargs="+", metavar="KEY", help="a record's key, or how it starts")
 
     verify = _action(actions, "verify", _verify.run, "check every record and make some again")
+    add_import(verify)
     add = verify.add_argument
     add("--sample", type=int, default=5, metavar="N", help="records to make again (default 5)")
     add("--seed", type=int, default=0, help="draws the sample (default 0)")

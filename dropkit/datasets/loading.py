@@ -7,7 +7,7 @@ from functools import partial
 
 from dropkit._common.checks import check_whole
 from dropkit._common.errors import UserError, needed_by
-from dropkit._common.fingerprint import fingerprint
+from dropkit._common.fingerprint import pinned
 from dropkit.datasets import cifar, clinc, digits, features, imagenet, tinyimagenet, waterbirds
 from dropkit.datasets.data import Data, Loader
 
@@ -56,7 +56,8 @@ def version(name: str, root: str | None = None) -> str:
 
 def identity(name: str) -> tuple[object, ...]:
     """Return what a name stands for here and now: the user's folder, the draw, and the loader."""
-    return os.environ.get("DROPKIT_DATA"), version(name), _LOADERS.get(name)
+    draw = "" if is_own(name) else version(name)  # whose loader is another when it changes
+    return os.environ.get("DROPKIT_DATA"), draw, _LOADERS.get(name)
 
 
 def names() -> list[str]:
@@ -64,11 +65,22 @@ def names() -> list[str]:
     return sorted(_LOADERS)
 
 
+def is_own(name: str) -> bool:
+    """Return whether the data set is, or would be, one that a user registers.
+
+    Parameters
+    ----------
+    name : str
+        Any.
+    """
+    return name not in _BUNDLED
+
+
 def register(name: str, loader: Loader, *, version: str | None = None) -> None:
     """Let ``load`` and the studies know a data set of one's own.
 
     Registering one's own name again replaces it. ``recipes.DEFAULTS[name]`` may name the model and
-    the recipe that it is trained with.
+    the recipe that it is trained with; a grid that is given both needs none.
 
     Parameters
     ----------
@@ -78,13 +90,15 @@ def register(name: str, loader: Loader, *, version: str | None = None) -> None:
         From a seed and a folder (or None), as ``load`` takes them, to a Data. Its pool should be
         the same for every seed.
     version : str, optional
-        Tells trials on other draws of the data apart; default: a digest of the loader's source.
+        Tells trials on other draws of the data apart; default: a digest of the loader's source and
+        of the values that it takes with it. Files that it reads are not among them.
 
     Raises
     ------
     ValueError
         If the name is one of dropkit's own or has other characters than lower-case letters,
-        digits, dots and hyphens; and from ``load``, if the loader returns no sound Data.
+        digits, dots and hyphens, or if the loader depends on what no value tells apart, such as a
+        generator, and has no version; and from ``load``, if the loader returns no sound Data.
     """
     if name in _BUNDLED or not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", name):
         raise ValueError(
@@ -101,9 +115,9 @@ def register(name: str, loader: Loader, *, version: str | None = None) -> None:
         except ValueError as error:
             raise ValueError(f"the loader of {name!r}: {error}") from error
 
-    named = fingerprint(loader) if version is None else version
+    named = pinned(loader, f"the loader of {name!r}", version)
     _LOADERS[name] = checked
-    _VERSIONS[name] = lambda root: named
+    _VERSIONS[name] = lambda root: named()
 
 
 _LOADERS: dict[str, Loader] = {

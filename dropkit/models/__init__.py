@@ -9,6 +9,7 @@ if TYPE_CHECKING:
         build as build,
         initialise as initialise,
         names as names,
+        register as register,
     )
     from dropkit.models.pretrained import (
         PRETRAINED as PRETRAINED,

@@ -1,5 +1,6 @@
 """The architectures of Table 1 and the small ones."""
 
+import re
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -9,7 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from dropkit._common.errors import UserError
-from dropkit.models.pretrained import resnet50_weights
+from dropkit._common.fingerprint import pinned
+from dropkit.models.pretrained import OWN, resnet50_weights
+
+Build = Callable[[int, tuple[int, ...]], nn.Sequential]
 
 
 def build(name: str, num_classes: int, in_shape: Sequence[int]) -> nn.Sequential:
@@ -43,6 +47,48 @@ def build(name: str, num_classes: int, in_shape: Sequence[int]) -> nn.Sequential
 def names() -> list[str]:
     """Return the names that ``build`` knows."""
     return sorted(_BUILDERS)
+
+
+def register(name: str, build: Build, *, version: str | None = None) -> None:
+    """Let ``build``, studies and plans know an architecture of one's own.
+
+    Registering one's own name again replaces it; trials of another function are other trials.
+
+    Parameters
+    ----------
+    name : str
+        Lower-case letters, digits and hyphens.
+    build : callable
+        From the number of classes and the shape of a sample to a ``torch.nn.Sequential`` whose last
+        layer is linear. Its weights are drawn anew by ``initialise``.
+    version : str, optional
+        Tells trials of one function from another's; default: a digest of its source and values.
+
+    Raises
+    ------
+    ValueError
+        If the name is one of dropkit's own or has other characters; and from ``build``, if the
+        function returns another kind of network.
+    """
+    if (name in _BUILDERS and name not in OWN) or not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name):
+        own = ", ".join(each for each in names() if each not in OWN)
+        raise UserError(
+            f"the model name {name!r} cannot be used: it must be lower-case letters, digits and "
+            f"hyphens, and none of {own}"
+        )
+
+    def checked(num_classes: int, in_shape: tuple[int, ...]) -> nn.Sequential:
+        network = build(num_classes, in_shape)
+        last = network[-1] if isinstance(network, nn.Sequential) and len(network) else network
+        if last is network or getattr(last, "out_features", None) != num_classes:
+            raise UserError(
+                f"the model {name!r} is or ends in {type(last).__name__}: it must be a Sequential "
+                f"that ends in a Linear layer of {num_classes} outputs"
+            )
+        return network
+
+    OWN[name] = pinned(build, f"the model {name!r}", version)
+    _BUILDERS[name] = checked
 
 
 def initialise(model: nn.Module, seed: int) -> nn.Module:
@@ -201,7 +247,7 @@ def _resnet50(
     return network
 
 
-_BUILDERS: dict[str, Callable[[int, tuple[int, ...]], nn.Sequential]] = {
+_BUILDERS: dict[str, Build] = {
     "linear": _linear,
     "mlp": _mlp,
     "cnn": _cnn,

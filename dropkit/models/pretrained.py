@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -16,15 +17,21 @@ IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 # Networks that come pretrained, and the untrained ones of the same architecture.
 PRETRAINED = {"resnet50-imagenet": "resnet50"}
 
+OWN: dict[str, Callable[[], str]] = {}  # what tells apart networks that a user registered
+
 
 def version(name: str) -> str:
-    """Return what names the pretrained weights of ``build(name, ...)``; "" where it has none.
+    """Return what names the pretrained weights of ``build(name, ...)``, or the user's ``build``.
+
+    "" for untrained networks of dropkit's own.
 
     Parameters
     ----------
     name : str
         One of ``names()``.
     """
+    if name in OWN:
+        return f"model {OWN[name]()}"
     if name not in PRETRAINED:
         return ""
     file = os.environ.get("DROPKIT_RESNET50")

@@ -1,6 +1,6 @@
 """Which samples to keep: protocols by their names, and the rules that select inside quotas."""
 
-from dropkit.pruning.protocols import SMOOTHED, Protocol, parse, strategies
+from dropkit.pruning.protocols import SMOOTHED, Protocol, parse, strategies, version
 from dropkit.pruning.rules import RULES, Rule, register
 from dropkit.pruning.selection import prune
 from dropkit.pruning.tables import Below, ClassTable, class_table, held
@@ -18,4 +18,5 @@ __all__ = [
     "prune",
     "register",
     "strategies",
+    "version",
 ]

@@ -9,6 +9,7 @@ or "rule:S" for a rule by another score than its own:
     R+balance       equal class counts as far as the classes reach
     R+proportional  the same density of every class
     R+Sq            class counts that S's global cut induces
+    R+NAME          class counts by a rule that `dropkit.quotas.register` knows
     R+hardness:S    class counts in proportion to the classes' mean S
     P+cdbw          P, and the final model trains with the CDB-W loss
     cdbw+P          P, from a query model trained with the CDB-W loss
@@ -16,8 +17,9 @@ or "rule:S" for a rule by another score than its own:
 
 from dataclasses import dataclass
 
+from dropkit._common.own_quotas import QUOTAS as OWN
 from dropkit.pruning.rules import RULES
-from dropkit.scores.registry import RESERVED, names as score_names
+from dropkit.scores.registry import RESERVED, SCORES, names as score_names
 
 SMOOTHED = " (smoothed)"  # ends the label of a protocol whose quotas are smoothed
 HARDNESS = "hardness:"  # begins a quota by the classes' mean score
@@ -39,8 +41,8 @@ class Protocol:
         A strategy, or "full".
     quota : str
         "global" (one cut through all classes), "drop", "balance", "proportional", the strategy
-        whose global cut sets the class counts, or "hardness:" and the strategy whose class means
-        do.
+        whose global cut sets the class counts, "hardness:" and the strategy whose class means do,
+        or a quota of one's own.
     query_loss, loss : {"ce", "cdbw"}
         Of the query model and of the final model.
     rule : str
@@ -57,7 +59,7 @@ class Protocol:
     def strategies(self) -> tuple[str, ...]:
         """The strategies whose scores the protocol needs: its rule's, then its quota's."""
         others = RULES[self.rule].scores or () if self.rule else ()
-        quota = () if self.quota in QUOTAS else (self.quota.removeprefix(HARDNESS),)
+        quota = () if self.quota in {*QUOTAS, *OWN} else (self.quota.removeprefix(HARDNESS),)
         found = dict.fromkeys((self.ranking, *others[1:], *quota))
         return tuple(name for name in found if name not in ("full", "random"))
 
@@ -69,7 +71,7 @@ class Protocol:
     @property
     def needs_recalls(self) -> bool:
         """Whether `prune` needs validation recalls."""
-        return self.quota == "drop"
+        return self.quota == "drop" or bool(self.quota in OWN and OWN[self.quota].needs)
 
 
 def parse(protocol: str, *, scored: bool = False) -> Protocol:
@@ -121,6 +123,21 @@ def parse(protocol: str, *, scored: bool = False) -> Protocol:
     )
 
 
+def version(protocol: str) -> str:
+    """Return what tells apart what users registered of a protocol; "" where nothing is theirs.
+
+    Parameters
+    ----------
+    protocol : str
+        A name that `parse` knows.
+    """
+    plan = parse(protocol)
+    found = [SCORES[name].version() for name in plan.strategies]
+    found += [RULES[plan.rule].version()] if plan.rule else []
+    found += [f"quota.{OWN[plan.quota].version()}"] if plan.quota in OWN else []
+    return "+".join(filter(None, found))
+
+
 def _selecting(name: str, known: frozenset[str]) -> tuple[str, str]:
     """The ranking and the rule that the part before the + names, "" for what is not known."""
     if name == "random" or name in known:
@@ -137,6 +154,11 @@ def _selecting(name: str, known: frozenset[str]) -> tuple[str, str]:
 def _quota(name: str, known: frozenset[str]) -> str:
     """The quota that the part after the + names, "" for what is not known."""
     induced = name.removesuffix("q")
-    if name in QUOTAS[1:] or name.removeprefix(HARDNESS) in known and HARDNESS in name:
+    if (
+        name in QUOTAS[1:]
+        or name in OWN
+        or name.removeprefix(HARDNESS) in known
+        and HARDNESS in name
+    ):
         return name
     return induced if induced != name and induced in known else ""

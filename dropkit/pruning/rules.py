@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from dropkit._common.checks import Floats, Ints, check_each, outside
-from dropkit._common.fingerprint import fingerprint
+from dropkit._common.fingerprint import pinned
+from dropkit._common.own_quotas import check_version
 from dropkit._common.ranking import top_in_class
 from dropkit.scores.registry import names as score_names
 
@@ -28,14 +29,15 @@ class Rule:
     scores : tuple of str, or None
         Strategies whose scores it is given; "name:S" puts S in the place of the first. None where
         S must be named, () where the rule takes no scores.
-    version : str
-        Tells apart functions that were registered under one name; "" for those of this package.
+    version : callable
+        Returns what tells apart functions that were registered under one name; "" for those of
+        this package.
     """
 
     name: str
     function: Function
     scores: tuple[str, ...] | None = None
-    version: str = ""
+    version: Callable[[], str] = lambda: ""
 
     def __call__(self, scores: Floats, labels: Ints, counts: Ints, draw: Draw) -> Ints:
         """Return the sorted indices that the rule selects; ValueError unless they fit the counts.
@@ -67,7 +69,9 @@ _SHIPPED = ("ccs", "stratified", "moderate", "median", "easy", "beta")
 _RESERVED = ("random", "full", "drop", "balance", "proportional", "hardness", "cdbw", "global")
 
 
-def register(name: str, *, scores: tuple[str, ...] | None = None) -> Callable[[Function], Function]:
+def register(
+    name: str, *, scores: tuple[str, ...] | None = None, version: str | None = None
+) -> Callable[[Function], Function]:
     """Let protocols use the decorated function as a rule of selection named `name`.
 
     It is called with the scores, (n,) or one row for each of several `scores`, the labels (n,) of
@@ -81,6 +85,8 @@ def register(name: str, *, scores: tuple[str, ...] | None = None) -> Callable[[F
         Lower-case letters, digits and underscores.
     scores : tuple of str, optional
         Strategies whose scores it is given unless a protocol says "name:S"; () for none.
+    version : str, optional
+        Tells trials of one function from another's; default: a digest of its source and values.
 
     Returns
     -------
@@ -116,9 +122,11 @@ def register(name: str, *, scores: tuple[str, ...] | None = None) -> Callable[[F
             f"{', '.join(sorted(score_names()))}"
         )
 
+    check_version(version)
+
     def add(function: Function) -> Function:
-        version = "" if name in _SHIPPED else fingerprint(function)
-        RULES[name] = Rule(name, function, scores, version)
+        named = pinned(function, f"the rule {name!r}", "" if name in _SHIPPED else version)
+        RULES[name] = Rule(name, function, scores, named)
         return function
 
     return add

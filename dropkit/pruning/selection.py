@@ -10,10 +10,12 @@ from dropkit._common.checks import (
     Ints,
     check_density,
     check_labels,
+    check_nonnegative,
     check_scores,
     check_whole,
     per_class,
 )
+from dropkit._common.own_quotas import QUOTAS as OWN
 from dropkit._common.ranking import random_keys, top_in_class
 from dropkit._common.rounding import positive_budget
 from dropkit.pruning.protocols import HARDNESS, Protocol, parse
@@ -25,6 +27,7 @@ from dropkit.quotas import (
     hardness_densities,
     strategy_densities,
     variance_densities,
+    weighted_densities,
 )
 
 
@@ -106,7 +109,17 @@ def prune(
                     f"for each of the labels 0..{recalls.size - 1}"
                 )
             sizes = np.bincount(labels, minlength=recalls.size)
-            densities = drop_densities(sizes, recalls, density, smoothing, val_sizes, rule=rule)
+        if plan.quota == "drop":
+            given = _given(recalls, "recalls", protocol)
+            densities = drop_densities(sizes, given, density, smoothing, val_sizes, rule=rule)
+        elif plan.quota in OWN:
+            known = {"recalls": recalls, "val_sizes": val_sizes}
+            needed = {
+                name: check_nonnegative(_given(known[name], name, protocol), name, sizes.size)
+                for name in OWN[plan.quota].needs
+            }
+            weights = OWN[plan.quota](sizes.astype(float), **needed)
+            densities = weighted_densities(sizes.astype(float), weights, density)
         else:
             densities = _densities(plan, labels, rows, density)
         groups = labels

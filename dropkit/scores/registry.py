@@ -7,7 +7,8 @@ from typing import Any, Literal
 import numpy as np
 
 from dropkit._common.checks import check_choice, check_scores
-from dropkit._common.fingerprint import fingerprint
+from dropkit._common.fingerprint import pinned
+from dropkit._common.own_quotas import QUOTAS, SCORES as NAMES, check_version
 
 Schedule = Literal["short", "long"]
 _NOT_RECORDED: Any = None  # of any type, for a score reads only what it needs, which is there
@@ -64,15 +65,16 @@ class Score:
     schedule : {"short", "long"}
         Which query models record them: "short" for several initialisations after a tenth of
         training, "long" for one full run (Appendix A).
-    version : str
-        Tells apart functions that were registered under one name; "" for those of this package.
+    version : callable
+        Returns what tells apart functions that were registered under one name; "" for those of
+        this package.
     """
 
     name: str
     function: Function
     needs: tuple[str, ...]
     schedule: Schedule
-    version: str = ""
+    version: Callable[[], str] = lambda: ""
 
     def __call__(self, query: QueryRecord) -> np.ndarray:
         """Return the (n,) scores; ValueError if the record lacks an array or a score is NaN."""
@@ -103,7 +105,11 @@ def names() -> frozenset[str]:
 
 
 def register(
-    name: str, *, needs: tuple[str, ...], schedule: Schedule = "short"
+    name: str,
+    *,
+    needs: tuple[str, ...],
+    schedule: Schedule = "short",
+    version: str | None = None,
 ) -> Callable[[Function], Function]:
     """Let protocols use the decorated function of a QueryRecord as a score named `name`.
 
@@ -117,6 +123,9 @@ def register(
         The fields of QueryRecord that the function reads.
     schedule : {"short", "long"}
         Which query models record them, as in `Score`.
+    version : str, optional
+        Tells trials of one function from another's; default: a digest of its source and of the
+        values that it takes with it: closures, arguments of partials, globals, helpers.
 
     Returns
     -------
@@ -127,7 +136,8 @@ def register(
     ------
     ValueError
         If the name is taken or not lower-case letters, digits and underscores, if `needs` names
-        what no query records, or if the schedule is unknown.
+        what no query records, if the schedule is unknown, or if the function depends on what no
+        value tells apart, such as an open file, and has no version.
 
     Examples
     --------
@@ -137,7 +147,7 @@ def register(
     >>> "confidence" in names()
     True
     """
-    taken = name in RESERVED or (name in _SHIPPED and name in SCORES)
+    taken = name in (*RESERVED, *QUOTAS) or (name in _SHIPPED and name in SCORES)
     if taken or not (isinstance(name, str) and name.isidentifier() and name == name.lower()):
         raise ValueError(
             f"the score name {name!r} cannot be used: it must be lower-case letters, digits and "
@@ -149,10 +159,12 @@ def register(
             f"needs is {needs!r}: it must be a tuple of names among {', '.join(known)}"
         )
     check_choice(schedule, "schedule", ("short", "long"))
+    check_version(version)
 
     def add(function: Function) -> Function:
-        version = "" if name in _SHIPPED else fingerprint(function)
-        SCORES[name] = Score(name, function, needs, schedule, version)
+        named = pinned(function, f"the score {name!r}", "" if name in _SHIPPED else version)
+        SCORES[name] = Score(name, function, needs, schedule, named)
+        NAMES.add(name)
         return function
 
     return add

@@ -25,7 +25,7 @@ from itertools import pairwise, takewhile
 from multiprocessing import connection, get_context, parent_process
 from typing import Any, NamedTuple, Protocol
 
-from dropkit._common import machine
+from dropkit._common import machine, own_code
 from dropkit._common.errors import sentence
 
 Work = Callable[[Any], Any]
@@ -193,6 +193,7 @@ def _start_worker(leash: connection.Connection, gpu: str | None, threads: int) -
     if gpu is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu
     threading.Thread(target=_end_with_parent, args=(leash,), daemon=True).start()
+    own_code.load()
 
 
 def _end_with_parent(leash: connection.Connection) -> None:

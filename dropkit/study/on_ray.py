@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-from dropkit._common import machine
+from dropkit._common import machine, own_code
 from dropkit.study.executors import ATTEMPTS, ExecutorError, Results, Work, Workers, named
 
 
@@ -74,6 +74,7 @@ def _on_cluster(
 
 def _there(work: Work, device: str, job: Any) -> Any:
     """Do a job on a machine of a cluster, once it is known to have what the cluster says it has."""
+    own_code.load()
     if device != "cpu":
         from dropkit.training import devices
 

@@ -113,7 +113,12 @@ def _plan(content: dict) -> Plan:
     for kind, name, known in named:
         if name not in known:
             raise ValueError(f"unknown {kind} {name!r}; known are {', '.join(known)}")
-    recipe = _changed(recipes.defaults(dataset, model)[1], content, "recipe")
+    if dataset in recipes.DEFAULTS:
+        recipe = _changed(recipes.defaults(dataset, model)[1], content, "recipe")
+    else:  # a data set of one's own
+        given = content.get("recipe", {})
+        check_table(given, recipes.FIELDS, "recipe", ("epochs", "batch", "lr", "weight_decay"))
+        recipe = Recipe(**given)
     common = {"densities": content["densities"], "query": content.get("query", {})}
     stages = []
     for number, given in enumerate(content["stage"]):

@@ -15,7 +15,7 @@ from dropkit.study import executors, query_models
 from dropkit.study.executors import Workers
 from dropkit.study.queries import Query
 from dropkit.study.query_models import Recorded
-from dropkit.study.trials import Trial
+from dropkit.study.trials import Trial, inputs_of
 
 
 class Prepared(NamedTuple):
@@ -36,6 +36,7 @@ def prepare(
     data set that cannot test a class, or a pruned set too small to train on, before any training.
     """
     draws = [(trial.dataset, trial.seed, trial.imbalance) for trial in trials]
+    _check_versions(trials)
     sets = {draw: trial.data for draw, trial in dict(zip(draws, trials, strict=True)).items()}
     for draw, trial in zip(draws, trials, strict=True):
         _check(trial, sets[draw])
@@ -51,6 +52,22 @@ def prepare(
             if query in failed:
                 lost[trial] = f"a query model diverged: {failed[query]}"
     return prepared, lost
+
+
+def _check_versions(trials: Sequence[Trial]) -> None:
+    """Raise UserError where what was registered is no longer what a trial was made with."""
+    for protocol, made in {(trial.protocol, trial.score_version) for trial in trials}:
+        _check_same(pruning.version(protocol), made, f"protocol {protocol!r}")
+    for dataset, model, made in {(t.dataset, t.model, t.inputs) for t in trials}:
+        _check_same(inputs_of(dataset, model), made, f"{model!r} on {dataset!r}")
+
+
+def _check_same(now: str, made: str, what: str) -> None:
+    if now != made:
+        raise UserError(
+            f"{what} is not what the trials were made with ({made or 'as it comes'}, now "
+            f"{now or 'as it comes'}): make them again with study.grid"
+        )
 
 
 def _check(trial: Trial, data: Data) -> None:

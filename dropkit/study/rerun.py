@@ -6,11 +6,14 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from dropkit import pruning
+from dropkit.datasets import loading
+from dropkit.models import names as models
+from dropkit.models.pretrained import OWN
 from dropkit.store.folder import Store
 from dropkit.store.records import Record, key
 from dropkit.study import runner
 from dropkit.study.queries import Query
-from dropkit.study.trials import Trial, version_of
+from dropkit.study.trials import Trial, inputs_of
 from dropkit.training.recipes import ENGINE, Recipe
 
 Fit = Callable[[], Record]  # measures a fit: its recalls, and how many samples were kept
@@ -35,12 +38,27 @@ def trial_of(record: Record) -> Trial | None:
     """Return the trial that a record is of; None if this version would run another one."""
     try:
         trial = _restored(Trial, record["trial"])
-        version = version_of(pruning.parse(trial.protocol))
     except (TypeError, ValueError, KeyError, AttributeError):
         return None
-    if version != trial.score_version:
-        return None
-    return trial if trial.key == record["key"] else None
+    return trial if trial.key == record["key"] and not lacking(record) else None
+
+
+def lacking(record: Record) -> str:
+    """Say what the trial of a record needs that is not registered here; "" if nothing is."""
+    trial = record.get("trial", {})
+    dataset, model, protocol = (trial.get(name, "") for name in ("dataset", "model", "protocol"))
+    for kind, name, known in (("data set", dataset, loading.names()), ("model", model, models())):
+        if trial and name not in known:
+            return f"{kind} {name!r} is not registered"
+    try:
+        if trial and pruning.version(protocol) != trial["score_version"]:
+            return f"protocol {protocol!r} is of another version"
+    except (ValueError, KeyError):
+        return f"protocol {protocol!r} is not registered"
+    own = loading.is_own(dataset) or model in OWN  # of the others, the files may not be there
+    if trial and own and inputs_of(dataset, model) != trial.get("inputs"):
+        return f"{model!r} on {dataset!r} is of another version"
+    return ""
 
 
 def _restored(kind: type, config: dict[str, Any]) -> Any:

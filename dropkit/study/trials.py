@@ -1,13 +1,12 @@
 """Which networks a study trains: trials, and grids of them."""
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
 
-from dropkit import pruning
 from dropkit._common.checks import check_density
 from dropkit._common.fields import (
     AMOUNT,
@@ -25,7 +24,7 @@ from dropkit.datasets import loading
 from dropkit.datasets.data import Data
 from dropkit.datasets.long_tail import load_imbalanced
 from dropkit.models import pretrained
-from dropkit.pruning import Protocol, parse
+from dropkit.pruning import parse, version
 from dropkit.quotas import RULES
 from dropkit.scores.registry import SCORES
 from dropkit.store.records import key
@@ -78,9 +77,9 @@ class Trial:
     imbalance : float
         Factor of the training set's long tail, 1 for none.
     score_version : str
-        Tells apart functions, scores and rules, that a reader registered under one name.
+        Tells apart scores, rules and quotas that a reader registered under one name.
     inputs : str
-        Tells apart draws of a data set, and pretrained weights.
+        Tells apart draws of a data set, pretrained weights, and models of a reader.
     quota_query : Query or None
         Where the scores of a quota come from, if not from `score_query`.
     """
@@ -162,6 +161,11 @@ def chosen(scale: str, dataset: str = "", model: str = "") -> tuple[str, str]:
     return dataset, model or (network if network in recipes.DEFAULTS[dataset] else first)
 
 
+def inputs_of(dataset: str, model: str) -> str:
+    """What a trial says of its inputs: the draw of the data, the weights or code of the model."""
+    return "; ".join(filter(None, [loading.version(dataset), pretrained.version(model)]))
+
+
 def grid(
     dataset: str,
     *,
@@ -218,8 +222,9 @@ def grid(
     """
     options = (initialisations, val_share, val_noise, smoothing, rule, imbalance)
     check_table(dict(zip(OPTIONS, options, strict=True)), OPTIONS, "a grid")
-    model, default_recipe = recipes.defaults(dataset, model)
-    recipe = recipe or default_recipe
+    if model is None or recipe is None:  # own data sets may have no defaults
+        model, default_recipe = recipes.defaults(dataset, model)
+        recipe = recipe or default_recipe
     for given in filter(None, (recipe, query)):
         if given.loss != "ce":
             raise ValueError(
@@ -227,7 +232,7 @@ def grid(
                 "protocol, as in 'full+cdbw'"
             )
     query = queries.plain(query) if query else queries.short_recipe(recipe)
-    inputs = "; ".join(filter(None, [loading.version(dataset), pretrained.version(model)]))
+    inputs, versions = inputs_of(dataset, model), functools.cache(version)
     if isinstance(seeds, int | np.integer):
         check(seeds, COUNT, "seeds")
         seeds = range(seeds)
@@ -241,16 +246,9 @@ def grid(
         short = Query(dataset, model, seed, query, "short", initialisations, *seen, inputs)
         whole = queries.plain(recipe)
         long = Query(dataset, model, seed, whole, "long", 1, imbalance=seen[-1], inputs=inputs)
-        trial = _trial(protocol, density, recipe, short, long, float(smoothing), rule)
+        trial = _trial(protocol, density, recipe, short, long, float(smoothing), rule, versions)
         trials[trial] = None
     return list(trials)
-
-
-def version_of(plan: Protocol) -> str:
-    """Return what tells apart the functions of a protocol, "" where all are of this package."""
-    rules = [pruning.RULES[plan.rule]] if plan.rule else []
-    functions = [*(SCORES[name] for name in plan.strategies), *rules]
-    return " ".join(each.version for each in functions if each.version)
 
 
 def _trial(
@@ -261,6 +259,7 @@ def _trial(
     long: Query,
     smoothing: float,
     rule: str,
+    versions: Callable[[str], str],
 ) -> Trial:
     """The trial of a protocol without what the protocol does not use."""
     plan = parse(protocol)
@@ -290,7 +289,7 @@ def _trial(
         smoothing=smoothing if plan.needs_recalls else 0.0,
         rule=rule if plan.needs_recalls else "densities",
         imbalance=short.imbalance,
-        score_version=version_of(plan),
+        score_version=versions(protocol),
         inputs=short.inputs,
         quota_query=asked[-1] if len(set(asked)) > 1 else None,
     )
