@@ -38,13 +38,16 @@ CASE = {
 }
 
 
-def published(protocols: Sequence[str], *, tails: bool = False) -> dict[Setting, Cells]:
-    """Return the records of labels at the scales "mini" and "paper": of whole sets, or of tails."""
+def published(
+    protocols: Sequence[str], *, tails: bool = False, scales: Sequence[str] = ("mini", "paper")
+) -> dict[Setting, Cells]:
+    """Return the records of labels at some scales: of whole sets, or of tails."""
 
     def wanted(record: Record) -> bool:
         if not _is_larger(record) or label(record["trial"]) not in protocols:
             return False
-        return (setting_of(record["trial"]).imbalance != 1) == tails
+        setting = setting_of(record["trial"])
+        return setting.scale in scales and (setting.imbalance != 1) == tails
 
     found = arrange(Store(FOLDER).select(wanted))
     return {
@@ -61,6 +64,18 @@ def _place(setting: Setting) -> tuple:
 def all_published(folder: str | Path = "") -> list[Record]:
     """Return the trials of the larger scales in a folder of records; default: ``FOLDER``."""
     return list(Store(folder or FOLDER).select(_is_larger))
+
+
+# Of a hundred classes through a frozen network: enough to compare, and light enough for one page.
+EXPLORED = ("full", "random", "random+drop", "el2n", "random+el2nq", "dynunc")
+
+
+def explored() -> dict[Setting, Cells]:
+    """Return what the results explorer has of the larger scales, the paper's own accuracy first."""
+    found = arrange(all_published())
+    own = {setting: cells for setting, cells in found.items() if setting.scale != "features"}
+    every = own | published(EXPLORED, scales=["features"])
+    return {setting: every[setting] for setting in sorted(every, key=_place)}
 
 
 def _is_larger(record: Record) -> bool:

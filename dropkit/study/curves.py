@@ -26,6 +26,7 @@ TITLES = {
     "cifar10": "CIFAR-10",
     "cifar100": "CIFAR-100",
     "cifar100-coarse": "CIFAR-100's 20 superclasses",
+    "cifar100-features": "CIFAR-100 through a frozen network",
     "tinyimagenet": "TinyImageNet",
     "clinc150-features": "CLINC150's 150 intents",
 }

@@ -1,4 +1,4 @@
-"""Heads on frozen features: chapters 06 and 11, stacks against one at a time, growth, and extraction."""
+"""Heads on frozen features: chapters 6 and 11, stacks, growth, and extraction."""
 
 import time
 from collections.abc import Callable, Iterator

@@ -15,7 +15,6 @@ from dropkit.figures import results_explorer
 from dropkit.figures.tables import POINTS, number
 from dropkit.notebook import larger_scales
 from dropkit.store import Store
-from dropkit.study import arrange
 from dropkit.study.curves import density_of
 from dropkit.study.measures import contrast, difference
 from tests.figures.test_explorers import browser, open_page  # noqa: F401
@@ -27,7 +26,7 @@ MEASURES = ("average", "worst", "pooled", "tenth", "gap", "std")
 
 @pytest.fixture(scope="module")
 def found():
-    return arrange(larger_scales.all_published())
+    return larger_scales.explored()
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +60,7 @@ def shown(found, form: str) -> str:
 def test_estimates_are_those_of_the_python(open_page) -> None:  # noqa: F811
     page = open_page("")
     rng = np.random.default_rng(0)
-    quantiles = results_explorer.results_data(arrange(larger_scales.all_published()))["quantiles"]
+    quantiles = results_explorer.results_data(larger_scales.explored())["quantiles"]
     given, expected = [], []
     for seeds in range(2, max(quantiles) + 1):
         for classes in (1, 2, 10, 11, 37):
