@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         tradeoffs as tradeoffs,
     )
     from dropkit.figures.names import BY_COUNTS as BY_COUNTS, name as name
+    from dropkit.figures.panels import worst_panels as worst_panels
     from dropkit.figures.style import (
         COLOURS as COLOURS,
         STYLE as STYLE,
@@ -24,6 +25,5 @@ if TYPE_CHECKING:
         look as look,
         words as words,
     )
-    from dropkit.figures.worst_panels import worst_panels as worst_panels
 
 __getattr__, __dir__, __all__ = attach(__name__, __file__)

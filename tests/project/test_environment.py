@@ -1,5 +1,6 @@
 """pyproject.toml, requirements.lock, environment.yml and their neighbours say the same."""
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -71,3 +72,37 @@ def test_workflow_runs_the_supported_pythons() -> None:
 def test_one_version_everywhere() -> None:
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     assert dropkit.__version__ == PROJECT["version"] == citation["version"]
+
+
+def test_what_archives_read_says_what_the_project_says() -> None:
+    codemeta, zenodo = (
+        json.loads((ROOT / name).read_text()) for name in ("codemeta.json", ".zenodo.json")
+    )
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    (paper,) = citation["preferred-citation"]["identifiers"]
+    (author,) = PROJECT["authors"]
+    assert codemeta["name"] == PROJECT["name"]
+    assert codemeta["softwareRequirements"] == PROJECT["dependencies"]
+    assert codemeta["runtimePlatform"] == f"Python {PROJECT['requires-python']}"
+    assert codemeta["referencePublication"]["name"] == citation["preferred-citation"]["title"]
+    assert codemeta["referencePublication"]["identifier"] == paper["value"]
+    assert zenodo["title"] == citation["title"]
+    assert zenodo["related_identifiers"][0]["identifier"] == paper["value"]
+    assert zenodo["license"] == citation["license"] == PROJECT["license"]
+    assert codemeta["license"].endswith(f"/{PROJECT['license']}")
+    for each in (codemeta, zenodo):
+        assert each["version"] == PROJECT["version"]
+        assert each["description"] == PROJECT["description"]
+    names = {codemeta["author"][0]["name"], zenodo["creators"][0]["name"], author["name"]}
+    assert names == {one["name"] for one in citation["authors"]}
+
+
+def test_the_image_has_the_oldest_python_and_the_lock() -> None:
+    text = (ROOT / ".github/Dockerfile").read_text()
+    oldest = PROJECT["requires-python"].removeprefix(">=")
+    assert re.search(rf"^FROM python:{re.escape(oldest)}-", text, re.MULTILINE)
+    assert "--require-hashes -r requirements.lock" in text
+    modules = re.findall(r"python -m ([\w.]+)", text)
+    assert modules and all((ROOT / f"{m.replace('.', '/')}.py").exists() for m in modules)
+    copied = re.findall(r"^COPY --chown=1000 (\S+)", text, re.MULTILINE)
+    assert copied and all((ROOT / name).exists() for name in copied)
