@@ -15,7 +15,7 @@ import uuid
 import warnings
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from dropkit.store.records import (
     DamagedRecord,
     Record,
     StoreError,
+    appended,
     canonical,
     checksum,
     line,
@@ -87,10 +88,28 @@ class Store:
     def reload(self) -> None:
         """Read again what is on disk, as another process may have written to it."""
         self._records = {name: json.loads(text) for name, text in self._unwritten.items()}
+        self._read_to = self._sizes()
         with _no_collection():
             for folder in [self.path, *self._also]:
                 for _, record in read(folder):
                     self._records.setdefault(record["key"], record)
+
+    def refresh(self) -> None:
+        """Read what other processes have appended since, at the cost of that alone."""
+        for file, size in self._sizes().items():
+            if size > self._read_to.get(file, 0):
+                with suppress(FileNotFoundError):
+                    found, self._read_to[file] = appended(file, self._read_to.get(file, 0))
+                    for record in found:
+                        self._records.setdefault(record["key"], record)
+
+    def _sizes(self) -> dict[Path, int]:
+        sizes = {}
+        with suppress(OSError):  # that the folder cannot be read is said where it is
+            for file in self.path.glob("*.jsonl"):
+                if file.is_file():
+                    sizes[file] = file.stat().st_size
+        return sizes
 
     def __contains__(self, name: str) -> bool:
         return name in self._records
@@ -198,6 +217,8 @@ class Store:
                 raise ValueError("it is compressed")
             with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
                 return dict(arrays)
+        except FileNotFoundError:  # taken by another process meanwhile
+            return None
         except Exception as error:  # readers of archives raise what they like
             warnings.warn(f"{file} is damaged and computed again: {error}", DamagedRecord, 2)
             return None

@@ -172,6 +172,23 @@ def mended(text: bytes) -> tuple[bytes, list[bytes], bool]:
     return b"".join(parts), whole, lost
 
 
+def appended(file: Path, start: int) -> tuple[list[Record], int]:
+    """Return the sound records that a file holds beyond its first bytes, and where they end.
+
+    A last line that is not whole yet is left for the next time, from where they end.
+    """
+    with file.open("rb") as stream:
+        stream.seek(max(start - 1, 0))
+        content = stream.read()
+    if start and content[:1] != b"\n":  # in the midst of a line
+        return appended(file, 0)
+    whole = content[: content.rfind(b"\n") + 1]
+    parts = [text.partition(b" ") for text in whole.split(b"\n")]
+    parsed = [_parsed(text) for expected, _, text in parts if checksum(text) == expected]
+    sound = [record for record in parsed if record is not None and not fault(record)]
+    return sound, max(start - 1, 0) + len(whole)
+
+
 def _numbered(lines: Sequence[int]) -> str:
     named = ", ".join(map(str, lines[:5]))
     more = f" and {len(lines) - 5} more" if len(lines) > 5 else ""

@@ -21,7 +21,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager
 from functools import partial
-from itertools import pairwise, takewhile
+from itertools import islice, pairwise, takewhile
 from multiprocessing import connection, get_context, parent_process
 from typing import Any, NamedTuple, Protocol
 
@@ -51,7 +51,7 @@ class Workers(NamedTuple):
 class Watch(Protocol):
     """What sees groups of networks being trained, and may end that early.
 
-    ``local`` asks it before each group, others about all of them before the first.
+    It is asked before each group; by ``on_ray`` about all of them before the first.
     """
 
     def may_start(self, job: Any) -> bool: ...
@@ -128,17 +128,24 @@ def _places(kind: str, number: int | None) -> Sequence[str | None]:
 def _spread(
     submit: Callable[..., Future], places: Sequence[str | None], work: Work, jobs: Iterable[Any]
 ) -> Results:
-    waiting = deque((job, 1) for job in jobs)
+    # Asked for when a worker is idle: until then another process may do them.
+    fresh = ((job, 1) for job in jobs)
+    waiting = deque(islice(fresh, 2))
     if len(waiting) < 2 and places[0] is None:  # a GPU's memory is left to the workers
         yield from _here(work, [job for job, _ in waiting])
         return
     idle = list(range(len(places)))
     running: dict[Future, tuple[int, Any, int]] = {}
     failure: BaseException | None = None
-    while running or (waiting and not failure):
-        while idle and waiting and not failure:
+    while True:
+        while idle and not failure:
+            waiting.extend([] if waiting else islice(fresh, 1))
+            if not waiting:
+                break
             place, (job, attempt) = idle.pop(), waiting.popleft()
             running[submit(place, work, job)] = place, job, attempt
+        if not running:
+            break
         for future in wait(running, return_when=FIRST_COMPLETED).done:
             place, job, attempt = running.pop(future)
             idle.append(place)

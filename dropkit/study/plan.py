@@ -22,6 +22,7 @@ import time
 import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from tqdm import tqdm
@@ -171,11 +172,14 @@ def run(
     images = estimate.images([*networks, *trials])
     with tqdm(total=images, unit="image", unit_scale=True) as bar:
         progress = _Progress(bar, minutes)
+        train = partial(runner.run, store=store, executor=executor, device=device, watch=progress)
         for step in todo:
             if step and progress.may_start(step[:1]):  # else nothing is read or computed for it
-                runner.run(
-                    step, store=store, executor=executor, device=device, watch=progress, retry=retry
-                )
+                train(step, wait=False, retry=retry)
+        if minutes is None and (left := runner.missing(trials, store)):
+            train(
+                left
+            )  # what other runs have on this store: if they do not end it, it is done here
     names = {trial.key for step in steps for trial in step}
     return len([name for name in names if name in store]), len(names)
 

@@ -11,6 +11,7 @@ from dropkit._common.rounding import budget
 from dropkit.datasets.loading import Data
 from dropkit.scores.registry import SCORES
 from dropkit.store.folder import Store
+from dropkit.store.locks import Locks
 from dropkit.study import executors, query_models
 from dropkit.study.executors import Workers
 from dropkit.study.queries import Query
@@ -27,20 +28,21 @@ class Prepared(NamedTuple):
 
 
 def prepare(
-    trials: Sequence[Trial], store: Store, workers: Workers
+    trials: Sequence[Trial], store: Store, workers: Workers, locks: Locks | None = None
 ) -> tuple[list[Prepared], dict[Trial, str]]:
     """Return what each trial is to be trained on, in their order: trains the query models for it.
 
     Beside them, why trials cannot be trained whose queries diverged. Where a watch stops the
-    queries, the trials whose queries are answered return. Raises ValueError for a
-    data set that cannot test a class, or a pruned set too small to train on, before any training.
+    queries, or another process has them, the trials whose queries are answered return. Raises
+    ValueError for a data set that cannot test a class, or a pruned set too small to train on,
+    before any training.
     """
     draws = [(trial.dataset, trial.seed, trial.imbalance) for trial in trials]
     _check_versions(trials)
     sets = {draw: trial.data for draw, trial in dict(zip(draws, trials, strict=True)).items()}
     for draw, trial in zip(draws, trials, strict=True):
         _check(trial, sets[draw])
-    measured, ranked, failed = _asked(trials, store, workers)
+    measured, ranked, failed = _asked(trials, store, workers, locks)
     prepared, lost = [], {}
     for draw, trial in zip(draws, trials, strict=True):
         if measured.keys() >= set(trial.queries):
@@ -86,7 +88,7 @@ def _check(trial: Trial, data: Data) -> None:
 
 
 def _asked(
-    trials: Sequence[Trial], store: Store, workers: Workers
+    trials: Sequence[Trial], store: Store, workers: Workers, locks: Locks | None = None
 ) -> tuple[dict[Query, Recorded], dict[tuple, np.ndarray], dict[Query, str]]:
     """The recalls that trials go by and the scores that they rank by, each computed once.
 
@@ -98,7 +100,7 @@ def _asked(
     for query, strategy in _rankings(trials):
         wanted[query].add(strategy)
     measured, ranked, failed = {}, {}, {}
-    for query, recorded in query_models.run(wanted, store, workers, extras(trials)):
+    for query, recorded in query_models.run(wanted, store, workers, extras(trials), locks):
         if isinstance(recorded, str):
             failed[query] = recorded
             continue

@@ -1,11 +1,11 @@
 """Query models: train them on the full training set and record what recalls and scores need."""
 
 import math
-import warnings
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, fields, replace
 from functools import partial
+from operator import attrgetter
 
 import numpy as np
 import torch
@@ -20,21 +20,18 @@ from dropkit.datasets.loading import Data
 from dropkit.scores.functions import grand
 from dropkit.scores.registry import QueryRecord
 from dropkit.store.folder import Store
-from dropkit.store.records import DamagedRecord
+from dropkit.store.locks import Locks
 from dropkit.study import executors
 from dropkit.study.executors import Workers
-from dropkit.study.queries import Network, Query, arrays_of
+from dropkit.study.queries import Network, Query
+from dropkit.study.query_arrays import EXTRAS, Arrays, by_others, enough, whole, without_result
+from dropkit.study.sharing import own
 from dropkit.training.batches import source_of
 from dropkit.training.recipes import diverged
 from dropkit.training.stacks import Stack
 
 GRADIENTS = 2000  # samples normalised at once for GraNd
 
-_OF_EACH = ("recalls", "probs", "grad_norms")  # arrays with an axis of a query's networks
-# What is recorded only where it is wanted: it takes time, or room.
-EXTRAS = frozenset({"grad_norms", "margins"})
-
-Arrays = dict[str, np.ndarray]
 Answer = Arrays | str  # what a network recorded, or why it is of no use
 
 
@@ -47,7 +44,11 @@ class Recorded(QueryRecord):
 
 
 def run(
-    queries: Iterable[Query], store: Store, workers: Workers, extras: Collection[str] = EXTRAS
+    queries: Iterable[Query],
+    store: Store,
+    workers: Workers,
+    extras: Collection[str] = EXTRAS,
+    locks: Locks | None = None,
 ) -> Iterator[tuple[Query, Recorded | str]]:
     """Yield each query with what it recorded: those in the store, then others as they are trained.
 
@@ -56,72 +57,60 @@ def run(
     A short query records ``probs``, and ``grad_norms`` if they are among the `extras`; a long one
     ``target_probs``, ``correct`` and, of the `extras`, ``margins``, all from training-mode outputs
     as they occur, and ``features``. Where a watch stops the training, the finished networks of a
-    query are in the store.
+    query are in the store. With `locks`, networks that another process trains are left to it, and
+    their queries left out unless it is done with them at the end.
     """
     asked = dict.fromkeys(queries)
     missing = []
     with tqdm(total=len(asked), desc="queries", unit="query", disable=not asked or None) as bar:
         for query in asked:
             arrays = store.load_arrays(query.key)
-            if not _enough(query, arrays, extras):
+            if not enough(query, arrays, extras):
                 missing.append(query)
             else:
                 bar.update()
                 yield query, _record(query, arrays)
-        for query, answer in _trained(missing, store, workers, extras):
+        for query, answer in _trained(missing, store, workers, extras, locks):
             bar.update()
             yield query, answer if isinstance(answer, str) else _record(query, answer)
 
 
-def _enough(trained: Query | Network, arrays: Arrays | None, extras: Collection[str]) -> bool:
-    """Whether arrays are all that is wanted: those of another study may lack extras."""
-    if arrays is None:
-        return False
-    for name, fits in arrays_of(trained).items():
-        array = arrays.get(name)
-        if array is None and name in EXTRAS:
-            if name in extras:
-                return False
-        elif array is None or not fits(array):
-            what = f"the arrays of {trained} are not what it records, and are computed again"
-            warnings.warn(what, DamagedRecord, 2)
-            return False
-    return True
-
-
 def _trained(
-    queries: Sequence[Query], store: Store, workers: Workers, extras: Collection[str]
+    queries: Sequence[Query],
+    store: Store,
+    workers: Workers,
+    extras: Collection[str],
+    locks: Locks | None,
 ) -> Iterator[tuple[Query, Answer]]:
     """Yield the arrays of each query as soon as its networks are trained, and in the store."""
     networks = [network for query in queries for network in query.networks]
     stored = {network: store.load_arrays(network.name) for network in networks}
-    parts = {n: arrays for n, arrays in stored.items() if _enough(n, arrays, extras)}
+    parts = {n: arrays for n, arrays in stored.items() if enough(n, arrays, extras)}
     todo = _alike([network for network in networks if network not in parts], workers)
-    yield from _whole(queries, parts, store)
-    failed: dict[Query, str] = {}
-    with closing(
-        workers.do(partial(_train, device=workers.device, extras=extras), todo)
-    ) as answers:
+    left = set(queries)
+    for query, arrays in whole(queries, parts, store):
+        left.remove(query)
+        yield query, arrays
+    work = partial(_train, device=workers.device, extras=extras)
+    jobs = own(todo, locks, attrgetter("name"), partial(without_result, store, extras))
+    with closing(workers.do(work, jobs)) as answers:
         for trained, found in answers:
             for network, answer in zip(trained, found, strict=True):
                 if not isinstance(answer, str):
                     parts[network] = answer
-                elif network.query not in failed:
-                    failed[network.query] = answer
+                elif network.query in left:
+                    left.remove(network.query)
                     yield network.query, answer
-            whole = _whole(dict.fromkeys(network.query for network in trained), parts, store)
+            complete = whole(dict.fromkeys(network.query for network in trained), parts, store)
             for network in trained:
                 if network in parts:
                     store.save_arrays(network.name, parts[network])
-            yield from whole
-
-
-def _whole(
-    queries: Iterable[Query], parts: dict[Network, Arrays], store: Store
-) -> list[tuple[Query, Arrays]]:
-    """Those of the queries that have all their networks, taken from the parts into the store."""
-    complete = [query for query in queries if parts.keys() >= set(query.networks)]
-    return [(query, _united(query, parts, store)) for query in complete]
+            if locks:
+                locks.give_back([network.name for network in trained])
+            left.difference_update(query for query, _ in complete)
+            yield from complete
+    for query in sorted(left, key=queries.index) if locks else ():
+        yield from by_others(query, parts, store, extras)
 
 
 def lacking(queries: Iterable[Query], store: Store) -> list[Network]:
@@ -138,20 +127,6 @@ def train(networks: Iterable[Network], store: Store, device: str, extras: Collec
         if isinstance(answer, str):
             raise UserError(f"a query of seed {network.query.seed} diverged: {answer}")
         store.save_arrays(network.name, answer)
-
-
-def _united(query: Query, parts: dict[Network, Arrays], store: Store) -> Arrays:
-    """A query's arrays from those of its networks: in the store, instead of them."""
-    networks = [parts.pop(network) for network in query.networks]
-    arrays = {}
-    for name in list(networks[0]):
-        # Taken away as they are copied: those of a large set fill the memory.
-        found = [network.pop(name) for network in networks]
-        arrays[name] = np.stack(found) if name in _OF_EACH else found[0]
-    store.save_arrays(query.key, arrays)
-    for network in query.networks:
-        store.discard_arrays(network.name)
-    return arrays
 
 
 def _record(query: Query, arrays: Arrays) -> Recorded:

@@ -10,11 +10,13 @@ from tqdm import tqdm
 
 from dropkit import metrics, training
 from dropkit.store.folder import Store
+from dropkit.store.locks import Locks
 from dropkit.store.provenance import provenance
 from dropkit.store.records import Record
 from dropkit.study import executors, failures, on_ray
 from dropkit.study.executors import Watch, Workers
 from dropkit.study.preparation import Prepared, prepare
+from dropkit.study.sharing import own
 from dropkit.study.trials import Trial
 from dropkit.training import devices
 from dropkit.training.engine import stack_size
@@ -51,12 +53,14 @@ def run(
     device: str = "cpu",
     watch: Watch | None = None,
     retry: bool = False,
+    wait: bool = True,
 ) -> list[Record]:
     """Train the trials that the store lacks and return the records of all, in their order.
 
     Each group of networks is stored as soon as it is trained: an interrupted run loses no more
     than the groups in flight. A trial whose training diverges is stored as failed, the others go
-    on.
+    on. Several runs on one store share what there is to do: what one is training the others leave
+    to it, and do it if that run ends before it is stored.
 
     Parameters
     ----------
@@ -74,6 +78,8 @@ def run(
         that is finished. With it, the records of what was done return.
     retry : bool
         Try again the trials that failed before.
+    wait : bool
+        At the end for what other runs are training; else the records of what was done return.
 
     Raises
     ------
@@ -91,28 +97,47 @@ def run(
         raise ValueError(f"executor must be one of {', '.join(EXECUTORS)}, got {executor!r}")
     devices.check(device)
     store.add()  # what an earlier run could not write
+    store.refresh()
     todo = missing(dict.fromkeys(trials), store, retry=retry)
     if todo:
         store.open()  # a store that cannot be written is found before anything is trained
-        with EXECUTORS[executor](device) as workers:
+        with closing(Locks(store.path)) as locks, EXECUTORS[executor](device) as workers:
             if watch:
                 workers = executors.watched(workers, watch)
-            prepared, lost = prepare(todo, store, workers)
-            store.add(*(failures.record(each, why, device) for each, why in lost.items()))
-            _run(_jobs(prepared, workers), len(todo), store, workers)
-    if not watch:
+            while todo:
+                _share(todo, store, workers, locks, retry)
+                if not (wait and locks.others):
+                    break
+                locks.wait()
+                store.refresh()
+                todo, retry = missing(todo, store), False
+    if wait and not watch:
         failures.check(trials, store)
     return [store[trial.key] for trial in trials if trial.key in store]
 
 
-def _run(jobs: Iterable[list[Prepared]], total: int, store: Store, workers: Workers) -> None:
+def _share(
+    todo: Sequence[Trial], store: Store, workers: Workers, locks: Locks, retry: bool
+) -> None:
+    """Train of the trials what no other process has, and store it."""
+    free = [trial for trial in todo if locks.is_free(trial.key)]
+    prepared, lost = prepare(free, store, workers, locks)
+    store.add(*(failures.record(each, why, workers.device) for each, why in lost.items()))
+
+    def lacking(taken: list[Prepared]) -> list[Prepared]:
+        store.refresh()
+        still = set(missing([one.trial for one in taken], store, retry=retry))
+        return [one for one in taken if one.trial in still]
+
     work = partial(_train, device=workers.device)
+    jobs = own(_jobs(prepared, workers), locks, lambda one: one.trial.key, lacking)
     with (
-        tqdm(total=total, desc="trials", unit="trial") as bar,
+        tqdm(total=len(todo), desc="trials", unit="trial") as bar,
         closing(workers.do(work, jobs)) as finished,
     ):
-        for _, records in finished:
+        for trials, records in finished:
             store.add(*records)
+            locks.give_back(trial.key for trial in trials)
             bar.update(len(records))
 
 
