@@ -37,6 +37,20 @@ def test_direct_dependency_is_locked_within_its_bounds(requirement: Requirement)
     assert all(requirement.specifier.contains(v) for v in versions)
 
 
+@pytest.mark.parametrize(
+    ("name", "last"),
+    [
+        ("torch", "2.5.1"),  # CVE-2025-32434: weights_only executes
+        ("pillow", "12.3.0"),  # CVE-2026-25990 and later ones
+        ("ray", "2.53.0"),  # CVE-2026-27482
+    ],
+)
+def test_no_version_with_a_known_hole_is_allowed(name: str, last: str) -> None:
+    every = sum(PROJECT["optional-dependencies"].values(), PROJECT["dependencies"])
+    (allowed,) = (r.specifier for r in map(Requirement, every) if r.name == name)
+    assert not allowed.contains(last)
+
+
 def test_every_locked_package_has_hashes() -> None:
     for entry in ENTRIES:
         hashes = [word for word in entry if word.startswith("--hash=")]

@@ -26,19 +26,56 @@ def steps(file: Path) -> list[dict]:
 
 
 @each_workflow
-def test_commands_exist_and_actions_have_versions(file: Path) -> None:
+def test_commands_exist(file: Path) -> None:
     for step in steps(file):
         assert set(re.findall(r"make ([a-z]+)", step.get("run", ""))) <= TARGETS
-        assert re.fullmatch(r"[\w-]+/[\w-]+@v\d+", step.get("uses", "a/b@v1"))
+
+
+def test_actions_are_commits_with_their_versions_named_and_one_commit_a_version() -> None:
+    """A tag can be moved by whoever takes over an action, a commit cannot."""
+    used = [
+        line.split("uses: ")[1]
+        for file in WORKFLOWS
+        for line in file.read_text().splitlines()
+        if "uses: " in line
+    ]
+    pins = {
+        re.fullmatch(r"([\w-]+/[\w-]+)@([0-9a-f]{40}) # (v\d+\.\d+\.\d+)", each) for each in used
+    }
+    assert None not in pins and len({found[1] for found in pins}) == len(set(used))
 
 
 @each_workflow
-def test_rights_are_named_and_jobs_end(file: Path) -> None:
+def test_what_runs_others_code_may_only_read_and_has_no_token(file: Path) -> None:
     workflow = load(file)
-    assert set(workflow["permissions"]) == {"contents"}
+    assert workflow["permissions"] == {"contents": "read"}
     for job in workflow["jobs"].values():
-        # Only what writes to the repository or publishes may; that is short and runs no tests.
-        assert "timeout-minutes" in job or "permissions" in job
+        commands = " ".join(step.get("run", "") for step in job["steps"])
+        if "permissions" in job:  # to write or publish: by git and GitHub's own programs alone
+            programs = set(re.findall(r"^\s*(\S+)", commands, re.MULTILINE))
+            assert programs <= {"git", "gh"}
+        else:
+            assert "timeout-minutes" in job
+            checkout = next(step for step in job["steps"] if "checkout" in step.get("uses", ""))
+            assert checkout["with"]["persist-credentials"] is False
+
+
+@each_workflow
+def test_runs_of_one_kind_do_not_overtake_each_other(file: Path) -> None:
+    concurrency = load(file)["concurrency"]
+    assert concurrency["group"]
+    # A push to main that is publishing is not stopped half way.
+    assert concurrency.get("cancel-in-progress", False) in (
+        False,
+        "${{ github.event_name == 'pull_request' }}",
+    )
+
+
+def test_what_is_locked_is_looked_up_among_known_vulnerabilities_every_week() -> None:
+    runs = [step.get("run", "") for step in steps(ROOT / ".github/workflows/weekly.yml")]
+    audits = [run for run in runs if "pip-audit" in run]
+    assert audits and all("--require-hashes" in run for run in audits)
+    assert all(run.endswith(" -r requirements.lock") for run in audits)
 
 
 def test_the_tests_see_the_book_that_is_published() -> None:
