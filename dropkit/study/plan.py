@@ -177,9 +177,7 @@ def run(
             if step and progress.may_start(step[:1]):  # else nothing is read or computed for it
                 train(step, wait=False, retry=retry)
         if minutes is None and (left := runner.missing(trials, store)):
-            train(
-                left
-            )  # what other runs have on this store: if they do not end it, it is done here
+            train(left)  # what other runs have, unless they end it
     names = {trial.key for step in steps for trial in step}
     return len([name for name in names if name in store]), len(names)
 
