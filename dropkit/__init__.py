@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     )
     from dropkit.pruning import prune as prune
     from dropkit.sampler.advice import Advice as Advice, advise as advise
+    from dropkit.sampler.classifier import DRoPClassifier as DRoPClassifier
     from dropkit.sampler.keeping import Kept as Kept, keep as keep
     from dropkit.sampler.under_sampler import DRoPSampler as DRoPSampler
 

@@ -1,17 +1,19 @@
 """Which samples to keep, of labels of any kind: what `DRoPSampler` decides, without X."""
 
+import warnings
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dropkit._common.checks import Ints, check_scores
+from dropkit._common.checks import Ints, check_choice, check_scores
 from dropkit._common.labels import encode
 from dropkit._common.ranking import random_keys, top_in_class
 from dropkit.pruning import Below, ClassTable, class_table
+from dropkit.sampler.shrinkage import Recalls, shrunk
 
-ByClass = ArrayLike | Mapping[Any, float]
+ByClass = ArrayLike | Mapping[Any, float] | Recalls
 
 
 class Kept(NamedTuple):
@@ -27,7 +29,7 @@ def keep(
     recalls: ByClass,
     *,
     val_sizes: ByClass | None = None,
-    smoothing: float = 1.0,
+    smoothing: float | str = 1.0,
     minimum: int = 1,
     below: Below = "warn",
     scores: ArrayLike | None = None,
@@ -41,13 +43,14 @@ def keep(
         Classes or groups, numbers or text.
     density : float
         Fraction of the samples to keep, in (0, 1].
-    recalls : (K,) array_like, dict or Series
+    recalls : (K,) array_like, dict, Series or Recalls
         Validation recalls: in the order of the sorted classes or, of a dict or a pandas Series, by
         class.
     val_sizes : (K,) array_like, dict or Series, optional
         Validation samples behind each recall; by default as many as the class has labels.
     smoothing, minimum, below : float, int, {"warn", "raise", "keep"}
-        As in `dropkit.pruning.class_table`.
+        As in `dropkit.pruning.class_table`. A smoothing of "auto" draws the recalls towards their
+        mean by as much as the noise of so few samples explains (empirical Bayes).
     scores : (n,) array_like, optional
         The highest stay inside each class; by default random ones.
     seed : int
@@ -95,12 +98,47 @@ def quotas_of(
 ) -> ClassTable:
     """Return what each class (K,) keeps of samples of these class indices (n,)."""
     sizes = np.bincount(codes, minlength=classes.size)
+    if isinstance(recalls, Recalls):
+        val_sizes = recalls.val_sizes if val_sizes is None else val_sizes
+        recalls = recalls.recalls
     recalls = by_class(recalls, classes, "recalls")
+    notice_perfect(recalls)
     val_sizes = sizes if val_sizes is None else by_class(val_sizes, classes, "val_sizes")
-    return class_table(classes, sizes, recalls, density, val_sizes=val_sizes, **options)
+    return smoothed_table(classes, sizes, recalls, density, val_sizes=val_sizes, **options)
 
 
-def by_class(values: ByClass, classes: np.ndarray, name: str) -> np.ndarray:
+def notice_perfect(recalls: np.ndarray) -> None:
+    """Warn of recalls (K,) that are all 1."""
+    if len(recalls) > 1 and np.all(np.asarray(recalls) == 1):
+        warnings.warn(
+            "all recalls are 1, as where they are measured on training data: nothing but their "
+            "sizes tells the classes apart",
+            stacklevel=4,
+        )
+
+
+def smoothed_table(
+    classes: np.ndarray,
+    sizes: Ints,
+    recalls: np.ndarray,
+    density: float,
+    *,
+    val_sizes: np.ndarray,
+    smoothing: float | str,
+    **minimum: Any,
+) -> ClassTable:
+    """Return `class_table`, whose smoothing may be "auto"."""
+    if isinstance(smoothing, str):
+        check_choice(smoothing, "smoothing", ("auto",))
+        better = shrunk(recalls, val_sizes)
+        table = class_table(classes, sizes, better, density, smoothing=0.0, **minimum)
+        return table._replace(recalls=np.asarray(recalls, dtype=float))
+    return class_table(
+        classes, sizes, recalls, density, smoothing=smoothing, val_sizes=val_sizes, **minimum
+    )
+
+
+def by_class(values: Any, classes: np.ndarray, name: str) -> np.ndarray:
     """Return an array in the order of the classes; raise unless there is one value for each."""
     if hasattr(values, "to_dict"):  # a Series, whose order may be that of value_counts
         values = values.to_dict()

@@ -1,17 +1,19 @@
 """DRoP for PyTorch's data sets and loaders; nothing else of the package's methods imports torch."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dropkit._common.checks import Ints, check_whole
+from dropkit._common.checks import Ints, check_labels, check_whole
 from dropkit._common.errors import needed_by
 from dropkit._common.labels import encode
 from dropkit._common.ranking import random_keys
+from dropkit.metrics import class_recalls
 from dropkit.pruning import Below
 from dropkit.sampler.keeping import ByClass, keep, quotas_of
+from dropkit.sampler.shrinkage import Recalls
 
 with needed_by("dropkit.sampler.pytorch"):
     import torch
@@ -63,6 +65,63 @@ def labels_of(dataset: Dataset) -> np.ndarray:
     return np.asarray([dataset[place][-1] for place in range(len(dataset))])
 
 
+def measure(
+    model: torch.nn.Module, loader: Iterable, *, device: str | torch.device | None = None
+) -> Recalls:
+    """Return a model's recalls on a validation loader, and how many samples each rests on.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        From a batch of samples to (B, K) logits, of classes 0..K-1; in evaluation mode meanwhile.
+    loader : iterable
+        Of batches whose first entry are samples and whose last labels (B,), as `DataLoader`.
+    device : str or torch.device, optional
+        Where the model runs; by default where its first weight is.
+
+    Returns
+    -------
+    Recalls
+        Which `pruned`, `sample_weights`, `DRoPSubsetSampler` and `dropkit.keep` take as recalls.
+
+    Raises
+    ------
+    ValueError
+        If the loader has no batch, or outputs and labels do not fit.
+
+    Examples
+    --------
+    >>> dataset = TensorDataset(torch.eye(3), torch.tensor([0, 1, 1]))
+    >>> measure(torch.nn.Identity(), torch.utils.data.DataLoader(dataset)).val_sizes
+    array([1, 2, 0])
+    """
+    if device is None:
+        device = next((weight.device for weight in model.parameters()), "cpu")
+    before, labels, guesses, classes = model.training, [], [], 0
+    model.eval()
+    try:
+        with torch.no_grad():
+            for batch in loader:
+                logits = model(batch[0].to(device))
+                if logits.ndim != 2 or logits.shape[0] != len(batch[-1]):
+                    raise ValueError(
+                        f"the model returns shape {tuple(logits.shape)} for {len(batch[-1])} "
+                        "labels: expected (B, K), the logits of K classes"
+                    )
+                classes = logits.shape[1]
+                guesses.append(logits.argmax(1).cpu().numpy())
+                labels.append(torch.as_tensor(batch[-1]).cpu().numpy())
+    finally:
+        model.train(before)
+    if not labels:
+        raise ValueError("the loader has no batch: recalls need validation samples")
+    truth = check_labels(np.concatenate(labels))
+    sizes = np.bincount(truth, minlength=classes)
+    if sizes.size > classes:
+        raise ValueError(f"label {truth.max()} is no class of the model, which has {classes}")
+    return Recalls(class_recalls(truth, np.concatenate(guesses), classes), sizes)
+
+
 def pruned(dataset: Dataset, density: float, recalls: ByClass, **options: Any) -> Subset:
     """Return the part of a data set that DRoP keeps.
 
@@ -91,7 +150,7 @@ def sample_weights(
     recalls: ByClass,
     *,
     val_sizes: ByClass | None = None,
-    smoothing: float = 1.0,
+    smoothing: float | str = 1.0,
 ) -> torch.Tensor:
     """Return the fraction that DRoP keeps of each sample's class, for `WeightedRandomSampler`.
 
@@ -142,7 +201,7 @@ class DRoPSubsetSampler(Sampler[int]):
         recalls: ByClass,
         *,
         val_sizes: ByClass | None = None,
-        smoothing: float = 1.0,
+        smoothing: float | str = 1.0,
         minimum: int = 1,
         below: Below = "warn",
         seed: int = 0,

@@ -4,11 +4,17 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
+from sklearn import get_config
 from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedKFold, cross_val_predict
-from sklearn.pipeline import make_pipeline
+from sklearn.model_selection import (
+    StratifiedGroupKFold,
+    StratifiedKFold,
+    check_cv,
+    cross_val_predict,
+)
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.validation import check_is_fitted
@@ -29,15 +35,19 @@ def measure_recalls(
     validation: tuple | None,
     cv: Any,
     seed: int,
+    cv_groups: np.ndarray | None = None,
+    sample_weight: np.ndarray | None = None,
+    n_jobs: int | None = None,
 ) -> tuple[Floats, Ints]:
     """Return the recall of each of K classes, and the samples that it was measured on, (K,) both.
 
-    `codes` (n,) are indices into `classes` (K,) or, where quotas go by `groups`, into these.
+    `codes` (n,) are indices into `classes` (K,) or, where quotas go by `groups`, into these. No
+    group of `cv_groups` (n,) is in the training and in the test part of a fold.
     """
     estimator = default_estimator(X) if estimator is None else estimator
     known = np.unique(y)
     if validation is not None:
-        estimator = _fitted(estimator, X, y)
+        estimator = _fitted(estimator, X, y, sample_weight)
         X_val, y, codes = _validation(validation, classes, groups)
         predictions = estimator.predict(X_val)
     else:
@@ -47,9 +57,13 @@ def measure_recalls(
                     f"no class has more than {most} samples, too few for cv={cv} folds: lower cv, "
                     "or pass validation data or recalls"
                 )
-            folds = StratifiedKFold(int(cv), shuffle=True, random_state=seed % 2**32)
-            cv = list(folds.split(codes, codes))
-        predictions = cross_val_predict(estimator, X, y, cv=cv)
+            kind = StratifiedKFold if cv_groups is None else StratifiedGroupKFold
+            folds = kind(int(cv), shuffle=True, random_state=seed % 2**32)
+            cv = list(folds.split(codes, codes, cv_groups))
+        else:
+            cv = list(check_cv(cv, y, classifier=True).split(X, y, cv_groups))
+        params = weighted(estimator, sample_weight)
+        predictions = cross_val_predict(estimator, X, y, cv=cv, n_jobs=n_jobs, params=params)
     predictions = np.asarray(predictions)
     if predictions.shape not in [(y.size,), (y.size, 1)]:
         raise ValueError(
@@ -75,11 +89,22 @@ def default_estimator(X: Any) -> BaseEstimator:
     return make_pipeline(scaler, LogisticRegression(max_iter=1000))
 
 
-def _fitted(estimator: BaseEstimator, X: Any, y: np.ndarray) -> BaseEstimator:
+def weighted(estimator: BaseEstimator, sample_weight: np.ndarray | None) -> dict[str, Any]:
+    """Return what `fit` of an estimator, or of a pipeline, takes as sample weights; {} of None."""
+    if sample_weight is None:
+        return {}
+    routed = get_config()["enable_metadata_routing"]
+    step = f"{estimator.steps[-1][0]}__" if isinstance(estimator, Pipeline) and not routed else ""
+    return {f"{step}sample_weight": sample_weight}
+
+
+def _fitted(
+    estimator: BaseEstimator, X: Any, y: np.ndarray, sample_weight: np.ndarray | None
+) -> BaseEstimator:
     try:
         check_is_fitted(estimator)
     except NotFittedError:
-        return clone(estimator).fit(X, y)
+        return clone(estimator).fit(X, y, **weighted(estimator, sample_weight))
     return estimator
 
 

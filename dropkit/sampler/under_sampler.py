@@ -11,13 +11,14 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils import _safe_indexing, check_array, check_consistent_length, check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import check_memory, validate_data
 
 from dropkit._common.labels import check_complete, encode
 from dropkit._common.ranking import random_keys, top_in_class
-from dropkit.pruning import Below, class_table
-from dropkit.sampler.keeping import by_class
+from dropkit.pruning import Below
+from dropkit.sampler.keeping import by_class, notice_perfect, smoothed_table
 from dropkit.sampler.recalls import measure_recalls
+from dropkit.sampler.shrinkage import intervals
 
 
 class DRoPSampler(BaseSampler):
@@ -46,13 +47,19 @@ class DRoPSampler(BaseSampler):
         estimator is in a `sklearn.frozen.FrozenEstimator`.
     cv : int or cross-validation generator, default=5
         Folds; a number means shuffled folds stratified by class.
-    smoothing : float ≥ 0, default=1.0
+    smoothing : float ≥ 0 or "auto", default=1.0
         Pseudo-count of Laplace's rule. 0 is the paper's rule, which may delete a class whose
-        recall is 1.
+        recall is 1. "auto" draws the recalls towards their mean by as much as the noise of so few
+        samples explains (empirical Bayes).
     minimum : int ≥ 0, default=1
         Fewest samples that a class should keep; smaller classes should keep all they have.
     below : {"warn", "raise", "keep"}, default="warn"
         What to do with a class that would fall below the minimum; "keep" holds the minimum.
+    memory : str or joblib.Memory, default=None
+        Where measured recalls are kept: a grid search over densities and smoothings then measures
+        each fold once, if `random_state` is a number.
+    n_jobs : int, default=None
+        Folds that are trained at once.
     random_state : int, RandomState instance or None, default=None
         Determines the samples drawn and the shuffling of the folds.
 
@@ -68,6 +75,8 @@ class DRoPSampler(BaseSampler):
         Recalls as measured or given.
     val_sizes_ : ndarray of shape (n_classes,)
         Samples that each recall rests on.
+    recall_intervals_ : ndarray of shape (n_classes, 2)
+        Clopper and Pearson's 95 % intervals of the recalls.
     densities_ : ndarray of shape (n_classes,)
         Fractions to keep, before rounding to whole samples.
     n_features_in_ : int
@@ -77,6 +86,9 @@ class DRoPSampler(BaseSampler):
     -----
     With `recalls` given, X is only indexed, and may hold anything: images of any shape, text, names
     of files. `dropkit.prune` gives the indices to keep of what is no array, as a PyTorch Dataset.
+
+    A weight that was used here is that of the samples kept too: ``w[sampler.sample_indices_]``.
+    `DRoPClassifier` passes it on.
 
     ``pipeline.fit(X, y, groups=groups)`` reaches the sampler when scikit-learn's metadata routing
     is on (``sklearn.set_config(enable_metadata_routing=True)``) and the step is
@@ -105,9 +117,11 @@ class DRoPSampler(BaseSampler):
         "estimator": [HasMethods(["fit", "predict"]), None],
         "validation": [tuple, list, None],
         "cv": ["cv_object"],
-        "smoothing": [Interval(Real, 0, None, closed="left")],
+        "smoothing": [Interval(Real, 0, None, closed="left"), StrOptions({"auto"})],
         "minimum": [Interval(Integral, 0, None, closed="left")],
         "below": [StrOptions({"raise", "warn", "keep"})],
+        "memory": [str, HasMethods(["cache"]), None],
+        "n_jobs": [Integral, None],
         "random_state": ["random_state"],
     }
 
@@ -120,9 +134,11 @@ class DRoPSampler(BaseSampler):
         estimator: BaseEstimator | None = None,
         validation: tuple | None = None,
         cv: Any = 5,
-        smoothing: float = 1.0,
+        smoothing: float | str = 1.0,
         minimum: int = 1,
         below: Below = "warn",
+        memory: Any = None,
+        n_jobs: int | None = None,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
         self.density = density
@@ -134,6 +150,8 @@ class DRoPSampler(BaseSampler):
         self.smoothing = smoothing
         self.minimum = minimum
         self.below = below
+        self.memory = memory
+        self.n_jobs = n_jobs
         self.random_state = random_state
 
     def fit(self, X: ArrayLike, y: ArrayLike, **params: Any) -> "DRoPSampler":
@@ -141,7 +159,15 @@ class DRoPSampler(BaseSampler):
         self.fit_resample(X, y, **params)
         return self
 
-    def fit_resample(self, X: ArrayLike, y: ArrayLike, *, groups: ArrayLike | None = None) -> tuple:
+    def fit_resample(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        *,
+        groups: ArrayLike | None = None,
+        cv_groups: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> tuple:
         """Return the samples kept, (X_resampled, y_resampled), in the types that came in.
 
         Parameters
@@ -153,6 +179,10 @@ class DRoPSampler(BaseSampler):
         groups : array-like of shape (n_samples,), default=None
             Labels that take the place of the classes in the quotas, such as label × attribute; a
             group's recall is the accuracy within it.
+        cv_groups : array-like of shape (n_samples,), default=None
+            What must not be in the training and in the test part of a fold, such as patients.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples in the fits that the recalls are measured with.
 
         Returns
         -------
@@ -173,7 +203,9 @@ class DRoPSampler(BaseSampler):
                 "X.to_numpy() and take the rows sampler.sample_indices_ of X"
             )
         try:
-            return super().fit_resample(X, y, groups=groups)
+            return super().fit_resample(
+                X, y, groups=groups, cv_groups=cv_groups, sample_weight=sample_weight
+            )
         except TypeError:
             if np.ndim(y) == 1:
                 encode(y, "y")  # raises for labels of several types, which nothing can sort
@@ -199,8 +231,15 @@ class DRoPSampler(BaseSampler):
         check_consistent_length(X, y)
         return X, y, binarized
 
-    def _fit_resample(self, X: Any, y: np.ndarray, groups: ArrayLike | None = None) -> tuple:
-        check_consistent_length(X, y, groups)
+    def _fit_resample(
+        self,
+        X: Any,
+        y: np.ndarray,
+        groups: ArrayLike | None = None,
+        cv_groups: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> tuple:
+        check_consistent_length(X, y, groups, cv_groups, sample_weight)
         classes, codes = encode(y, "y") if groups is None else encode(groups, "groups")
         sizes = np.bincount(codes)
         seed = self.random_state  # the same as `prune`'s where it is a number
@@ -209,7 +248,9 @@ class DRoPSampler(BaseSampler):
         if self.recalls is None and self.val_sizes is not None:
             raise ValueError("val_sizes are given without recalls, which they belong to: pass both")
         if self.recalls is None:
-            recalls, val_sizes = measure_recalls(
+            recalls, val_sizes = check_memory(self.memory).cache(
+                measure_recalls, ignore=["n_jobs"]
+            )(
                 self.estimator,
                 X,
                 y,
@@ -219,6 +260,9 @@ class DRoPSampler(BaseSampler):
                 validation=self.validation,
                 cv=self.cv,
                 seed=seed,
+                cv_groups=None if cv_groups is None else np.asarray(cv_groups),
+                sample_weight=None if sample_weight is None else np.asarray(sample_weight),
+                n_jobs=self.n_jobs,
             )
         elif self.estimator is not None or self.validation is not None:
             raise ValueError("recalls and an estimator or validation data are given: pass one")
@@ -226,7 +270,9 @@ class DRoPSampler(BaseSampler):
             recalls = by_class(self.recalls, classes, "recalls")
             given = self.val_sizes
             val_sizes = sizes if given is None else by_class(given, classes, "val_sizes")
-        table = class_table(
+        if self.recalls is not None or self.validation is not None:  # not of folds
+            notice_perfect(recalls)
+        table = smoothed_table(
             classes,
             sizes,
             recalls,
@@ -239,6 +285,7 @@ class DRoPSampler(BaseSampler):
         kept = top_in_class(random_keys(seed)(codes.size), codes, table.counts)
         self.classes_, self.recalls_, self.val_sizes_ = classes, table.recalls, val_sizes
         self.densities_ = table.densities
+        self.recall_intervals_ = intervals(table.recalls, val_sizes)
         self.sampling_strategy_ = dict(zip(classes.tolist(), table.counts.tolist(), strict=True))
         self.sample_indices_ = kept
         return _safe_indexing(X, kept), _safe_indexing(y, kept)

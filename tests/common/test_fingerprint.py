@@ -99,7 +99,9 @@ def test_values_tell_functions_apart(maker, kind):
     assert fingerprint(make(first)) == fingerprint(make(first))
 
 
-@pytest.mark.parametrize("kind", [kind for kind in VALUES if kind != "module"])  # whose weights are drawn
+@pytest.mark.parametrize(
+    "kind", [kind for kind in VALUES if kind != "module"]
+)  # whose weights are drawn
 def test_equal_values_are_the_same(kind):
     (first, _), (again, _) = VALUES[kind](), VALUES[kind]()
     assert fingerprint(closing_over(first)) == fingerprint(closing_over(again))

@@ -36,11 +36,11 @@ dropkit.figures.tables: number
 dropkit.commands: main
 """
 SAMPLER = """
-dropkit: DRoPSampler advise
+dropkit: DRoPSampler DRoPClassifier advise
 dropkit.sampler: DRoPSampler
 """
 TRAIN = """
-dropkit.sampler.pytorch: labels_of pruned sample_weights DRoPSubsetSampler
+dropkit.sampler.pytorch: labels_of measure pruned sample_weights DRoPSubsetSampler
 dropkit.models: build
 dropkit.training: train
 dropkit.study: run

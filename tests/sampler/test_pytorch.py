@@ -15,7 +15,14 @@ from torch.utils.data import (
 )
 
 import dropkit
-from dropkit.sampler.pytorch import DRoPSubsetSampler, labels_of, pruned, sample_weights
+from dropkit.sampler.pytorch import (
+    DRoPSubsetSampler,
+    labels_of,
+    measure,
+    pruned,
+    sample_weights,
+)
+from dropkit.sampler.shrinkage import Recalls
 
 CODES = np.random.default_rng(0).integers(0, 3, 900)
 RECALLS = [0.9, 0.6, 0.2]
@@ -166,3 +173,42 @@ class TestSubsetSampler:
     def test_a_class_that_goes_is_warned_of(self):
         with pytest.warns(UserWarning, match="class 0 would keep fewer"):
             DRoPSubsetSampler(CODES, 0.2, [1.0, 0.5, 0.5], smoothing=0)
+
+
+class TestMeasure:
+    def test_recalls_of_batches(self):
+        labels = torch.tensor([0, 0, 0, 1, 1, 3])
+        guesses = torch.tensor([0, 0, 1, 1, 0, 3])
+        dataset = TensorDataset(torch.nn.functional.one_hot(guesses, 4).float(), labels)
+        model = torch.nn.Sequential(torch.nn.Linear(4, 4, bias=False), torch.nn.Dropout(0.9))
+        with torch.no_grad():
+            model[0].weight.copy_(torch.eye(4))
+        found = measure(model, torch.utils.data.DataLoader(dataset, batch_size=4))
+        np.testing.assert_allclose(found.recalls, [2 / 3, 1 / 2, np.nan, 1])
+        assert found.val_sizes.tolist() == [3, 2, 0, 1]
+        assert model.training  # as it was
+
+    def test_stands_for_recalls_and_sizes(self):
+        labels = np.arange(300) % 3
+        dataset = TensorDataset(torch.zeros(300, 2), torch.as_tensor(labels))
+        measured = Recalls(np.array([0.9, 0.5, 0.7]), np.array([10, 20, 30]))
+        apart = {"recalls": measured.recalls, "val_sizes": measured.val_sizes}
+        for rule in (1.0, "auto"):
+            expected = dropkit.keep(labels, 0.3, **apart, smoothing=rule).indices.tolist()
+            assert pruned(dataset, 0.3, measured, smoothing=rule).indices == expected
+        drawn = DRoPSubsetSampler(labels, 0.3, measured)
+        assert (
+            drawn.table.counts.tolist() == dropkit.keep(labels, 0.3, **apart).table.counts.tolist()
+        )
+
+    @pytest.mark.parametrize(
+        ("batches", "message"),
+        [
+            ([], "the loader has no batch"),
+            ([(torch.zeros(2, 3, 4), torch.zeros(2))], r"shape \(2, 3, 4\) for 2 labels: expected"),
+            ([(torch.zeros(2, 3), torch.tensor([0, 5]))], "label 5 is no class of the model"),
+        ],
+    )
+    def test_mistakes(self, batches, message):
+        with pytest.raises(ValueError, match=message):
+            measure(torch.nn.Identity(), batches)
