@@ -26,8 +26,8 @@ class DRoPClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     ----------
     estimator : classifier, default=None
         What is trained; None is a logistic regression on scaled features.
-    density, smoothing, minimum, below, cv, memory, n_jobs, random_state
-        As in `DRoPSampler`.
+    density, smoothing, minimum, below, cv, memory, n_jobs, random_state : as in `DRoPSampler`
+        Of the sampler.
 
     Attributes
     ----------
