@@ -7,8 +7,10 @@ import argparse
 import math
 import os
 import re
+import shutil
 import signal
 import sys
+import tempfile
 import traceback
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -27,6 +29,8 @@ from book._ext.page import execute
 from dropkit.store.records import write_atomically
 
 BAR = "{desc}|{bar}| {n}/{total} cells, {elapsed}, {remaining} left{postfix}"
+TEMPORARY = Path(".run", ".tmp")
+LONGEST = 70  # characters; a socket's whole name has a hundred at most
 SPARE = ".*." + 32 * "[0-9a-f]"  # what `write_atomically` writes until it is whole
 
 
@@ -114,10 +118,19 @@ def _outcome(source: Path, future: Future[float]) -> str:
 
 
 def _sweep(to: Path) -> None:
-    """Delete the files that a run which was killed was writing."""
+    """Delete what a run that was killed was writing, and what its kernels were started with."""
+    shutil.rmtree(to / TEMPORARY, ignore_errors=True)
     for folder in (to, to / "_static", *to.glob(".run/*")):
         for spare in folder.glob(SPARE):
             spare.unlink()
+
+
+def _keep_temporary_files(to: Path) -> None:
+    """Let kernels' sockets and files lie where the next run deletes what a killed one leaves."""
+    folder = (to / TEMPORARY).resolve()
+    if len(str(folder)) <= LONGEST:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.tempdir = str(folder)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -140,6 +153,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with alone(options.to):
             _sweep(options.to)
+            _keep_temporary_files(options.to)
             failed = build(sources, options.to, options.jobs)
     except KeyboardInterrupt:
         print("interrupted; what is finished is kept, run it again to go on", file=sys.stderr)

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import termios
 import time
 from collections.abc import Sequence
@@ -20,7 +21,7 @@ import psutil
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from book._ext import kernels
+from book._ext import kernels, page
 from book._ext.execute import _slowest_first
 from book._ext.kernels import despite_taken_ports
 from book._ext.page import execute
@@ -41,11 +42,12 @@ def write_notebook(path: Path, codes: Sequence[str]) -> Path:
     return path
 
 
-def pages(folder: Path, *notebooks: Path) -> subprocess.Popen:
+def pages(folder: Path, *notebooks: Path, env: dict[str, str] | None = None) -> subprocess.Popen:
     """The command that executes these notebooks into folder/book, just started."""
     return subprocess.Popen(
         [sys.executable, "-m", "book._ext.execute", *map(str, notebooks), "--to", "book"],
         cwd=folder,
+        env=env,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -279,6 +281,50 @@ while not pathlib.Path({str(go)!r}).exists():
         _, terminal = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0, terminal
     assert files(tmp_path) == ["page.ipynb", "status.md"]
+
+
+def test_what_a_killed_run_left_is_gone_after_the_next() -> None:
+    """Kernels' sockets and files too, wherever temporary files are; a short name, as of sockets."""
+    with tempfile.TemporaryDirectory() as name:
+        folder, system = Path(name), Path(name, "tmp")
+        system.mkdir()
+        environment = os.environ | {"TMPDIR": str(system)}
+        started = folder / "started"
+        code = f"import pathlib, time\npathlib.Path({str(started)!r}).touch()\ntime.sleep(3600)"
+        sources = [write_notebook(folder / f"{n}.ipynb", [code]) for n in "ab"]  # forked
+        process = pages(folder, *sources, env=environment)
+        wait_until(started.exists)
+        process.kill()
+        process.communicate()
+        assert list(folder.glob("book/.run/.tmp/*")) and not list(system.iterdir())
+        process = pages(folder, write_notebook(folder / "c.ipynb", ["print(1)"]), env=environment)
+        _, terminal = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 0, terminal
+        assert not list(folder.glob("book/.run/.tmp/*")) and not list(system.iterdir())
+
+
+def test_records_that_the_notes_name_are_there_whenever_a_run_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = write_notebook(tmp_path / "page.ipynb", ["print(1)"])
+    notes = tmp_path / "book" / ".run" / "page"
+    notes.mkdir(parents=True)
+    old = notes / "page-old.jsonl"
+    old.touch()  # which the notes of an earlier run name
+    write = page.write_atomically
+
+    def killed_at_the_notes(file: Path, content: bytes) -> None:
+        if file.name == "page.json":
+            raise KeyboardInterrupt
+        write(file, content)
+
+    monkeypatch.setattr(page, "write_atomically", killed_at_the_notes)
+    with pytest.raises(KeyboardInterrupt):
+        execute(source, tmp_path / "book", lambda: None)
+    assert old.exists()
+    monkeypatch.undo()
+    execute(source, tmp_path / "book", lambda: None)
+    assert not old.exists() and (notes / "page.json").exists()
 
 
 def test_a_kernel_whose_port_was_taken_is_started_again(tmp_path: Path, monkeypatch) -> None:
