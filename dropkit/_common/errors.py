@@ -58,5 +58,5 @@ def needed_by(what: str) -> Iterator[None]:
         if module not in EXTRAS:
             raise
         package, extra = EXTRAS[module]
-        message = f"{what} needs {package}: pip install 'dropkit[{extra}]'"
+        message = f"{what} needs {package}: pip install {package} (or dropkit's extra {extra})"
         raise MissingExtra(message, name=module) from None

@@ -88,7 +88,7 @@ def _cluster() -> Iterator[Any]:
     try:
         import ray
     except ImportError:
-        raise ExecutorError("executor 'ray' needs Ray: pip install 'dropkit[ray]'") from None
+        raise ExecutorError("executor 'ray' needs Ray: pip install ray") from None
     if ray.is_initialized():
         yield ray
         return

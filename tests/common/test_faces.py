@@ -69,7 +69,10 @@ def test_what_an_extra_brings_is_said_in_one_sentence(facade):
     ):
         with pytest.raises(MissingExtra) as caught:
             ask()
-        assert str(caught.value) == "facade.train needs tot: pip install 'dropkit[train]'"
+        assert (
+            str(caught.value)
+            == "facade.train needs tot: pip install tot (or dropkit's extra train)"
+        )
         assert caught.value.name == "torch_of_the_test"
         assert caught.value.__suppress_context__
 

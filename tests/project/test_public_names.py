@@ -123,12 +123,12 @@ def test_the_method_needs_no_extra(without_extras, module, name):
     ],
 )
 def test_what_needs_an_extra_names_it(without_extras, module, name, extra):
-    assert without_extras[f"{module}.{name}"].endswith(f"pip install 'dropkit[{extra}]'")
+    assert without_extras[f"{module}.{name}"].endswith(f"(or dropkit's extra {extra})")
 
 
 def test_whatever_is_lacking_is_said_in_one_sentence(without_extras):
     for name, error in without_extras.items():
         asked = rf"{re.escape(name)}|{re.escape(name.rpartition('.')[0])}"
-        form = rf"MissingExtra: (?:{asked}) needs ([\w-]+): pip install 'dropkit\[(\w+)\]'"
+        form = rf"MissingExtra: (?:{asked}) needs ([\w-]+): pip install \1 \(or .* extra (\w+)\)"
         match = re.fullmatch(form, error)
         assert not error or match and match.groups() in EXTRAS.values(), error

@@ -257,7 +257,7 @@ class TestRay:
 
     def test_without_ray(self, monkeypatch):
         monkeypatch.setitem(sys.modules, "ray", None)
-        message = r"executor 'ray' needs Ray: pip install 'dropkit\[ray\]'"
+        message = r"executor 'ray' needs Ray: pip install ray"
         with pytest.raises(ExecutorError, match=message):
             list(answers("ray", works.square, []))
 
