@@ -10,7 +10,10 @@ from dropkit._common.checks import Floats, check_nonnegative
 from dropkit._common.fingerprint import pinned
 
 Rule = Callable[..., np.ndarray]
-TAKEN = ("random", "full", "drop", "balance", "proportional", "hardness", "cdbw", "global")
+TAKEN = (
+    *("random", "full", "drop", "balance", "proportional", "hardness", "cdbw", "global"),
+    *("dynamicdrop", "dynamicproportional"),
+)
 NEEDS = ("recalls", "val_sizes")
 
 

@@ -21,8 +21,16 @@ NAMES = {
     "median": "Median",
     "easy": "Easy",
     "beta": "DUAL with Beta",
+    "mixture": "Mixture",
 }
-QUOTAS = {"drop": "DRoP", "balance": "balanced", "proportional": "proportional", "cdbw": "CDB-W"}
+QUOTAS = {
+    "drop": "DRoP",
+    "dynamicdrop": "dynamic DRoP",
+    "dynamicproportional": "drawn anew",
+    "balance": "balanced",
+    "proportional": "proportional",
+    "cdbw": "CDB-W",
+}
 BY_COUNTS = "random+drop, by counts"  # the label of DRoP's quotas read as class counts
 
 

@@ -31,7 +31,7 @@ COLOURS = {
     "beta": "#332288",
 }
 QUOTA_LOOKS = {
-    **{"global": ("-", "o"), "drop": ("--", "s")},
+    **{"global": ("-", "o"), "drop": ("--", "s"), "dynamicdrop": ("--", "D")},
     **{"balance": ("-.", "v"), "proportional": ("-.", "<")},
 }
 

@@ -6,6 +6,8 @@ or "rule:S" for a rule by another score than its own:
     full            keep everything
     R               one cut through the whole data set
     R+drop          class counts by DRoP, R inside each class
+    R+dynamicdrop   the same, with recalls measured anew during training (experimental)
+    R+dynamicproportional  the control: drawn anew as often, without recalls
     R+balance       equal class counts as far as the classes reach
     R+proportional  the same density of every class
     R+Sq            class counts that S's global cut induces
@@ -23,7 +25,8 @@ from dropkit.scores.registry import RESERVED, SCORES, names as score_names
 
 SMOOTHED = " (smoothed)"  # ends the label of a protocol whose quotas are smoothed
 HARDNESS = "hardness:"  # begins a quota by the classes' mean score
-QUOTAS = ("global", "drop", "balance", "proportional")  # those that need no scores
+DYNAMIC = ("dynamicdrop", "dynamicproportional")
+QUOTAS = ("global", "drop", "balance", "proportional", *DYNAMIC)  # those that need no scores
 
 
 def strategies() -> frozenset[str]:
@@ -40,9 +43,10 @@ class Protocol:
     ranking : str
         A strategy, or "full".
     quota : str
-        "global" (one cut through all classes), "drop", "balance", "proportional", the strategy
-        whose global cut sets the class counts, "hardness:" and the strategy whose class means do,
-        or a quota of one's own.
+        "global" (one cut through all classes), "drop", "balance", "proportional", one of the first
+        and last that are set anew during training, "dynamicdrop" and "dynamicproportional", the
+        strategy whose global cut sets the class counts, "hardness:" and the strategy whose class
+        means do, or a quota of one's own.
     query_loss, loss : {"ce", "cdbw"}
         Of the query model and of the final model.
     rule : str
@@ -71,7 +75,13 @@ class Protocol:
     @property
     def needs_recalls(self) -> bool:
         """Whether `prune` needs validation recalls."""
-        return self.quota == "drop" or bool(self.quota in OWN and OWN[self.quota].needs)
+        needs = self.quota in OWN and OWN[self.quota].needs
+        return self.quota in ("drop", "dynamicdrop") or bool(needs)
+
+    @property
+    def dynamic(self) -> bool:
+        """Whether the quotas change during training."""
+        return self.quota in DYNAMIC
 
 
 def parse(protocol: str, *, scored: bool = False) -> Protocol:
@@ -116,8 +126,9 @@ def parse(protocol: str, *, scored: bool = False) -> Protocol:
             return parsed
     raise ValueError(
         f"protocol {protocol!r} is not known: use full, S, S+drop, S+balance, S+proportional, "
-        f"random+Sq or random+hardness:S, S of {', '.join(sorted(strategies()))} (for Sq and "
-        f"hardness:S any but random), with a rule of {', '.join(sorted(RULES))} or rule:S in place "
+        "S+dynamicdrop, S+dynamicproportional, random+Sq or random+hardness:S, S of "
+        f"{', '.join(sorted(strategies()))} (for Sq and hardness:S any but random), with a rule of "
+        f"{', '.join(sorted(RULES))} or rule:S in place "
         "of S or random before the +, followed by +cdbw to train with that loss, or after cdbw+ to "
         "score with a query model trained by it"
     )

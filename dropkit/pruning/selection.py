@@ -146,7 +146,7 @@ def _densities(plan: Protocol, labels: Ints, rows: dict[str, Floats], density: f
     sizes = np.bincount(labels)
     if plan.quota == "balance":
         return variance_densities(sizes, np.ones(sizes.size), density)
-    if plan.quota == "proportional":
+    if plan.quota in ("proportional", "dynamicproportional"):
         return np.full(sizes.size, float(density))
     if plan.quota.startswith(HARDNESS):
         return hardness_densities(labels, rows[plan.quota.removeprefix(HARDNESS)], density)

@@ -95,7 +95,8 @@ _SHIPPED = (
 )
 RESERVED = (
     *("random", "full", "drop", "balance", "proportional", "hardness", "cdbw", "global"),
-    *("ccs", "stratified", "moderate", "median", "easy", "beta"),  # rules of selection
+    *("dynamicdrop", "dynamicproportional"),
+    *("ccs", "stratified", "moderate", "median", "easy", "beta", "mixture"),  # rules of selection
 )
 
 

@@ -19,6 +19,8 @@ import torch
 import torch.distributed as dist
 from tqdm import tqdm
 
+from dropkit import pruning
+from dropkit._common.errors import UserError
 from dropkit.store.folder import Store
 from dropkit.study import executors, failures, plan, preparation, query_models, runner
 from dropkit.study.preparation import Prepared
@@ -57,6 +59,8 @@ def run(trials: Sequence[Trial], store: Store, device: torch.device) -> None:
     first = dist.get_rank() == 0
     # Asked of one process: another may read the folder a moment later, and see more.
     todo = of_first(lambda: runner.missing(dict.fromkeys(trials), store))
+    if dynamic := [trial.protocol for trial in todo if pruning.parse(trial.protocol).dynamic]:
+        raise UserError(f"{dynamic[0]!r} selects during training: train it by another executor")
     _train_queries(todo, store, device)
     prepared = of_first(lambda: _prepare(todo, store, device))
     with tqdm(total=len(todo), desc="trials", unit="trial", disable=not first or None) as bar:

@@ -1,7 +1,7 @@
 """What trials are trained on: their queries answered, their scores computed, their samples kept."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,11 +20,15 @@ from dropkit.study.trials import Trial, inputs_of
 
 
 class Prepared(NamedTuple):
-    """A trial, pool indices (n,) of the samples that it keeps, and the recalls that it went by."""
+    """A trial, pool indices (n,) of the samples that it keeps, and the recalls that it went by.
+
+    And the scores that it ranks by, where it selects again during training.
+    """
 
     trial: Trial
     kept: np.ndarray
     measured: Recorded | None
+    scores: np.ndarray | None = None
 
 
 def prepare(
@@ -47,9 +51,10 @@ def prepare(
     for draw, trial in zip(draws, trials, strict=True):
         if measured.keys() >= set(trial.queries):
             recalls = measured.get(trial.recall_query)
-            scores = [ranked[ranking] for ranking in trial.rankings]
-            kept = keep(trial, sets[draw], recalls, _stacked(scores))
-            prepared.append(Prepared(trial, kept, recalls))
+            scores = _stacked([ranked[ranking] for ranking in trial.rankings])
+            kept = keep(trial, sets[draw], recalls, scores)
+            dynamic = pruning.parse(trial.protocol).dynamic
+            prepared.append(Prepared(trial, kept, recalls, scores if dynamic else None))
         for query in trial.queries:
             if query in failed:
                 lost[trial] = f"a query model diverged: {failed[query]}"
@@ -175,15 +180,49 @@ def keep(
     scores : (n,) or (m, n) array, or None
         Its strategy's, or those of several.
     """
-    chosen = pruning.prune(
-        trial.protocol,
-        data.strata[data.train],
-        trial.density,
+    if pruning.parse(trial.protocol).dynamic:
+        first = trial.protocol.replace("dynamicdrop", "dynamicproportional")
+        return _selected(trial, data, scores, first)
+    return _selected(
+        trial,
+        data,
+        scores,
         recalls=measured and measured.recalls.mean(axis=0),
-        scores=scores,
-        smoothing=trial.smoothing,
         val_sizes=measured and measured.val_sizes,
-        rule=trial.rule,
-        seed=trial.seed,
+    )
+
+
+def _selected(
+    trial: Trial, data: Data, scores: np.ndarray | None, protocol: str = "", **given: Any
+) -> np.ndarray:
+    """Pool indices of what a trial's protocol, or another one, keeps."""
+    options = {"smoothing": trial.smoothing, "rule": trial.rule, "seed": trial.seed} | given
+    labels = data.strata[data.train]
+    chosen = pruning.prune(
+        protocol or trial.protocol, labels, trial.density, scores=scores, **options
     )
     return data.train[chosen]
+
+
+def reselected(one: Prepared, data: Data, recalls: np.ndarray, number: int) -> np.ndarray:
+    """Return what a trial of dynamic quotas keeps from its selection of this number on, from 1.
+
+    Parameters
+    ----------
+    one : Prepared
+        The trial, with its scores if it ranks by any.
+    data : Data
+        Its data set.
+    recalls : (G,) array
+        On the validation split, now.
+    number : int
+        Each selection draws anew.
+    """
+    return _selected(
+        one.trial,
+        data,
+        one.scores,
+        recalls=recalls,
+        val_sizes=data.sizes("val"),
+        seed=one.trial.seed + 1_000_000 * number,
+    )

@@ -272,7 +272,8 @@ def _trial(
         replace(query, recipe=replace(query.recipe, loss=plan.query_loss))
         for query in (short, long)
     )
-    if not plan.needs_recalls:
+    queried = plan.needs_recalls and not plan.dynamic
+    if not queried:
         short = replace(short, val_share=1.0, val_noise=0.0)
     asked = [{"short": short, "long": long}[SCORES[each].schedule] for each in plan.strategies]
     if len(set(asked[:-1])) > 1:
@@ -284,7 +285,7 @@ def _trial(
         density=float(density),
         seed=short.seed,
         recipe=replace(recipe, loss=plan.loss),
-        recall_query=short if plan.needs_recalls else None,
+        recall_query=short if queried else None,
         score_query=asked[0] if asked else None,
         smoothing=smoothing if plan.needs_recalls else 0.0,
         rule=rule if plan.needs_recalls else "densities",

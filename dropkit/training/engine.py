@@ -35,6 +35,7 @@ SIDE_BY_SIDE = 5  # networks for small images on one GPU; eight are no faster on
 
 Observer = Callable[[int, Tensor, Tensor], None]
 EpochObserver = Callable[[int, Stack], None]
+Reselect = Callable[[int, np.ndarray], np.ndarray | None]
 
 
 def train(
@@ -50,6 +51,7 @@ def train(
     val: np.ndarray | None = None,
     observe: Observer | None = None,
     after_epoch: EpochObserver | None = None,
+    reselect: Reselect | None = None,
     device: str | torch.device = "cpu",
 ) -> Stack:
     """Train S networks at once, network s on the samples ``kept[s]`` of the pool.
@@ -82,6 +84,9 @@ def train(
         training-mode logits, (S, b, K), both on the device.
     after_epoch : callable, optional
         Called after every epoch with the epoch and the networks in evaluation mode.
+    reselect : callable, optional
+        Called after every epoch with the epoch and recalls (S, G) on `val`; returns the samples,
+        as many of each network, that the next epochs train on, or None to keep them.
     device : str or torch.device
         Where they are trained and stay.
 
@@ -93,15 +98,16 @@ def train(
     Raises
     ------
     ValueError
-        If fewer than two samples are kept, if seeds and rows of `kept` differ in number, or if
-        CDB-W or the best epoch lacks `val`.
+        If fewer than two samples are kept, if seeds and rows of `kept` differ in number, if CDB-W,
+        the best epoch or `reselect` lacks `val`, or if `reselect` would change the number of steps.
     """
     kept = np.atleast_2d(kept)
     if kept.shape[1] < 2:
         raise ValueError(f"training needs at least 2 samples, {kept.shape[1]} were kept")
     if len(seeds) != len(kept):
         raise ValueError(f"{len(kept)} sets of samples need as many seeds, got {len(seeds)}")
-    if recipe.validates and val is None:
+    validates = recipe.validates or reselect is not None
+    if validates and val is None:
         raise ValueError("CDB-W and the best epoch are measured on a validation split: pass val=")
     device, dtype = torch.device(device), DTYPES[recipe.precision]
     if device.type == "cuda":
@@ -115,7 +121,8 @@ def train(
     y = torch.as_tensor(y, device=device)
     strata = y if strata is None else torch.as_tensor(strata, device=device)
     num_strata = max(num_classes, int(strata.max()) + 1)
-    val = torch.as_tensor(val, device=device) if recipe.validates else None
+    val = torch.as_tensor(val, device=device) if validates else None
+    rows = torch.tensor(kept)
     weights = None
     if recipe.loss == "cdbw":
         weights = torch.ones(len(seeds), num_strata, dtype=dtype, device=device)
@@ -135,12 +142,25 @@ def train(
         stack.train()
         if weights is not None:
             weights.copy_(1 - recalls.nan_to_num(0))  # 1 for a class the split has no samples of
+        if reselect is not None:
+            _replace(rows, reselect(epoch, recalls.double().cpu().numpy()))
         return True
 
     step = _Step(stack, source, y, strata, weights, recipe)
     with one_thread(stack.layers is not None):
-        _fit(step, torch.as_tensor(kept), seeds, observe, end_epoch)
+        _fit(step, rows, seeds, observe, end_epoch)
     return stack.eval()
+
+
+def _replace(rows: Tensor, chosen: np.ndarray | None) -> None:
+    """Put other samples in the place of those that are trained on, if any are given."""
+    if chosen is not None and chosen.shape != tuple(rows.shape):
+        raise ValueError(
+            f"samples of shape {chosen.shape} were selected in place of {tuple(rows.shape)}: the "
+            "number of training steps would change"
+        )
+    if chosen is not None:
+        rows.copy_(torch.as_tensor(chosen))
 
 
 def stack_size(model: str, device: str = "cpu") -> int:

@@ -74,7 +74,7 @@ class TestGrammar:
         ],
     )
     def test_other_names_list_scores_and_rules(self, name):
-        with pytest.raises(ValueError, match=r"a rule of beta, ccs, easy, median, moderate, strat"):
+        with pytest.raises(ValueError, match=r"a rule of beta, ccs, easy, median, mixture, moder"):
             parse(name)
 
 
@@ -188,6 +188,19 @@ class TestBeta:
         kept = prune("beta", [0, 0, 0, 0], 0.5, scores=rows)
         assert kept.tolist() == [2, 3]
         assert len(prune("beta", [0, 0, 0, 0], 0.75, scores=rows)) == 3
+
+
+class TestMixture:
+    def test_the_uncertain_are_drawn_first(self):
+        """Two clusters of scores, and two samples between them, which the posteriors share."""
+        rng = np.random.default_rng(5)
+        scores = np.r_[rng.normal(0, 1, 300), rng.normal(12, 1, 300), 6.0, 6.01]
+        kept = prune("mixture:el2n", np.zeros(602, int), 2 / 602, scores=scores, seed=1)
+        assert kept.tolist() == [600, 601]
+
+    def test_scores_that_are_all_alike(self):
+        kept = prune("mixture+drop", [0, 0, 1, 1], 0.5, scores=[1, 1, 1, 1], recalls=[0.5, 0.5])
+        assert len(kept) == 2
 
 
 class TestHardness:

@@ -13,7 +13,9 @@ import torch
 from dropkit import pruning, scores, study
 from dropkit.datasets import load
 from dropkit.store import Store
+from dropkit.study import runner
 from dropkit.study.rerun import trial_of
+from dropkit.training import predict, train
 from dropkit.training.recipes import as_recorded
 from tests.networks import alone, network_seeds, outputs, plain_recalls, recorded_by
 from tests.study.test_trials import SCHEDULES, grid
@@ -274,3 +276,78 @@ class TestRules:
         pruning.register("lowest", scores=())(lambda s, y, counts, draw: [1])
         keys.add(grid(["lowest"], [0.5])[0].key)
         assert len(keys) == 2
+
+
+class TestDynamic:
+    """Quotas measured during training, against a plain loop over a stack's epochs."""
+
+    def test_every_selection_goes_by_the_recalls_of_the_moment(self, tmp_path, monkeypatch):
+        seen = []
+        reselected = runner.reselected
+
+        def watched(one, data, recalls, number):
+            seen.append((number, recalls, kept := reselected(one, data, recalls, number)))
+            return kept
+
+        monkeypatch.setattr(runner, "reselected", watched)
+        recipe = replace(TINY, epochs=24)
+        (trial,) = grid(["random+dynamicdrop"], [0.4], [3], recipe=recipe, smoothing=1.0)
+        (record,) = study.run([trial], store=Store(tmp_path))
+        assert trial.queries == [] and trial.smoothing == 1.0
+        assert [number for number, _, _ in seen] == list(range(1, 13))  # every second epoch
+        data = load("digits-2x4", 3)
+        labels, val = data.y[data.train], np.bincount(data.y[data.val], minlength=10)
+        for number, recalls, kept in seen:
+            expected = pruning.prune(
+                "random+drop",
+                labels,
+                0.4,
+                recalls=recalls,
+                smoothing=1.0,
+                val_sizes=val,
+                seed=3 + 1_000_000 * number,
+            )
+            np.testing.assert_array_equal(kept, data.train[expected])
+            hits = recalls * val
+            np.testing.assert_allclose(hits, hits.round(), atol=1e-6)
+        assert record["kept"] == np.bincount(data.y[seen[-1][2]], minlength=10).tolist()
+        assert record["kept"] != np.bincount(data.y[seen[0][2]], minlength=10).tolist()
+
+    def test_the_control_draws_anew_inside_equal_densities(self, tmp_path):
+        recipe = replace(TINY, epochs=12)
+        (trial,) = grid(["random+dynamicproportional"], [0.4], [3], recipe=recipe)
+        (record,) = study.run([trial], store=Store(tmp_path))
+        data = load("digits-2x4", 3)
+        kept = pruning.prune("random+proportional", data.y[data.train], 0.4)
+        counts = np.bincount(data.y[data.train[kept]], minlength=10)
+        assert record["kept"] == counts.tolist()
+        (static,) = study.run(
+            grid(["random+proportional"], [0.4], [3], recipe=recipe), store=Store(tmp_path)
+        )
+        assert record["recalls"] != static["recalls"]
+
+    def test_another_number_of_steps_is_refused(self):
+        data = load("digits-2x4", 0)
+        with pytest.raises(
+            ValueError, match=r"shape \(1, 40\) were selected in place of \(1, 50\)"
+        ):
+            train(
+                "mlp", data.x, data.y, data.train[None, :50], TINY, seeds=[0], num_classes=10,
+                val=data.val[None], reselect=lambda epoch, recalls: data.train[None, :40],
+            )  # fmt: skip
+
+    def test_the_samples_of_the_next_epochs_are_those_selected(self):
+        """With the same samples selected again the network is that of a plain training."""
+        data, recipe = load("digits-2x4", 0), replace(TINY, epochs=3)
+        rows = [data.train[None, :60], data.train[None, 60:120]]
+        common = {"seeds": [4], "num_classes": 10, "val": data.val[None]}
+        plain, same, other = (
+            predict(
+                train("mlp", data.x, data.y, rows[0], recipe, reselect=reselect, **common),
+                data.x,
+                data.test,
+            )
+            for reselect in (None, lambda *_: rows[0], lambda *_: rows[1])
+        )
+        np.testing.assert_array_equal(plain, same)
+        assert not np.allclose(plain, other)
