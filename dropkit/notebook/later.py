@@ -24,21 +24,31 @@ def leader(curves: Curves, labels: Sequence[str], density: float) -> str:
 
 
 def told(
-    sets: Mapping[str, Curves], on: str, labels: Sequence[str], density: float, against: str
+    sets: Mapping[str, Curves],
+    on: str,
+    labels: Sequence[str],
+    density: float,
+    against: Sequence[str],
 ) -> str:
     """Say how the label that leads on the other data set does on this one: chosen there, not here.
 
-    Against another label and random pruning, by the worst class of each run.
+    Against other labels, by the worst class of each run.
     """
     (other,) = sets.keys() - {on}
     best = leader(sets[other], labels, density)
     level = 100 * MEASURES["worst"].of(at(sets[on][best], density)).mean()
-    text = f"{name(best)}, which leads on {other}, has it at {level:.1f} %"
-    for second in dict.fromkeys((against, "random")):
-        if second != best:
-            found = compare(sets[on], best, second)[density]["worst"]
-            text += f"; it {moves(found)} against {name(second)}"
-    return text
+    moved = [
+        f"{moves(compare(sets[on], best, second)[density]['worst'])} against {_short(second)}"
+        for second in against
+        if second != best
+    ]
+    text = f"{_short(best)}, which leads on {other}, has the worst at {level:.1f} % on {on}"
+    return text + ": it " * bool(moved) + ", and it ".join(moved)
+
+
+def _short(label: str) -> str:
+    """A label's name without the note that its quotas are smoothed."""
+    return name(label.removesuffix(SMOOTHED))
 
 
 def steps(curves: Curves, first: str, second: str, densities: Sequence[float]) -> str:

@@ -109,7 +109,7 @@ def prune(
                     f"for each of the labels 0..{recalls.size - 1}"
                 )
             sizes = np.bincount(labels, minlength=recalls.size)
-        if plan.quota == "drop":
+        if plan.quota in ("drop", "dynamicdrop"):
             given = _given(recalls, "recalls", protocol)
             densities = drop_densities(sizes, given, density, smoothing, val_sizes, rule=rule)
         elif plan.quota in OWN:

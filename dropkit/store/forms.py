@@ -11,7 +11,8 @@ from typing import Any
 
 from dropkit._common.text import LONGEST, plain
 
-NAME = re.compile(r"(\w[\w.+-]{0,99})?")  # means nothing but itself anywhere
+# Means nothing but itself anywhere; colons stand inside, as in the protocol "ccs:el2n".
+NAME = re.compile(r"(\w([\w.+-]|:(?=\w)){0,99})?")
 FREE = ("inputs",)  # texts of a trial that are no names
 MOST = 2**63  # above any number in a record
 DEEPEST = 8  # levels of a record

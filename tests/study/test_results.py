@@ -260,6 +260,7 @@ class TestRules:
             counts = np.bincount(data.y[data.train[kept]], minlength=10)
             assert record["kept"] == counts.tolist()
             assert trial_of(record) == trial
+        assert len(list(Store(tmp_path))) == len(trials)  # what was written is read
 
     def test_a_quota_may_come_from_another_query(self):
         (trial,) = grid(["ccs+el2nq"], [0.5], [2])
