@@ -14,6 +14,7 @@ CHAPTERS = (
     "05-imbalance",
     "06-waterbirds",
     "07-query-length",
+    "11-text",
 )
 
 
