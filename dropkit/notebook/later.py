@@ -42,8 +42,8 @@ def told(
         for second in against
         if second != best
     ]
-    text = f"{_short(best)}, which leads on {other}, has the worst at {level:.1f} % on {on}"
-    return text + ": it " * bool(moved) + ", and it ".join(moved)
+    text = f"{_short(best)} leads on {other}; on {on} its worst is at {level:.1f} %"
+    return text + " and " * bool(moved) + ", and ".join(moved)
 
 
 def _short(label: str) -> str:

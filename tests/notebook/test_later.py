@@ -21,11 +21,11 @@ def test_the_leader_of_one_set_is_measured_on_the_other():
     labels = ["random", "ours", "theirs"]
     assert later.leader(SETS["birds"], labels, 0.3) == "theirs"
     text = later.told(SETS, "birds", labels, 0.3, ["theirs", "random"])
-    start = "ours, which leads on digits, has the worst at 50.0 % on birds: it falls by 30.0 points"
+    start = "ours leads on digits; on birds its worst is at 50.0 % and falls by 30.0 points"
     assert text.startswith(start)
-    assert "against theirs, and it rises by 20.0 points" in text
+    assert "against theirs, and rises by 20.0 points" in text
     alone = later.told(SETS, "digits", ["theirs"], 0.3, ["theirs"])
-    assert alone == "theirs, which leads on birds, has the worst at 60.0 % on digits"
+    assert alone == "theirs leads on birds; on digits its worst is at 60.0 %"
 
 
 def test_labels_may_be_smoothed():
