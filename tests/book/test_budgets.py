@@ -9,6 +9,7 @@ from tests.book.test_pages import rendered
 WORDS, FIGURES, TABLES, ROWS = 1000, 4, 2, 8
 CHAPTERS = (
     "01-bias-study",
+    "02-theory",
     "03-drop",
     "04-cdbw",
     "05-imbalance",
