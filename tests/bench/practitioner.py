@@ -137,11 +137,11 @@ def _advice_row() -> Row:
     from dropkit import advise
 
     X, y = make_classification(20_000, n_features=20, n_informative=10, n_classes=5, random_state=0)
-    start = time.perf_counter()
+    start = time.process_time()
     advise(X, y)
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     what = "dropkit.advise, 20,000 samples of 20 features, logistic regression"
-    return Row(what, seconds, "s", "≤ 60 s", seconds <= 60)
+    return Row(what, seconds, "CPU s", "≤ 60 s", seconds <= 60)
 
 
 def _seconds(call: Callable[[], object]) -> float:
