@@ -224,14 +224,17 @@ def modules_with_examples():
 
 @pytest.mark.parametrize("name", list(modules_with_examples()))
 def test_examples_in_docstrings(name):
-    # Registered by an example, a score would be there for the tests that follow.
+    # Registered by an example, it would be there for the tests that follow.
+    from dropkit._common.own_quotas import QUOTAS
+    from dropkit.pruning import RULES
     from dropkit.scores import SCORES
 
-    before = dict(SCORES)
+    before = [(table, dict(table)) for table in (SCORES, RULES, QUOTAS)]
     try:
         failed, tried = doctest.testmod(importlib.import_module(name))
     finally:
-        SCORES.clear()
-        SCORES.update(before)
+        for table, rows in before:
+            table.clear()
+            table.update(rows)
     assert tried > 0
     assert failed == 0
