@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dropkit.figures.names import name
-from dropkit.figures.style import canvas, curve, legend, level, look, width, words
+from dropkit.figures.style import canvas, curve, legend, level, look, width, within_percent, words
 from dropkit.study.curves import ByDensity, Curves
 from dropkit.study.measures import MEASURES, difference
 
@@ -217,6 +217,7 @@ def rows_against_density(
             ax.set_ylabel(MEASURES[measure].axis)
     for ax in axes[-1]:
         ax.set_xlabel("density")
+    within_percent(*axes.flat)
     legend(figure, axes.flat)
 
 

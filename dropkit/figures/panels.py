@@ -61,7 +61,7 @@ def _panel(title: str, curves: Curves, protocols: Sequence[str], measure: str) -
                 curve(ax, list(found), list(found.values()), style)
             ends[style["label"]] = (found[max(found)].value, style["color"])
         ax.set(xlim=(0, 1.5), xticks=[0.1, 0.3, 0.5, 0.7, 0.9], xlabel="share of the data kept")
-        ax.set_ylim(bottom=0)
+        ax.set_ylim(0, min(ax.get_ylim()[1], 100))
         ax.set_title(title, loc="left", fontsize=9)
         ax.set_ylabel(MEASURES[measure].axis)
         _name(ax, ends)

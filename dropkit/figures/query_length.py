@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dropkit.figures.contrasts import MARKS
-from dropkit.figures.style import canvas, curve, legend, look, width
+from dropkit.figures.style import canvas, curve, legend, look, width, within_percent
 from dropkit.figures.tables import SUMMARY, Table
 from dropkit.metrics import Difference
 from dropkit.store.records import Record
@@ -133,6 +133,7 @@ def against_setting(
             ax.set_xscale("log")
             ax.set_xticks(values, [f"{value:g}" for value in values])
             ax.minorticks_off()
+    within_percent(*axes.flat[: len(measures)])
     for ax in axes.flat[len(measures) :]:
         ax.remove()
     legend(figure, axes[0, :1])

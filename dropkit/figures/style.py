@@ -135,6 +135,13 @@ def level(ax: Axes, found: Difference, style: dict) -> None:
     ax.axhline(found.value, lw=1, **style | {"marker": ""})
 
 
+def within_percent(*axes: Axes) -> None:
+    """Keep axes of percentages inside 0 and 100, which an interval of few seeds may leave."""
+    for ax in axes:
+        low, high = ax.get_ylim()
+        ax.set_ylim(max(low, 0), min(high, 100))
+
+
 def legend(figure: Figure, axes: Sequence[Axes], columns: int = 4, title: str = "") -> None:
     """Draw one legend below for what the axes show, each label once.
 
