@@ -18,6 +18,7 @@ GPU likes that trains several networks side by side.
 """
 
 import re
+import sys
 import time
 import tomllib
 from collections.abc import Iterable, Sequence
@@ -177,7 +178,8 @@ def run(
             if step and progress.may_start(step[:1]):  # else nothing is read or computed for it
                 train(step, wait=False, retry=retry)
         if minutes is None and (left := runner.missing(trials, store)):
-            train(left)  # what other runs have, unless they end it
+            bar.write(f"waiting for another run, which has {len(left):,} trials", file=sys.stderr)
+            train(left)  # what it does not end
     names = {trial.key for step in steps for trial in step}
     return len([name for name in names if name in store]), len(names)
 
