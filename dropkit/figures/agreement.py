@@ -18,7 +18,7 @@ from dropkit.figures.names import name
 from dropkit.figures.style import canvas, words
 from dropkit.figures.tables import Table, number, with_interval
 from dropkit.metrics import student
-from dropkit.pruning import prune
+from dropkit.pruning import parse, prune
 
 CORRELATION = "z.2f"  # its format, which gives no sign to a rounded zero
 
@@ -72,6 +72,7 @@ def _ranked(key: str, values: ArrayLike, labels: np.ndarray, density: float) -> 
             f"scores of {key!r} have shape {values.shape} and labels {labels.shape}: "
             "both must be (S, n), one a sample"
         )
+    parse(key)  # a name that is not known, with scores given, is one's own to prune
     kept = np.zeros(values.shape, dtype=bool)
     for s, row in enumerate(labels):
         kept[s, prune(key, row, density, scores=values[s])] = True

@@ -55,7 +55,7 @@ class TestImages:
 
     def test_names(self):
         cifar = ["cifar10", "cifar100", "cifar100-coarse"]
-        others = ["digits-on-photos", "imagenet", "tinyimagenet", "waterbirds"]
+        others = ["digits-on-photos", "clinc150", "imagenet", "tinyimagenet", "waterbirds"]
         features = [f"{n}-features" for n in ("cifar10", "cifar100", *others[1:])]
         assert loading.names() == sorted([*cifar, *NAMES, *others, *features])
 

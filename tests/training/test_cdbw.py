@@ -150,8 +150,8 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("field", "message"),
         [
-            ({"loss": "focal"}, "loss must be one of ce, cdbw, got 'focal'"),
-            ({"select": "first"}, "select must be one of last, best, averaged, got 'first'"),
+            ({"loss": "focal"}, "loss is 'focal': it must be one of ce, cdbw"),
+            ({"select": "first"}, "select is 'first': it must be one of last, best, averaged"),
         ],
     )
     def test_recipe(self, field, message):
