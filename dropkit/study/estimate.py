@@ -91,7 +91,9 @@ def cost(trials: Iterable[Trial]) -> Cost:
 def images(networks: Iterable[Trial | Network]) -> int:
     """Return how many images networks of trials and of queries train on, counted each time."""
     trained = [each.query if isinstance(each, Network) else each for each in networks]
-    return sum(each.images(_samples(each.dataset, each.imbalance)) for each in trained)
+    sets = {(each.dataset, each.imbalance) for each in trained}
+    samples = {one: _samples(*one) for one in sets}  # once: a set that is loaded takes its time
+    return sum(each.images(samples[each.dataset, each.imbalance]) for each in trained)
 
 
 def _samples(dataset: str, imbalance: float) -> int:

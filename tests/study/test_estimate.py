@@ -194,3 +194,11 @@ class TestCommand:
         assert main(["estimate", *arguments]) == 2
         answer = capsys.readouterr().err
         assert problem in answer and answer.count("\n") == 1
+
+
+def test_a_set_is_loaded_once_for_all_its_networks(monkeypatch):
+    loaded, load = [], estimate.datasets.load
+    monkeypatch.setattr(estimate.datasets, "load", lambda name: loaded.append(name) or load(name))
+    trials = study.grid("digits-2x4", protocols=["random"], densities=[0.3, 0.5], seeds=4)
+    assert estimate.images(trials) == sum(estimate.images([trial]) for trial in trials)
+    assert len(loaded) == 1 + len(trials)
