@@ -45,7 +45,7 @@ def noted(train, names):
     def wrapped(job, *args, **kwargs):
         begun.extend(map(names, job))
         with open(f"{folder}/{os.getpid()}.begun", "a") as file:
-            file.writelines(f"{names(each)}\\n" for each in job)
+            print(*map(names, job), file=file)
         if fault == "dies" and len(begun) > 9:
             os.kill(os.getpid(), signal.SIGKILL)
         return train(job, *args, **kwargs)
