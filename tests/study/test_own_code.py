@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from dropkit import datasets, models, quotas, scores, study
-from dropkit._common import own_code, own_quotas
+from dropkit._common import own_code
 from dropkit.commands import main
-from dropkit.datasets import Data, loading
-from dropkit.models import architectures, pretrained
+from dropkit.datasets import Data
+from dropkit.models import architectures
 from dropkit.pruning import parse, prune, version
 from dropkit.store import Store
 from dropkit.study import plan
@@ -28,17 +28,9 @@ SHORT = Recipe(2, 8, 0.1, 0.0)
 
 @pytest.fixture(autouse=True)
 def nothing_is_left_behind(monkeypatch):
-    tables = [scores.SCORES, own_quotas.QUOTAS, loading._LOADERS, loading._VERSIONS]
-    tables += [architectures._BUILDERS, pretrained.OWN]
-    before = [dict(table) for table in tables]
-    names, path = set(own_quotas.SCORES), list(sys.path)
+    path = list(sys.path)
     monkeypatch.setenv(own_code.VARIABLE, "")
     yield
-    for table, rows in zip(tables, before, strict=True):
-        table.clear()
-        table.update(rows)
-    own_quotas.SCORES.clear()
-    own_quotas.SCORES.update(names)
     sys.path[:] = path
     sys.modules.pop("my_study", None)
 
