@@ -16,7 +16,7 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 
 import dropkit
-from book._ext import gallery, provenance, weight
+from book._ext import folds, gallery, provenance, terms, weight
 
 # Of a drawing, whose sizes matplotlib gives in points.
 _WIDTH = re.compile(r'<svg [^>]*width="([\d.]+)pt"')
@@ -31,6 +31,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("source-read", gallery.fill)
     app.connect("doctree-resolved", _frame_drawings)
     app.connect("doctree-resolved", gallery.load_late)
+    app.connect("doctree-resolved", terms.link)
     app.connect("html-page-context", _mend)
     app.connect("build-finished", _thin)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
@@ -95,7 +96,7 @@ def with_provenance(
             cell["metadata"]["mystnb"]["figure"]["caption"] += f" Records: {links}."
     text = provenance.section(page, run, repository)
     last = {"cell_type": "markdown", "id": "provenance", "metadata": {}, "source": text}
-    notebook["cells"].append(last)
+    notebook["cells"] = [*folds.labelled(notebook["cells"]), last]
     return notebook
 
 
@@ -115,6 +116,16 @@ def _frame_drawings(app: Sphinx, doctree: nodes.document, page: str) -> None:
             frame = f'<div class="drawing" style="--points: {width[1]}px">'
             start, end = (nodes.raw("", tag, format="html") for tag in (frame, "</div>"))
             figure[:1] = [start, image, end]
+            _offer(app, figure, image["uri"], page)
+
+
+def _offer(app: Sphinx, figure: nodes.figure, uri: str, page: str) -> None:
+    """End a figure's caption with a link to the drawing itself."""
+    up = "../" * page.count("/")
+    place = f"{up}{app.builder.imagedir}/{app.env.images[uri][1]}"
+    link = nodes.reference("", "SVG", refuri=place, internal=True)
+    for caption in figure.findall(nodes.caption):
+        caption += [nodes.Text(" Drawing: "), link, nodes.Text(".")]
 
 
 def _mend(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object) -> None:
