@@ -113,31 +113,20 @@ def curves(found: dict[Setting, Cells]) -> dict[str, Curves]:
     return {setting.title: stacked(cells) for setting, cells in found.items()}
 
 
-_WORDS = {"worst": "the worst class", "tenth": "the mean of the lowest tenth of the classes"}
-
-
-def answers(
-    found: dict[Setting, Cells], protocol: str, density: float, measure: str = "worst"
+def against(
+    found: dict[Setting, Cells],
+    protocol: str,
+    other: str,
+    density: float,
+    measure: str = "worst",
 ) -> str:
-    """Say of each setting how a protocol stands to full data and random pruning by a measure.
-
-    The worst class is the mean of each run's minimum.
-    """
-    what, sentences = _WORDS[measure], []
+    """Say of each setting how a protocol moves a measure against another at a density."""
+    moved = []
     for setting, cells in found.items():
-        if contrast(cells, [(protocol, density)], [("full", 1.0)], measure):
-            average, level = (
-                contrast(cells, [("full", 1.0)], [], each)[0].value for each in ("average", measure)
-            )
-            whole, chance = (
-                moves((contrast(cells, [(protocol, density)], [place], measure) or [None])[0])
-                for place in (("full", 1.0), ("random", density))
-            )
-            sentences.append(
-                f"{setting.title} ({average:.1f} % on all data, {what} {level:.1f} %): "
-                f"{what} {whole} against all data, and {chance} against random pruning"
-            )
-    return ". ".join(sentences) + "." * bool(sentences)
+        places = [[(each, density_of(each, density))] for each in (protocol, other)]
+        if pair := contrast(cells, *places, measure):
+            moved.append(f"{moves(pair[0])} ({setting.title})")
+    return ", ".join(moved)
 
 
 def after_queries(cells: Cells, density: float, measure: str) -> str:

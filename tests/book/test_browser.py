@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
+from tests.book.test_budgets import CHAPTERS
 from tests.book.test_pages import each_entry, rendered
 
 CHROMIUM = next(
@@ -272,4 +273,15 @@ def test_claims_are_chosen_linked_to_and_handed_out(browser, tmp_path: Path) -> 
     assert {row["reading"] for row in rows} == {"holds", "open", "contradicted"}
     assert all(float(row["low"]) <= float(row["high"]) for row in rows if row["low"] not in "–")
     assert not problems
+    page.close()
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_a_chapter_is_eight_screens(browser, chapter: str) -> None:
+    page, _, _ = opened(browser, rendered(f"book/{chapter}"), 1280, "light")
+    height = page.evaluate(
+        "document.documentElement.scrollHeight"
+        " - document.querySelector('#how-this-page-was-made').getBoundingClientRect().height"
+    )
+    assert height <= 8 * 800
     page.close()

@@ -132,14 +132,14 @@ class TestPaperCase:
         assert len(headers) == 2 and all(len(row) == 2 for row in rows)
 
 
-def test_answers_say_what_the_records_show(folder):
+def test_each_setting_says_how_far_a_protocol_is_from_another(folder):
     """DRoP's seeds are 0.35 + seed %, all data's 0.4 + seed %, in pairs: 5 points apart."""
     found = larger_scales.published(["full", "random", "random+drop"])
-    text = larger_scales.answers(found, "random+drop", 0.5)
-    assert text.startswith("CIFAR-10, mini (60.5 % on all data, the worst class 41.0 %): ")
-    assert "the worst class falls by 5.0 points [5.0, 5.0] against all data" in text
-    assert "and rises by 5.0 points [5.0, 5.0] against random pruning." in text
-    assert larger_scales.answers(found, "el2n", 0.5) == ""
+    text = larger_scales.against(found, "random+drop", "full", 0.5)
+    assert text.startswith("falls by 5.0 points [5.0, 5.0] (CIFAR-10, mini)")
+    text = larger_scales.against(found, "random+drop", "random", 0.5)
+    assert text.startswith("rises by 5.0 points [5.0, 5.0] (CIFAR-10, mini)")
+    assert larger_scales.against(found, "el2n", "random", 0.5) == ""
 
 
 def test_words_after_queries_follow_each_length():
