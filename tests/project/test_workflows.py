@@ -107,6 +107,17 @@ def test_launch_pages_install_first_and_change_nothing_else(tmp_path: Path) -> N
         assert declared(code[0])[0] == declared(code[1])[0]
 
 
+def test_pages_run_in_colabs_image_with_parameters_that_they_have() -> None:
+    job = load(ROOT / ".github/workflows/weekly.yml")["jobs"]["colab"]
+    assert job["steps"][0]["with"]["ref"] == "launch"
+    runs = re.findall(r"/book/(\S+\.ipynb)\S* \S+ -y \"(.*)\"", job["steps"][-1]["run"])
+    assert len(runs) == 2
+    for page, given in runs:
+        cells = nbformat.read(ROOT / "notebooks" / page, as_version=4).cells
+        known, _ = declared([cell.source for cell in cells if cell.cell_type == "code"])
+        assert yaml.safe_load(given).keys() <= known.keys()
+
+
 def test_install_cell_does_nothing_where_the_code_is(tmp_path: Path) -> None:
     from IPython.core.inputtransformer2 import TransformerManager
     from IPython.core.interactiveshell import InteractiveShell
