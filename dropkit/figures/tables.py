@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dropkit.datasets.data import Data
 from dropkit.figures.names import name
 from dropkit.metrics import Difference, adjusted_average
 from dropkit.study.curves import Curves, at
@@ -101,6 +102,19 @@ def of_groups(curves: Curves, kept: Curves, group_sizes: np.ndarray, density: fl
     average, worst, pooled = measure_names()
     headers = ["protocol", "kept of each group", average, "re-weighted average", worst, pooled]
     return for_groups(Table(rows, headers, f"Density {density:g} (full data: all), in %"))
+
+
+def kept_and_right(
+    curves: Curves, kept: Curves, data: Data, labels: Sequence[str], density: float
+) -> Table:
+    """Return how much is kept of each group at a density, and how much of it is then right."""
+    columns = [[f"{size:,}" for size in data.sizes()]]
+    columns += [[f"{n:.0f}" for n in kept[label][density].mean(axis=0)] for label in labels]
+    recalls = [curves["full"][1.0], *(curves[label][density] for label in labels)]
+    right = [[f"{100 * recall:.1f}" for recall in each.mean(axis=0)] for each in recalls]
+    cells = [map(": ".join, zip(*pair, strict=True)) for pair in zip(columns, right, strict=True)]
+    rows = [list(row) for row in zip(data.strata_names, *cells, strict=True)]
+    return Table(rows, ["pictures kept: right (%)", "all", *map(name, labels)])
 
 
 def for_groups(table: Table) -> Table:

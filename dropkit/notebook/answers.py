@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 
 from dropkit.figures.names import name
 from dropkit.figures.tables import direction, number
-from dropkit.metrics import Difference
-from dropkit.study.curves import Curves
+from dropkit.metrics import Difference, bias
+from dropkit.study.curves import Curves, density_of
 from dropkit.study.measures import compare
 
 _VERBS = {"higher": "rises by", "lower": "falls by"}
@@ -61,6 +61,24 @@ def listed(names: Sequence[str]) -> str:
     """Return names as a sentence lists them."""
     *first, last = names
     return f"{', '.join(first)} and {last}" if first else last
+
+
+def percent(curves: Curves, label: str, density: float, measure: str = "worst") -> float:
+    """Return the mean over seeds of a measure, in percent; NaN where there are no records of it.
+
+    Parameters
+    ----------
+    curves : Curves
+        Recalls by label and density.
+    label : str
+        Of a protocol; one that trains on everything has no density but 1.
+    density : float
+        At which.
+    measure : str
+        A field of ``metrics.Bias``.
+    """
+    found = curves.get(label, {}).get(density_of(label, density))
+    return math.nan if found is None else 100 * float(getattr(bias(found), measure).mean())
 
 
 def moves(found: Difference | None, unit: str = "points") -> str:

@@ -1,5 +1,7 @@
 """Numbers and differences as texts, and the tables that chapters share."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -85,6 +87,21 @@ def test_groups_have_a_reweighted_average():
         ["Random", "9, 3", "50.0", "65.0", "20.0", "20.0"],
     ]
     assert table.headers[-1] == "worst group, pooled"
+
+
+def test_what_is_kept_of_each_group_stands_beside_what_is_right():
+    data = SimpleNamespace(sizes=lambda: np.array([1200, 10]), strata_names=["land", "water"])
+    curves = {
+        "full": {1.0: np.array([[0.9, 0.5], [0.8, 0.6]])},
+        "random": {0.5: np.array([[0.7, 0.2]])},
+    }
+    kept = {"random": {0.5: np.array([[600, 5]])}}
+    table = tables.kept_and_right(curves, kept, data, ["random"], 0.5)
+    assert table.rows == [
+        ["land", "1,200: 85.0", "600: 70.0"],
+        ["water", "10: 55.0", "5: 20.0"],
+    ]
+    assert table.headers[1:] == ["all", "Random"]
 
 
 def test_worst_classes_of_the_full_data_stand_in_the_title():

@@ -42,3 +42,15 @@ def test_who_stands_where():
     counts = {"random": middle, "random+drop, by counts": high}
     found = answers.standing(counts, ["random+drop, by counts"], "random", 0.5)
     assert found == "Random+DRoP (by counts) above"
+
+
+def test_percent_is_the_mean_over_seeds_of_each_runs_measure():
+    curves = {
+        "full": {1.0: np.array([[0.9, 0.5], [0.3, 0.7]])},
+        "random": {0.3: np.array([[0.8, 0.2]])},
+    }
+    assert answers.percent(curves, "full", 0.3) == pytest.approx(40)  # of 50 and 30
+    assert answers.percent(curves, "full", 0.3, "average") == pytest.approx(60)
+    assert answers.percent(curves, "random", 0.3) == pytest.approx(20)
+    assert math.isnan(answers.percent(curves, "random", 0.5))
+    assert math.isnan(answers.percent(curves, "el2n", 0.3))
