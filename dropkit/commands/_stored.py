@@ -9,6 +9,13 @@ if TYPE_CHECKING:  # NumPy and PyTorch load when a command runs, not for --help
     from dropkit.store.records import Record
 
 
+def engines() -> range:
+    """The versions of the training that a record's key may be of, some later ones among them."""
+    from dropkit.training.recipes import ENGINE
+
+    return range(1, ENGINE + 10)
+
+
 def counted(records: Iterable["Record"]) -> str:
     """How many trials and, where there are any, how many fits."""
     kinds = [kind for record in records for kind in ("trial", "fit") if kind in record]

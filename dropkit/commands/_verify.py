@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from dropkit._common.text import printable
 from dropkit.commands._output import plain_warnings
-from dropkit.commands._stored import chosen as chosen_of, counted, name, opened
+from dropkit.commands._stored import chosen as chosen_of, counted, engines, name, opened
 
 if TYPE_CHECKING:
     from dropkit.store.records import Record
@@ -51,9 +51,9 @@ def _say(options: argparse.Namespace, text: str, end: str = "\n") -> None:
 
 def _misnamed(records: Iterable["Record"], options: argparse.Namespace) -> list[str]:
     """Name the records that are not of what their key is made from."""
-    from dropkit.study import rerun
+    from dropkit.store import tidying
 
-    found = rerun.misnamed(records)
+    found = [record for record in records if not tidying.is_named(record, engines())]
     for record in found:
         made = next((f"the {kind}" for kind in ("trial", "fit") if kind in record), "what is")
         what = f"{record['key']} is not the key of {made} in its record"

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dropkit._common.text import printable
 from dropkit.commands import _verify
 from dropkit.commands._output import (
     add_import,
@@ -15,7 +16,7 @@ from dropkit.commands._output import (
     in_rows,
     tell,
 )
-from dropkit.commands._stored import check_folder, chosen, opened
+from dropkit.commands._stored import check_folder, chosen, engines, opened
 
 if TYPE_CHECKING:  # NumPy and PyTorch load when a command runs, not for --help
     from dropkit.store.records import Record
@@ -50,7 +51,10 @@ def add_options(command: argparse.ArgumentParser) -> None:
     export.add_argument("file", type=Path, help=".jsonl as in book/results, or .csv, a tidy table")
 
     about = "take away torn lines, spare and empty files and damaged arrays, after listing them"
-    _add_yes(_action(actions, "repair", run_repair, about, filters=False))
+    repair = _action(actions, "repair", run_repair, about, filters=False)
+    about = "also lines that are whole, but no record, or under the key of another"
+    repair.add_argument("--forged", action="store_true", help=about)
+    _add_yes(repair)
 
     about = "take away query arrays that no record was made from, after listing them"
     _add_yes(_action(actions, "gc", run_gc, about, filters=False))
@@ -140,24 +144,35 @@ def run_export(options: argparse.Namespace) -> None:
 
 
 def run_merge(options: argparse.Namespace) -> int:
-    """Add the sources' records; exit status 1 when a trial has more than one result."""
-    from dropkit.store import merging
+    """Add the sources' records; exit status 1 for one under another's key and of two results."""
+    from dropkit.store import merging, tidying
     from dropkit.store.folder import Store, default_path, named
 
     target = named(options.store) if options.store else default_path()
     for folder in options.sources:
         check_folder(folder)
     found = merging.conflicts([target, *options.sources])
+    known_engines, strange = engines(), set()
+
+    def wanted(record: "Record") -> bool:
+        if not (fine := tidying.is_named(record, known_engines)):
+            strange.add(record["key"])
+        return fine
+
     with warnings.catch_warnings(action="ignore"):  # said above
         store = Store(target)
-        added = merging.merge(store, options.sources)
+        added = merging.merge(store, options.sources, wanted)
     store.close()
+    for key in sorted(strange):
+        what = f"left out: {key} is not the key of what is in its record"
+        print(printable(what), file=sys.stderr)
     for conflict in found:
         print(f"conflict: {conflict}, whose result is left out", file=sys.stderr)
     text = f"{added:,} trials added to {target}, which has {len(store):,}; {len(found):,} conflicts"
     known = {"added": added, "trials": len(store), "store": str(target)}
+    known |= {"misnamed": sorted(strange)}
     tell(options, known | {"conflicts": list(map(str, found))}, text)
-    return 1 if found else 0
+    return 1 if found or strange else 0
 
 
 def run_repair(options: argparse.Namespace) -> int:
@@ -166,7 +181,8 @@ def run_repair(options: argparse.Namespace) -> int:
 
     with warnings.catch_warnings(action="ignore"):  # all of it is listed
         path = opened(options.store).path
-    return _take_away(path, tidying.leftovers(path), options)
+    found = tidying.leftovers(path, engines() if options.forged else None)
+    return _take_away(path, found, options)
 
 
 def run_gc(options: argparse.Namespace) -> int:

@@ -127,7 +127,7 @@ class Store:
         if canonical(found) != canonical(config):
             raise StoreError(
                 f"the record {name} in {self.path} is not of the {path[-1]} whose key it has: "
-                "dropkit store verify names such records, delete their lines"
+                "dropkit store verify names such records, repair --forged takes them away"
             )
         return True
 

@@ -1,6 +1,6 @@
 """Unite stores from several machines, and find trials that have more than one result."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,15 +40,18 @@ def conflicts(folders: Iterable[Path]) -> list[Conflict]:
     return found
 
 
-def merge(store: Store, sources: Iterable[Path]) -> int:
+def merge(
+    store: Store, sources: Iterable[Path], wanted: Callable[[Record], bool] | None = None
+) -> int:
     """Add to a store what it lacks of other folders' records and query arrays; return how many.
 
-    Of a trial with several results the store keeps its own, else that of the first source.
+    Only records that are `wanted`, where that is given. Of a trial with several results the store
+    keeps its own, else that of the first source.
     """
     before = len(store)
     for folder in sources:
         source = Store(folder)
-        store.add(*source)
+        store.add(*filter(wanted, source))
         for name in set(source.array_names()) - set(store.array_names()):
             if arrays := source.load_arrays(name):
                 store.save_arrays(name, arrays)

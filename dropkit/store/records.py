@@ -129,7 +129,7 @@ def _read(file: Path) -> Iterator[Record]:
             sound, lost = mended(text)[1:]
             (damaged if lost else broken).append(number)
         for each in sound:
-            if (record := _parsed(each.partition(b" ")[2])) is None:
+            if (record := parsed(each)) is None:
                 foreign.append(number)
             elif wrong := fault(record):
                 faults.append(f"line {number} of {file}: {wrong}; it is left out")
@@ -183,9 +183,8 @@ def appended(file: Path, start: int) -> tuple[list[Record], int]:
     if start and content[:1] != b"\n":  # in the midst of a line
         return appended(file, 0)
     whole = content[: content.rfind(b"\n") + 1]
-    parts = [text.partition(b" ") for text in whole.split(b"\n")]
-    parsed = [_parsed(text) for expected, _, text in parts if checksum(text) == expected]
-    sound = [record for record in parsed if record is not None and not fault(record)]
+    found = map(parsed, filter(is_whole, whole.split(b"\n")))
+    sound = [record for record in found if record is not None and not fault(record)]
     return sound, max(start - 1, 0) + len(whole)
 
 
@@ -195,10 +194,10 @@ def _numbered(lines: Sequence[int]) -> str:
     return f"line{'s' * (len(lines) > 1)} {named}{more}"
 
 
-def _parsed(text: bytes) -> Record | None:
-    """The record, or None for anything else that has the right checksum."""
+def parsed(line: bytes) -> Record | None:
+    """The record of a line, or None for anything else that has the right checksum."""
     try:
-        record = json.loads(text, parse_constant=_no_number)
+        record = json.loads(line.partition(b" ")[2], parse_constant=_no_number)
     except (ValueError, RecursionError):
         return None
     if not isinstance(record, dict) or not isinstance(record.get("key"), str):

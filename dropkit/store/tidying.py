@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 from dropkit._common.text import printable
 from dropkit.store.folder import Store
-from dropkit.store.records import CHECKSUM, Record, checksum, is_whole, key, mended
+from dropkit.store.forms import fault
+from dropkit.store.records import CHECKSUM, Record, checksum, is_whole, key, mended, parsed
 
 HOUR, WEEK = 3600.0, 7 * 24 * 3600.0
 SPARE = re.compile(r"\..+\.[0-9a-f]{32}")  # what write_atomically writes until it is whole
@@ -33,15 +34,30 @@ class Leftover(NamedTuple):
         return printable(f"{self.path}: {self.what}")
 
 
-def leftovers(folder: Path) -> list[Leftover]:
+def is_named(record: Record, engines: Iterable[int]) -> bool:
+    """Return whether a record's key is that of the trial, its failure or the fit in it.
+
+    `engines` are the versions of the training that a trial's key may be of.
+    """
+    if "fit" in record:
+        return record["key"] == key({"fit": record["fit"]})
+    trial = record.get("trial") or record.get("failed", {}).get("trial")
+    names = (key({"engine": engine, "trial": trial}) for engine in engines)
+    if "trial" not in record:
+        names = (key({"failed": name}) for name in names)
+    return record["key"] in names
+
+
+def leftovers(folder: Path, engines: Iterable[int] | None = None) -> list[Leftover]:
     """Return what crashes left in a folder: torn lines, empty and spare files, damaged arrays.
 
-    Records that are whole are no leftovers, whatever they say.
+    Lines that are whole are none, but where `engines` are given: then also those that are not of
+    the form of a record, or not of what their key is made from.
     """
-    return [*_lines(folder), *_spares(folder), *_arrays(folder)]
+    return [*_lines(folder, engines), *_spares(folder), *_arrays(folder)]
 
 
-def _lines(folder: Path) -> Iterator[Leftover]:
+def _lines(folder: Path, engines: Iterable[int] | None) -> Iterator[Leftover]:
     for file in sorted(folder.glob("*.jsonl")):
         if not file.is_file() or _in_use(file):
             continue
@@ -58,7 +74,17 @@ def _lines(folder: Path) -> Iterator[Leftover]:
                 what = f"line {number} is damaged, {len(text):,} bytes"
                 what += f", but for the records in it: {len(whole)}" * bool(whole)
                 yield Leftover(file, what, partial(_overwrite, file, start, text, mend))
+            elif engines and text.strip(b" ") and (wrong := _forged(text, engines)):
+                remove = partial(_overwrite, file, start, text, b" " * len(text))
+                yield Leftover(file, f"line {number}: {wrong}", remove)
             start += len(text) + 1
+
+
+def _forged(text: bytes, engines: Iterable[int]) -> str:
+    """What tells a line that is whole from a record, "" if nothing does."""
+    if (record := parsed(text)) is None:
+        return "no record of this version of dropkit"
+    return fault(record) or "under another's key" * (not is_named(record, engines))
 
 
 def _overwrite(file: Path, start: int, text: bytes, mend: bytes) -> None:

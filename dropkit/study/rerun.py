@@ -10,11 +10,11 @@ from dropkit.datasets import loading
 from dropkit.models import names as models
 from dropkit.models.pretrained import OWN
 from dropkit.store.folder import Store
-from dropkit.store.records import Record, key
+from dropkit.store.records import Record
 from dropkit.study import runner
 from dropkit.study.queries import Query
 from dropkit.study.trials import Trial, inputs_of
-from dropkit.training.recipes import ENGINE, Recipe
+from dropkit.training.recipes import Recipe
 
 Fit = Callable[[], Record]  # measures a fit: its recalls, and how many samples were kept
 
@@ -83,23 +83,6 @@ def fit_of(record: Record) -> Fit | None:
     except ModuleNotFoundError:
         return None
     return your_data.measure_again(record)
-
-
-def misnamed(records: Iterable[Record]) -> list[Record]:
-    """Return the records whose key is not that of the trial, failure or fit in them."""
-    return [record for record in records if not _is_named(record)]
-
-
-def _is_named(record: Record) -> bool:
-    if "fit" in record:
-        return record["key"] == key({"fit": record["fit"]})
-    trial = record.get("trial") or record.get("failed", {}).get("trial")
-    # A later version's engine, too: no trial of this version has such a key.
-    engines = (ENGINE, *range(1, ENGINE), *range(ENGINE + 1, ENGINE + 10))
-    names = (key({"engine": engine, "trial": trial}) for engine in engines)
-    if "trial" not in record:
-        names = (key({"failed": name}) for name in names)
-    return record["key"] in names
 
 
 def sample(

@@ -4,6 +4,8 @@ import hashlib
 import io
 import json
 import os
+import subprocess
+import sys
 from contextlib import closing
 
 import numpy as np
@@ -58,6 +60,45 @@ class TestUnderAnothersKey:
             fits.recorded([wanted], pytest.fail, Store(tmp_path))
         status, err = verified(tmp_path, capsys)
         assert status == 1 and f"{name} is not the key of the fit" in err
+
+    def test_it_is_left_behind_by_merge_and_taken_away_by_repair(self, tmp_path, capsys):
+        forged, honest = tmp_path / "forged", failures.record(TRIALS[0], "it diverged", "cpu")
+        lines = [honest, record() | {"key": TRIALS[1].key}, {"key": "x"}]
+        forged.mkdir()
+        (forged / "a.jsonl").write_text("".join(line(json.dumps(each)) for each in lines))
+        with open(forged / "a.jsonl", "a") as file:
+            file.write(line('{"key":"y","trial":{}}') + line("[1]"))
+        store = ["store", "merge", str(forged), "--store", str(tmp_path / "merged")]
+        assert main(store) == 1
+        assert f"left out: {TRIALS[1].key} is not the key of" in capsys.readouterr().err
+        assert [each["key"] for each in Store(tmp_path / "merged")] == [honest["key"]]
+        assert verified(tmp_path / "merged", capsys) == (0, "")
+        repair = ["store", "repair", "--yes", "--store", str(forged)]
+        assert main(repair) == 0 and "nothing to take away" in capsys.readouterr().out
+        assert main([*repair, "--forged"]) == 0
+        out = capsys.readouterr().out
+        assert "line 2: under another's key" in out and "line 3: under another's key" in out
+        assert "line 4: trial.dataset is missing" not in out and "line 4: " in out
+        assert "line 5: no record of this version" in out
+        assert verified(forged, capsys) == (0, "")
+        assert [each["key"] for each in Store(forged)] == [honest["key"]]
+
+
+def test_records_are_checked_without_what_trains(tmp_path):
+    """As where dropkit is installed without its extras."""
+    Store(tmp_path).add(failures.record(TRIALS[0], "it diverged", "cpu"))
+    code = (
+        "import sys\nfor name in ('torch', 'sklearn', 'matplotlib', 'PIL', 'tqdm'):\n"
+        "    sys.modules[name] = None\n"
+        "from dropkit.commands import main\nsys.exit(main(sys.argv[1:]))"
+    )
+    for action in (["verify", "--sample", "0"], ["repair", "--forged"], ["gc"], ["ls"],
+                   ["merge", str(tmp_path)]):  # fmt: skip
+        arguments = ["store", *action, "--store", str(tmp_path)]
+        done = subprocess.run(
+            [sys.executable, "-c", code, *arguments], capture_output=True, text=True
+        )
+        assert (done.returncode, done.stderr) == (0, ""), done.stderr
 
 
 def signed(content):
