@@ -49,6 +49,7 @@ _RANGES: dict[str, Kind] = {
     **dict.fromkeys(("density", "phi0"), _DENSITY),
     "densities": many(_DENSITY),
     "val_shares": many(SHARE),
+    "wrong_labels": PART,
     "val_noises": many(PART),
     "imbalances": many(FACTOR),
     "query_epochs": many(whole(1)),

@@ -16,6 +16,7 @@ CHAPTERS = (
     "06-waterbirds",
     "07-query-length",
     "11-text",
+    "13-open-questions",
 )
 
 
