@@ -1,19 +1,14 @@
 """DRoP in Lightning: quotas that follow the recalls of the model in training."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dropkit._common.checks import check_whole
 from dropkit._common.errors import needed_by
 from dropkit.sampler.pytorch import DRoPSubsetSampler, measure
 
-if TYPE_CHECKING:
-    from lightning.pytorch.callbacks import LambdaCallback
 
-
-def update_quotas(
-    sampler: DRoPSubsetSampler, validation: Iterable, every: int = 1
-) -> "LambdaCallback":
+def update_quotas(sampler: DRoPSubsetSampler, validation: Iterable, every: int = 1) -> Any:
     """Return a callback that measures recalls every few epochs, and lets a sampler follow them.
 
     Give the sampler to the training loader and ``use_distributed_sampler=False`` to the trainer,
@@ -28,6 +23,11 @@ def update_quotas(
         that all have the same quotas.
     every : int
         How many epochs there are from one measurement to the next.
+
+    Returns
+    -------
+    lightning.pytorch.callbacks.LambdaCallback
+        For the trainer.
 
     Raises
     ------
