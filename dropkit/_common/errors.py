@@ -23,7 +23,6 @@ EXTRAS = {
     "IPython": ("ipython", "book"),
     "matplotlib_inline": ("matplotlib-inline", "book"),
     "pyarrow": ("pyarrow", "parquet"),
-    "lightning": ("lightning", "lightning"),
     "ray": ("ray", "ray"),
 }
 

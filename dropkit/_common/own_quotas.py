@@ -12,7 +12,7 @@ from dropkit._common.fingerprint import pinned
 Rule = Callable[..., np.ndarray]
 TAKEN = (
     *("random", "full", "drop", "balance", "proportional", "hardness", "cdbw", "global"),
-    *("dynamicdrop", "dynamicproportional"),
+    *("dynamicdrop", "dynamicproportional", "infobatch", "rcap"),
 )
 NEEDS = ("recalls", "val_sizes")
 

@@ -9,12 +9,21 @@ from dropkit._common.checks import Floats, Ints, check_whole
 
 def top(scores: Floats, count: int) -> Ints:
     """Return the indices of the `count` highest scores, best first, ties by lowest index."""
-    return np.argsort(-scores, kind="stable")[:count]
+    return _falling(scores)[:count]
+
+
+def _falling(keys: Floats) -> Ints:
+    """The order from the highest key down, ties by lowest index; sorts unstably where it may."""
+    order = np.argsort(-keys)
+    ordered = keys[order]
+    return np.argsort(-keys, kind="stable") if (ordered[1:] == ordered[:-1]).any() else order
 
 
 def top_in_class(keys: Floats, labels: Ints, counts: Ints) -> Ints:
     """Return the indices of the counts[k] highest keys of each class k, in increasing order."""
-    order = np.lexsort((-keys, labels))
+    order = _falling(keys)
+    small = np.uint16 if counts.size < 2**16 else np.int64  # is sorted by digits
+    order = order[np.argsort(labels[order].astype(small), kind="stable")]
     ordered = labels[order]
     sizes = np.bincount(labels, minlength=counts.size)
     rank = np.arange(labels.size) - (np.cumsum(sizes) - sizes)[ordered]

@@ -103,7 +103,7 @@ class Claim:
         Which settings it speaks of.
     only : str
         The data set of a number that is stated for the paper's own network.
-    source : {"paper", "summary", "notes", "card", "ours"}
+    source : {"paper", "summary", "notes", "card", "later", "ours"}
         Who says so.
     note : str
         How it is read.
@@ -117,7 +117,7 @@ class Claim:
     rule: Literal["all", "any"] = "all"
     data: Literal["balanced", "tail", "groups"] = "balanced"
     only: str = ""
-    source: Literal["paper", "summary", "notes", "card", "ours"] = "paper"
+    source: Literal["paper", "summary", "notes", "card", "later", "ours"] = "paper"
     note: str = ""
 
     def check(

@@ -1,6 +1,7 @@
 """Many paired differences in one picture: forests of intervals, and strips of numbers."""
 
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -155,7 +156,9 @@ def strips(
         )
         ax.set_xticks(range(len(densities)), [f"{density:g}" for density in densities])
         ax.set_yticks(range(len(rows)), [name(label) for label in rows] if ax is axes[0, 0] else [])
-        ax.set(xlabel="density", title=f"{MEASURES[measure].name} − {name(against)}")
+        title = f"{MEASURES[measure].name} − {name(against)}"
+        title = title if len(measures) < 3 else fill(title, 17)
+        ax.set(xlabel="density", title=title)
         ax.grid(visible=False)
         ax.tick_params(length=0)
     return figure

@@ -15,6 +15,7 @@ NAMES = {
     "aum": "AUM",
     "dual": "DUAL",
     "supproto": "Prototypes",
+    "selfproto": "k-means prototypes",
     "ccs": "CCS",
     "stratified": "Strata",
     "moderate": "Moderate",
@@ -22,6 +23,8 @@ NAMES = {
     "easy": "Easy",
     "beta": "DUAL with Beta",
     "mixture": "Mixture",
+    "infobatch": "InfoBatch",
+    "rcap": "RCAP",
 }
 QUOTAS = {
     "drop": "DRoP",

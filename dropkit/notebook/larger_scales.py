@@ -41,13 +41,17 @@ CASE = {
 def published(
     protocols: Sequence[str], *, tails: bool = False, scales: Sequence[str] = ("mini", "paper")
 ) -> dict[Setting, Cells]:
-    """Return the records of labels at some scales: of whole sets, or of tails."""
+    """Return the records of labels at some scales: of whole sets, or of tails.
+
+    Without those of sets that chapters train themselves.
+    """
 
     def wanted(record: Record) -> bool:
         if not _is_larger(record) or label(record["trial"]) not in protocols:
             return False
         setting = setting_of(record["trial"])
-        return setting.scale in scales and (setting.imbalance != 1) == tails
+        wanted = setting.scale in scales and not setting.live
+        return wanted and (setting.imbalance != 1) == tails
 
     found = arrange(Store(FOLDER).select(wanted))
     return {

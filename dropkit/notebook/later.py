@@ -5,10 +5,24 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from dropkit.figures.names import name
+from dropkit.figures.tables import POINTS, Table, with_interval
+from dropkit.metrics import Difference
 from dropkit.notebook.answers import moves
 from dropkit.pruning import SMOOTHED
-from dropkit.study.curves import Curves, at
-from dropkit.study.measures import MEASURES, compare
+from dropkit.study.curves import Cells, Curves, at, shared_seeds
+from dropkit.study.measures import compare, difference
+
+
+def alike(cells: Cells, densities: Sequence[float]) -> Curves:
+    """Return recalls (S, K) at the densities and of all data, of the seeds that all labels have."""
+    wanted = {*densities, 1.0}
+    places = [(label, d) for label, by_density in cells.items() for d in wanted & {*by_density}]
+    seeds = shared_seeds(cells, places)
+    found: dict[str, dict[float, np.ndarray]] = {}
+    for label, d in sorted(places):
+        recalls = [cells[label][d][seed]["recalls"] for seed in seeds]
+        found.setdefault(label, {})[d] = np.array(recalls)
+    return found
 
 
 def labelled(curves: Curves, protocol: str) -> str:
@@ -16,39 +30,54 @@ def labelled(curves: Curves, protocol: str) -> str:
     return protocol if protocol in curves else protocol + SMOOTHED
 
 
-def leader(curves: Curves, labels: Sequence[str], density: float) -> str:
-    """Return the label with the highest mean of the worst class of each run."""
-    of = MEASURES["worst"].of
-    found = {label: at(curves[label], density) for label in labels}
-    return max(found, key=lambda label: of(found[label]).mean())
+def leader(sets: Mapping[str, Curves], on: str, labels: Sequence[str], density: float) -> str:
+    """Return the label that on all other sets gains most worst class over random pruning."""
+    return max(labels, key=lambda label: _elsewhere(sets, on, label, density))
 
 
-def told(
-    sets: Mapping[str, Curves],
-    on: str,
-    labels: Sequence[str],
-    density: float,
-    against: Sequence[str],
-) -> str:
-    """Say how the label that leads on the other data set does on this one: chosen there, not here.
+def _elsewhere(sets: Mapping[str, Curves], on: str, label: str, density: float) -> float:
+    """The mean gain of a label over random pruning on the other sets."""
+    others = [curves for name, curves in sets.items() if name != on]
+    return float(np.mean([_gain(curves, label, density).value for curves in others]))
 
-    Against other labels, by the worst class of each run.
+
+def _gain(curves: Curves, label: str, density: float, against: str = "random") -> Difference:
+    return compare(curves, label, against, ["worst"])[density]["worst"]
+
+
+def choices(
+    sets: Mapping[str, Curves], kinds: Mapping[str, Sequence[str]], density: float
+) -> Table:
+    """Return of each kind of rule the one that leads elsewhere, and what it gains on each set.
+
+    Over random pruning, in points of the worst class of each run; kinds without rules are left out.
     """
-    (other,) = sets.keys() - {on}
-    best = leader(sets[other], labels, density)
-    level = 100 * MEASURES["worst"].of(at(sets[on][best], density)).mean()
-    moved = [
-        f"{moves(compare(sets[on], best, second)[density]['worst'])} against {_short(second)}"
-        for second in against
-        if second != best
-    ]
-    text = f"{_short(best)} leads on {other}; on {on} its worst is at {level:.1f} %"
-    return text + " and " * bool(moved) + ", and ".join(moved)
+    rows = []
+    for kind, labels in kinds.items():
+        if not labels:
+            continue
+        row = [kind]
+        for on, curves in sets.items():
+            best = leader(sets, on, labels, density)
+            row.append(f"{short(best)}: {with_interval(_gain(curves, best, density), POINTS)}")
+        rows.append(row)
+    return Table(rows, ["what it costs", *sets])
 
 
-def _short(label: str) -> str:
-    """A label's name without the note that its quotas are smoothed."""
+def short(label: str) -> str:
+    """Return a label's name without the note that its quotas are smoothed."""
     return name(label.removesuffix(SMOOTHED))
+
+
+def moved(
+    curves: Curves, first: str, second: str, densities: Sequence[float], measure: str = "worst"
+) -> str:
+    """Say how a measure of one label moves against another's, averaged over densities."""
+    found = [at(curves.get(each, {}), d) for each in (first, second) for d in densities]
+    if any(each is None for each in found):
+        return moves(None)
+    sides = found[: len(densities)], found[len(densities) :]
+    return moves(difference(*sides, measure))
 
 
 def steps(curves: Curves, first: str, second: str, densities: Sequence[float]) -> str:

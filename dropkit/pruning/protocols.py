@@ -8,6 +8,7 @@ or "rule:S" for a rule by another score than its own:
     R+drop          class counts by DRoP, R inside each class
     R+dynamicdrop   the same, with recalls measured anew during training (experimental)
     R+dynamicproportional  the control: drawn anew as often, without recalls
+    infobatch, rcap  drawn anew after every epoch, by the losses of the moment
     R+balance       equal class counts as far as the classes reach
     R+proportional  the same density of every class
     R+Sq            class counts that S's global cut induces
@@ -20,6 +21,7 @@ or "rule:S" for a rule by another score than its own:
 from dataclasses import dataclass
 
 from dropkit._common.own_quotas import QUOTAS as OWN
+from dropkit.pruning.by_losses import BY_LOSSES
 from dropkit.pruning.rules import RULES
 from dropkit.scores.registry import RESERVED, SCORES, names as score_names
 
@@ -43,8 +45,8 @@ class Protocol:
     ranking : str
         A strategy, or "full".
     quota : str
-        "global" (one cut through all classes), "drop", "balance", "proportional", one of the first
-        and last that are set anew during training, "dynamicdrop" and "dynamicproportional", the
+        "global" (one cut through all classes), "drop", "balance", "proportional", one that is set
+        anew during training, "dynamicdrop", "dynamicproportional", "infobatch" or "rcap", the
         strategy whose global cut sets the class counts, "hardness:" and the strategy whose class
         means do, or a quota of one's own.
     query_loss, loss : {"ce", "cdbw"}
@@ -63,7 +65,11 @@ class Protocol:
     def strategies(self) -> tuple[str, ...]:
         """The strategies whose scores the protocol needs: its rule's, then its quota's."""
         others = RULES[self.rule].scores or () if self.rule else ()
-        quota = () if self.quota in {*QUOTAS, *OWN} else (self.quota.removeprefix(HARDNESS),)
+        quota = (
+            ()
+            if self.quota in {*QUOTAS, *BY_LOSSES, *OWN}
+            else (self.quota.removeprefix(HARDNESS),)
+        )
         found = dict.fromkeys((self.ranking, *others[1:], *quota))
         return tuple(name for name in found if name not in ("full", "random"))
 
@@ -81,7 +87,12 @@ class Protocol:
     @property
     def dynamic(self) -> bool:
         """Whether the quotas change during training."""
-        return self.quota in DYNAMIC
+        return self.quota in DYNAMIC or self.by_losses
+
+    @property
+    def by_losses(self) -> bool:
+        """Whether samples are selected by the losses of the moment."""
+        return self.quota in BY_LOSSES
 
 
 def parse(protocol: str, *, scored: bool = False) -> Protocol:
@@ -110,6 +121,8 @@ def parse(protocol: str, *, scored: bool = False) -> Protocol:
         raise TypeError(f"protocol is {protocol!r}: it must be a name such as 'random+drop'")
     query_loss = "cdbw" if protocol.startswith("cdbw+") else "ce"
     loss = "cdbw" if protocol.endswith("+cdbw") else "ce"
+    if protocol in BY_LOSSES:
+        return Protocol("random", protocol)
     base = protocol.removeprefix("cdbw+").removesuffix("+cdbw")
     first, plus, second = base.partition("+")
     known = score_names()
@@ -125,8 +138,8 @@ def parse(protocol: str, *, scored: bool = False) -> Protocol:
         if query_loss == "ce" or parsed.needs_scores or parsed.needs_recalls:
             return parsed
     raise ValueError(
-        f"protocol {protocol!r} is not known: use full, S, S+drop, S+balance, S+proportional, "
-        "S+dynamicdrop, S+dynamicproportional, random+Sq or random+hardness:S, S of "
+        f"protocol {protocol!r} is not known: use full, infobatch, rcap, S, S+drop, S+balance, S+"
+        "proportional, S+dynamicdrop, S+dynamicproportional, random+Sq or random+hardness:S, S of "
         f"{', '.join(sorted(strategies()))} (for Sq and hardness:S any but random), with a rule of "
         f"{', '.join(sorted(RULES))} or rule:S in place "
         "of S or random before the +, followed by +cdbw to train with that loss, or after cdbw+ to "

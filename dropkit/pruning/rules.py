@@ -235,7 +235,7 @@ def beta(
         c and C.
     """
     score, mean = np.maximum(scores[0], 1e-300), np.clip(scores[1], 1e-9, 1 - 1e-9)
-    keys = _gumbel(draw(labels.size))
+    keys = gumbel(draw(labels.size))
     for k, count in enumerate(counts):
         members = np.flatnonzero(labels == k)
         if members.size:
@@ -259,7 +259,7 @@ def mixture(scores: Floats, labels: Ints, counts: Ints, draw: Draw) -> Ints:
     scores, labels, counts, draw : (n,) array, (n,) array, (K,) array, callable
         As in `register`; the scores are finite.
     """
-    keys = _gumbel(draw(labels.size))
+    keys = gumbel(draw(labels.size))
     for k in np.flatnonzero(counts):
         members = np.flatnonzero(labels == k)
         if np.unique(scores[members]).size > 1:
@@ -277,7 +277,7 @@ def _log_entropies(scores: bytes) -> Floats:
     return np.log(np.maximum(entr(posteriors).sum(axis=1), 1e-300))
 
 
-def _gumbel(uniform: Floats) -> Floats:
+def gumbel(uniform: Floats) -> Floats:
     """Noise whose sum with logarithmic weights ranks a draw without replacement."""
     return -np.log(-np.log(np.clip(uniform, 1e-300, 1 - 2.0**-53)))
 

@@ -18,6 +18,7 @@ from dropkit._common.checks import (
 from dropkit._common.own_quotas import QUOTAS as OWN
 from dropkit._common.ranking import random_keys, top_in_class
 from dropkit._common.rounding import positive_budget
+from dropkit.pruning.by_losses import first
 from dropkit.pruning.protocols import HARDNESS, Protocol, parse
 from dropkit.pruning.rules import RULES
 from dropkit.quotas import (
@@ -99,6 +100,8 @@ def prune(
     rows = _rows(_given(scores, "scores", protocol), names, n) if names else {}
     total, draw = positive_budget(n, density), random_keys(seed)
     groups, counts = np.zeros(n, dtype=np.int64), np.array([total])
+    if plan.by_losses:
+        return first(plan.quota, labels, total, draw)
     if plan.quota != "global":
         sizes = np.bincount(labels)
         if plan.needs_recalls:

@@ -76,7 +76,7 @@ def keep(
     classes, codes = encode(labels)
     table = quotas_of(
         classes,
-        np.bincount(codes),
+        codes,
         density,
         recalls,
         val_sizes,
@@ -90,13 +90,14 @@ def keep(
 
 def quotas_of(
     classes: np.ndarray,
-    sizes: Ints,
+    codes: Ints,
     density: float,
     recalls: ByClass,
     val_sizes: ByClass | None,
     **options: Any,
 ) -> ClassTable:
-    """Return what each class keeps, of names and sizes (K,) and the options of `class_table`."""
+    """Return what each class (K,) keeps of samples of these class indices (n,)."""
+    sizes = np.bincount(codes, minlength=classes.size)
     if isinstance(recalls, Recalls):
         val_sizes = recalls.val_sizes if val_sizes is None else val_sizes
         recalls = recalls.recalls

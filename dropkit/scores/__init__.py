@@ -9,7 +9,7 @@ from dropkit.scores.functions import (
     k_center_scores,
     ssp,
 )
-from dropkit.scores.later import aum, dual, supervised_prototypes
+from dropkit.scores.later import aum, dual, kmeans_prototypes, supervised_prototypes
 from dropkit.scores.registry import SCORES, QueryRecord, Score, names, register
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "grand",
     "k_center",
     "k_center_scores",
+    "kmeans_prototypes",
     "names",
     "register",
     "ssp",

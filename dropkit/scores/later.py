@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dropkit._common.checks import check_labels
+from dropkit._common.errors import needed_by
 from dropkit.scores.functions import _finite
 from dropkit.scores.registry import register
 
@@ -80,6 +81,26 @@ def supervised_prototypes(features: ArrayLike, labels: ArrayLike) -> np.ndarray:
     return distances
 
 
+def kmeans_prototypes(features: ArrayLike, clusters: int) -> np.ndarray:
+    """Return each sample's distance to the nearest of k-means' centres; no label is read.
+
+    Self-supervised prototypes (Sorscher et al., 2022), by Euclidean distances.
+
+    Parameters
+    ----------
+    features : (n, d) array_like
+        Of a network that was trained on other data, or any others.
+    clusters : int
+        How many, 1..n; usually as many as there are classes.
+    """
+    features = _finite(features, "features", (2,))
+    if not 1 <= clusters <= len(features):
+        raise ValueError(f"clusters is {clusters}: it must be in 1..{len(features)}, the samples")
+    with needed_by("the score 'selfproto'"):
+        from sklearn.cluster import KMeans
+    return KMeans(clusters, n_init=1, random_state=0).fit_transform(features).min(axis=1)
+
+
 def _dual(probs: np.ndarray) -> np.ndarray:
     first = first_epochs(probs)
     return dual(first, min(10, len(first)))
@@ -92,4 +113,7 @@ register("meanprob", needs=("target_probs",), schedule="long")(
 )
 register("supproto", needs=("features", "labels"), schedule="long")(
     lambda query: supervised_prototypes(query.features, query.labels)
+)
+register("selfproto", needs=("features", "labels"), schedule="long")(
+    lambda query: kmeans_prototypes(query.features, np.unique(query.labels).size)
 )

@@ -91,11 +91,11 @@ SCORES: dict[str, Score] = {}
 # The paper's, and those of later work: their versions are this package's.
 _SHIPPED = (
     *("el2n", "grand", "forgetting", "dynunc", "coreset", "ssp"),
-    *("aum", "dual", "meanprob", "supproto"),
+    *("aum", "dual", "meanprob", "supproto", "selfproto"),
 )
 RESERVED = (
     *("random", "full", "drop", "balance", "proportional", "hardness", "cdbw", "global"),
-    *("dynamicdrop", "dynamicproportional"),
+    *("dynamicdrop", "dynamicproportional", "infobatch", "rcap"),
     *("ccs", "stratified", "moderate", "median", "easy", "beta", "mixture"),  # rules of selection
 )
 

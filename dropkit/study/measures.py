@@ -33,6 +33,15 @@ def _beside_accuracy(records: Sequence[Record], cells: Cells) -> np.ndarray:
     return np.stack([shares, np.broadcast_to(full, shares.shape)], axis=1)
 
 
+def _by_size(records: Sequence[Record], _: Cells) -> np.ndarray:
+    """Samples kept of the classes or groups, (S, K), the smallest of the whole set first."""
+    return np.array([np.array(r["kept"])[np.argsort(r["class_sizes"])] for r in records])
+
+
+def _larger_half(kept: np.ndarray) -> np.ndarray:
+    return kept[:, kept.shape[1] // 2 :].sum(axis=1) / kept.sum(axis=1)
+
+
 def _correlation(pairs: np.ndarray) -> np.ndarray:
     """As in Figure 13, seed by seed: (S, 2, K) to (S,); 0 where all classes keep the same share."""
     return np.array([np.corrcoef(*pair)[0, 1] if np.ptp(pair[0]) > 1e-12 else 0 for pair in pairs])
@@ -71,6 +80,7 @@ MEASURES = {
     "std": Measure("std of recalls", _bias("std"), "std of recalls (%)", better=-1),
     "uneven": _UNEVEN,
     "even": _UNEVEN._replace(better=-1),
+    "bias": Measure("share of the larger half of the groups", _larger_half, "", -1, _by_size),
     "starves": _STARVES,
     "spares": _STARVES._replace(better=-1),
 }

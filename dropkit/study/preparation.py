@@ -182,8 +182,8 @@ def keep(
     """
     if pruning.parse(trial.protocol).dynamic:
         first = trial.protocol.replace("dynamicdrop", "dynamicproportional")
-        return _selected(trial, data, scores, first)
-    return _selected(
+        return selected(trial, data, scores, first)
+    return selected(
         trial,
         data,
         scores,
@@ -192,37 +192,13 @@ def keep(
     )
 
 
-def _selected(
+def selected(
     trial: Trial, data: Data, scores: np.ndarray | None, protocol: str = "", **given: Any
 ) -> np.ndarray:
-    """Pool indices of what a trial's protocol, or another one, keeps."""
+    """Return pool indices of what a trial's protocol, or another one, keeps of its data set."""
     options = {"smoothing": trial.smoothing, "rule": trial.rule, "seed": trial.seed} | given
     labels = data.strata[data.train]
     chosen = pruning.prune(
         protocol or trial.protocol, labels, trial.density, scores=scores, **options
     )
     return data.train[chosen]
-
-
-def reselected(one: Prepared, data: Data, recalls: np.ndarray, number: int) -> np.ndarray:
-    """Return what a trial of dynamic quotas keeps from its selection of this number on, from 1.
-
-    Parameters
-    ----------
-    one : Prepared
-        The trial, with its scores if it ranks by any.
-    data : Data
-        Its data set.
-    recalls : (G,) array
-        On the validation split, now.
-    number : int
-        Each selection draws anew.
-    """
-    return _selected(
-        one.trial,
-        data,
-        one.scores,
-        recalls=recalls,
-        val_sizes=data.sizes("val"),
-        seed=one.trial.seed + 1_000_000 * number,
-    )

@@ -9,21 +9,19 @@ import numpy as np
 from tqdm import tqdm
 
 from dropkit import metrics, pruning, training
-from dropkit.datasets.data import Data
 from dropkit.store.folder import Store
 from dropkit.store.locks import Locks
 from dropkit.store.provenance import provenance
 from dropkit.store.records import Record
 from dropkit.study import executors, failures, on_ray
 from dropkit.study.executors import Watch, Workers
-from dropkit.study.preparation import Prepared, prepare, reselected
+from dropkit.study.preparation import Prepared, prepare
+from dropkit.study.selections import selecting
 from dropkit.study.sharing import own
 from dropkit.study.trials import Trial
 from dropkit.training import devices
 from dropkit.training.engine import stack_size
 from dropkit.training.recipes import diverged
-
-SELECTIONS = 12  # how often dynamic quotas are measured in a training
 
 EXECUTORS: dict[str, Callable[[str], AbstractContextManager[Workers]]] = {
     "local": executors.local,
@@ -153,7 +151,8 @@ def _jobs(prepared: Sequence[Prepared], workers: Workers) -> list[list[Prepared]
     for one in prepared:
         trial = one.trial
         recipe = trial.recipe.at_density(trial.density)
-        dynamic = pruning.parse(trial.protocol).dynamic
+        plan = pruning.parse(trial.protocol)
+        dynamic = plan.dynamic, plan.by_losses
         shape = (trial.dataset, trial.imbalance, trial.model, dynamic, recipe, len(one.kept))
         groups.setdefault(shape, []).append(one)
     shapes = list(groups)
@@ -169,7 +168,7 @@ def _train(job: Sequence[Prepared], device: str) -> tuple[list[Trial], list[Reco
     trials = [one.trial for one in job]
     first, sets = trials[0], [trial.data for trial in trials]
     recipe = first.recipe.at_density(first.density)
-    selection = _Selection(job, sets, every=max(1, recipe.epochs // SELECTIONS))
+    selection = selecting(job, sets, recipe, device)
     x, y, num_classes = sets[0].x, sets[0].y, sets[0].num_classes
     began = time.perf_counter()
     networks = training.train(
@@ -182,7 +181,9 @@ def _train(job: Sequence[Prepared], device: str) -> tuple[list[Trial], list[Reco
         num_classes=num_classes,
         strata=sets[0].strata,
         val=np.stack([data.val for data in sets]),
-        reselect=selection if pruning.parse(first.protocol).dynamic else None,
+        observe=selection and selection.observe,
+        reselect=selection,
+        weighted=selection is not None and selection.observe is not None,
         device=device,
     )
     seconds = (time.perf_counter() - began) / len(job)
@@ -190,29 +191,12 @@ def _train(job: Sequence[Prepared], device: str) -> tuple[list[Trial], list[Reco
     predictions = training.predict(networks, x, test).argmax(-1)
     strata, num_strata = sets[0].strata, sets[0].num_strata
     recalls = metrics.group_recalls(strata[test], y[test], predictions, num_strata)
-    both = zip(selection.job, recalls, strict=True)
+    both = zip(selection.job if selection else job, recalls, strict=True)
     records = [record(one, found, seconds, device) for one, found in both]
     for s, epoch in networks.diverged.items():
         why = diverged(recipe, epoch)
         records[s] = failures.record(trials[s], why, device)
     return list(trials), records
-
-
-class _Selection:
-    """Selects anew every few epochs; its `job` has the samples that were kept last."""
-
-    def __init__(self, job: Sequence[Prepared], sets: Sequence[Data], every: int):
-        self.job, self.sets, self.every = list(job), sets, every
-
-    def __call__(self, epoch: int, recalls: np.ndarray) -> np.ndarray | None:
-        number, rest = divmod(epoch + 1, self.every)
-        if rest:
-            return None
-        each = zip(self.job, self.sets, recalls, strict=True)
-        self.job = [
-            one._replace(kept=reselected(one, data, own, number)) for one, data, own in each
-        ]
-        return np.stack([one.kept for one in self.job])
 
 
 def record(prepared: Prepared, recalls: np.ndarray, seconds: float, device: str) -> Record:

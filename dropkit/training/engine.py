@@ -7,6 +7,7 @@ waits for the device, unless it falls behind the reading of images that it does 
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from typing import Any
 
 import numpy as np
 import torch
@@ -35,7 +36,7 @@ SIDE_BY_SIDE = 5  # networks for small images on one GPU; eight are no faster on
 
 Observer = Callable[[int, Tensor, Tensor], None]
 EpochObserver = Callable[[int, Stack], None]
-Reselect = Callable[[int, np.ndarray], np.ndarray | None]
+Reselect = Callable[[int, Any], Any]
 
 
 def train(
@@ -52,6 +53,7 @@ def train(
     observe: Observer | None = None,
     after_epoch: EpochObserver | None = None,
     reselect: Reselect | None = None,
+    weighted: bool = False,
     device: str | torch.device = "cpu",
 ) -> Stack:
     """Train S networks at once, network s on the samples ``kept[s]`` of the pool.
@@ -87,6 +89,9 @@ def train(
     reselect : callable, optional
         Called after every epoch with the epoch and recalls (S, G) on `val`; returns the samples,
         as many of each network, that the next epochs train on, or None to keep them.
+    weighted : bool
+        Whether `reselect` needs no recalls, and returns the weights (S, n) of the samples' losses
+        beside them; a batch's loss is the weighted mean.
     device : str or torch.device
         Where they are trained and stay.
 
@@ -99,14 +104,17 @@ def train(
     ------
     ValueError
         If fewer than two samples are kept, if seeds and rows of `kept` differ in number, if CDB-W,
-        the best epoch or `reselect` lacks `val`, or if `reselect` would change the number of steps.
+        the best epoch or `reselect` lacks `val`, if CDB-W is to weigh weighted samples, or if
+        `reselect` would change the number of steps.
     """
     kept = np.atleast_2d(kept)
     if kept.shape[1] < 2:
         raise ValueError(f"training needs at least 2 samples, {kept.shape[1]} were kept")
     if len(seeds) != len(kept):
         raise ValueError(f"{len(kept)} sets of samples need as many seeds, got {len(seeds)}")
-    validates = recipe.validates or reselect is not None
+    validates = recipe.validates or (reselect is not None and not weighted)
+    if weighted and recipe.loss == "cdbw":
+        raise ValueError("CDB-W weighs classes, and samples have weights of their own: choose one")
     if validates and val is None:
         raise ValueError("CDB-W and the best epoch are measured on a validation split: pass val=")
     device, dtype = torch.device(device), DTYPES[recipe.precision]
@@ -126,6 +134,8 @@ def train(
     weights = None
     if recipe.loss == "cdbw":
         weights = torch.ones(len(seeds), num_strata, dtype=dtype, device=device)
+    if weighted:
+        weights = torch.ones(len(seeds), len(y), dtype=dtype, device=device)
     select = SELECTORS[recipe.select](stack, recipe.epochs)
     all_diverged = watch_finite(stack)
 
@@ -140,13 +150,19 @@ def train(
             after_epoch(epoch, stack)
         select(epoch, recalls)
         stack.train()
-        if weights is not None:
+        if recipe.loss == "cdbw":
             weights.copy_(1 - recalls.nan_to_num(0))  # 1 for a class the split has no samples of
-        if reselect is not None:
+        if weighted and reselect is not None:
+            if (found := reselect(epoch, None)) is not None:
+                _replace(rows, found[0])
+                own = torch.as_tensor(found[1], dtype=dtype, device=device)
+                weights.scatter_(1, rows.to(device), own)
+        elif reselect is not None:
             _replace(rows, reselect(epoch, recalls.double().cpu().numpy()))
         return True
 
-    step = _Step(stack, source, y, strata, weights, recipe)
+    weighed = torch.arange(len(y), device=device) if weighted else strata  # what has a weight
+    step = _Step(stack, source, y, weighed, weights, recipe)
     with one_thread(stack.layers is not None):
         _fit(step, rows, seeds, observe, end_epoch)
     return stack.eval()

@@ -30,6 +30,7 @@ from dropkit.claims.verdicts import (
     violations,
 )
 from dropkit.metrics import Difference
+from dropkit.notebook.larger_scales import all_published
 from dropkit.study.curves import arrange
 from tests.made_records import QUERY, grid, random_rows, shifted
 
@@ -252,7 +253,10 @@ def test_no_verdict_without_an_interval():
 
 
 def test_the_live_trials_give_every_claim_its_comparisons():
-    """Made-up records of those trials: nothing that a claim asks for is missing on digits."""
+    """Made-up records of those trials: nothing that a claim asks for is missing on digits.
+
+    What no chapter trains live the published records decide.
+    """
     rng = np.random.default_rng(0)
     records = []
     for trial in live_trials(3, 2):
@@ -264,8 +268,15 @@ def test_the_live_trials_give_every_claim_its_comparisons():
         kept = rng.integers(1, 90, k).tolist()
         records.append({"key": trial.key, "trial": config, "kept": kept, "provenance": {}} | made)
     found = arrange(records)
+    few = [r for r in records if r["trial"]["dataset"] == "waterbirds-features"]
+    published = arrange([*all_published(), *few])
     for claim in [claim for claim in claims.CLAIMS if not claim.fact]:
         checked = claim.check(found)
+        lacking = checked.missing or not checked.effects
+        if lacking and claim.source in ("later", "ours", "summary") and claim.test:
+            elsewhere = claim.check(published, "features")
+            assert elsewhere.effects and elsewhere.missing == 0, claim.key
+            continue
         assert checked.missing == 0, claim.key
         assert checked.effects or claim.only or checked.word == ABSENT, claim.key
         if claim.data == "groups":  # which Waterbirds decide, too

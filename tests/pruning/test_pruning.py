@@ -101,7 +101,9 @@ class TestParse:
         + ["cdbw+random", "full+cdbw+cdbw", "random+drop+drop", " random"],
     )
     def test_typos_end_in_one_sentence_of_valid_forms(self, name):
-        with pytest.raises(ValueError, match="use full, S, S\\+drop, S\\+balance") as info:
+        with pytest.raises(
+            ValueError, match="use full, infobatch, rcap, S, S\\+drop, S\\+balance"
+        ) as info:
             parse(name)
         assert f"protocol {name!r} is not known" in str(info.value)
         assert "coreset, dual, dynunc, el2n, forgetting, grand, meanprob, random" in str(info.value)

@@ -292,7 +292,9 @@ class TestOwnRules:
         with pytest.raises(ValueError, match="'own' returned 2 samples of class 0: it must be 1"):
             prune("own+drop", [0, 0, 0, 1, 1, 1], 0.5, recalls=[0.75, 0.5], seed=1)
 
-    @pytest.mark.parametrize("name", ["el2n", "random", "ccs", "hardness", "Own", "a+b", "", 7])
+    @pytest.mark.parametrize(
+        "name", ["el2n", "random", "ccs", "hardness", "rcap", "infobatch", "Own", "a+b", "", 7]
+    )
     def test_names_that_cannot_be_used(self, registry, name):
         with pytest.raises(
             ValueError, match=re.escape(f"rule name {name!r} cannot be used: it must")

@@ -66,3 +66,20 @@ def test_they_refuse():
         SCORES["aum"](QueryRecord(target_probs=PROBS))
     with pytest.raises(ValueError, match=r"labels have shape \(2,\): expected \(3,\)"):
         scores.supervised_prototypes(np.zeros((3, 2)), [0, 1])
+
+
+def test_kmeans_prototypes_of_clusters_far_apart():
+    """Each sample's distance to the mean of its own cluster, whatever its label."""
+    noise, number = RNG.normal(size=(60, 3)), np.arange(60) % 4
+    features = 100 * np.eye(4, 3)[number] + noise
+    centres = [features[number == k].mean(axis=0) for k in range(4)]
+    expected = [math.dist(x, centres[k]) for x, k in zip(features, number, strict=True)]
+    np.testing.assert_allclose(scores.kmeans_prototypes(features, 4), expected, rtol=1e-6)
+    record = QueryRecord(features=features, labels=RNG.permutation(number))
+    np.testing.assert_allclose(SCORES["selfproto"](record), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("clusters", [0, 6])
+def test_kmeans_needs_as_many_samples_as_clusters(clusters):
+    with pytest.raises(ValueError, match=f"clusters is {clusters}: it must be in 1..5"):
+        scores.kmeans_prototypes(np.eye(5), clusters)

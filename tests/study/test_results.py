@@ -4,16 +4,19 @@ import json
 from collections import Counter
 from dataclasses import replace
 from functools import cache
+from itertools import pairwise
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from scipy.special import log_softmax
 
 from dropkit import pruning, scores, study
 from dropkit.datasets import load
+from dropkit.pruning.by_losses import BY_LOSSES
 from dropkit.store import Store
-from dropkit.study import runner
+from dropkit.study import selections
 from dropkit.study.rerun import trial_of
 from dropkit.training import predict, train
 from dropkit.training.recipes import as_recorded
@@ -284,13 +287,13 @@ class TestDynamic:
 
     def test_every_selection_goes_by_the_recalls_of_the_moment(self, tmp_path, monkeypatch):
         seen = []
-        reselected = runner.reselected
+        reselected = selections.reselected
 
         def watched(one, data, recalls, number):
             seen.append((number, recalls, kept := reselected(one, data, recalls, number)))
             return kept
 
-        monkeypatch.setattr(runner, "reselected", watched)
+        monkeypatch.setattr(selections, "reselected", watched)
         recipe = replace(TINY, epochs=24)
         (trial,) = grid(["random+dynamicdrop"], [0.4], [3], recipe=recipe, smoothing=1.0)
         (record,) = study.run([trial], store=Store(tmp_path))
@@ -352,3 +355,69 @@ class TestDynamic:
         )
         np.testing.assert_array_equal(plain, same)
         assert not np.allclose(plain, other)
+
+
+class TestByLosses:
+    """Selections after every epoch, by losses in training mode."""
+
+    # At this rate weights stay what they were, so that losses can be computed afterwards.
+    STILL = replace(TINY, epochs=4, lr=1e-30, weight_decay=0.0)
+
+    @pytest.mark.parametrize("protocol", ["infobatch", "rcap"])
+    def test_every_selection_goes_by_the_last_losses_seen(self, tmp_path, monkeypatch, protocol):
+        seen = []
+        rule = BY_LOSSES[protocol]
+
+        def watched(moment, total, draw):
+            seen.append((moment, found := rule(moment, total, draw)))
+            return found
+
+        monkeypatch.setitem(BY_LOSSES, protocol, watched)
+        common = {"model": "linear", "recipe": self.STILL}
+        (trial,) = grid([protocol], [0.4], [3], **common)
+        (record,) = study.run([trial], store=Store(tmp_path))
+        data = load("digits-2x4", 3)
+        labels, n = data.y[data.train], len(data.train)
+        assert trial.queries == [] and len(seen) == 4  # one before training, and not after it
+        stack = train(
+            "linear", data.x, data.y, data.train[None, :50], self.STILL, seeds=[3], num_classes=10
+        )
+        logits = predict(stack, data.x, data.train)[0]
+        losses = -log_softmax(logits.astype(float), axis=1)[np.arange(n), labels]
+        known = np.zeros(n, dtype=bool)
+        for number, ((_, before), (moment, found)) in enumerate(pairwise(seen), start=1):
+            known[before.chosen] = True
+            expected = np.where(known, losses, np.log(10))
+            np.testing.assert_allclose(moment.losses, expected, atol=1e-4)
+            np.testing.assert_array_equal(moment.labels, labels)
+            np.testing.assert_array_equal(moment.before, before.chosen)
+            assert moment.done == number / 4 and moment.guess == np.log(10)
+            assert len(found.chosen) == len(np.unique(found.chosen)) == round(0.4 * n)
+        counts = np.bincount(labels[seen[-1][1].chosen], minlength=10)
+        assert record["kept"] == counts.tolist()
+
+    def test_weights_of_samples_enter_the_loss(self):
+        """Of two samples, the one without weight might as well be the other one again."""
+        data, recipe = load("digits-2x4", 0), replace(TINY, epochs=2, batch=2)
+        pair, twice = data.train[:2], data.train[[0, 0]]
+        common = {"seeds": [4], "num_classes": 10}
+        rows, weights = np.array([pair, twice]), np.array([[[1.0, 0.0]], [[1.0, 1.0]]])
+        found = [
+            train(
+                "linear", data.x, data.y, twice[None], recipe, weighted=True,
+                reselect=lambda *_, i=i: (rows[i][None], weights[i]), **common,
+            )
+            for i in range(2)
+        ]  # fmt: skip
+        one, other = (predict(stack, data.x, data.test) for stack in found)
+        np.testing.assert_allclose(one, other, atol=1e-5)
+        plain = train("linear", data.x, data.y, pair[None], recipe, **common)
+        assert not np.allclose(one, predict(plain, data.x, data.test), atol=1e-3)
+
+    def test_class_weights_beside_weights_of_samples_are_refused(self):
+        data = load("digits-2x4", 0)
+        with pytest.raises(ValueError, match="CDB-W weighs classes, and samples have weights"):
+            train(
+                "linear", data.x, data.y, data.train[None, :50], replace(TINY, loss="cdbw"),
+                seeds=[0], num_classes=10, val=data.val[None], weighted=True,
+            )  # fmt: skip

@@ -1,7 +1,7 @@
 """Every statement that is checked, by section: of the paper, of ours, and of summaries."""
 
 from dropkit.claims.paper.algorithm import ALGORITHM
-from dropkit.claims.paper.beyond import COST, GROUPS, OURS, TAIL
+from dropkit.claims.paper.beyond import COST, GROUPS, LATER, OURS, TAIL
 from dropkit.claims.paper.bias import BIAS
 from dropkit.claims.paper.drop import DROP
 from dropkit.claims.paper.pruned_mixture import MIXTURE
@@ -15,7 +15,7 @@ SECTIONS: dict[str, list[Claim]] = {
     "What DRoP does": DROP,
     "Against a weighted loss": COST,
     "Long tails": TAIL,
-    "Groups": GROUPS,
+    "Groups": [*GROUPS, *LATER],
     "What the paper leaves open": OURS,
     "What summaries of the paper say": NOTES,
 }

@@ -1,6 +1,6 @@
 """What the paper says beyond balanced classes and plain losses, and what it leaves open.
 
-Section 4 from "A DRO baseline" on; the last list is ours.
+Section 4 from "A DRO baseline" on; LATER is of a study since, and the last list is ours.
 """
 
 from dropkit.claims.class_comparisons import FavoursTheLarge
@@ -8,6 +8,7 @@ from dropkit.claims.comparisons import Better, Close
 from dropkit.claims.verdicts import Claim
 from dropkit.pruning import SMOOTHED
 
+RULES = ("ccs", "moderate", "beta")
 HALF = Better("random+drop", "full+cdbw", within=(0.5, 0.5))
 
 COST = [
@@ -78,6 +79,35 @@ GROUPS = [
           Better(("random+drop", "el2n+drop"), "full+cdbw"), data="groups"),
 ]  # fmt: skip
 
+STUDY = "Dharmasiri et al. (2025), Abstract"
+LEARNED, EMBEDDED = ("el2n", "forgetting"), ("selfproto", "supproto")
+EASIEST = tuple(f"easy:{score}" for score in EMBEDDED)
+
+LATER = [
+    Claim("L1", "Scores of embeddings make a subset more biased less than scores of training do",
+          STUDY,
+          tuple(Better(tuple(f"{rule}:{score}" for score in EMBEDDED),
+                       tuple(f"{rule}:{score}" for score in LEARNED), "bias")
+                for rule in ("easy", "median")),
+          data="groups", source="later",
+          note="bias: the share of the larger half of the groups; under the policies that keep the "
+               "easiest or the middle, for the hardest are rather of the smaller groups, see L2"),
+    Claim("L2", "Subsets of difficult samples are less biased",
+          STUDY, Better(LEARNED, "random", "bias", over="each"), data="groups", source="later",
+          note="than random ones of their size"),
+    Claim("L3", "... which does not reliably make the worst group better",
+          STUDY, Better("random", LEARNED, over="some"), rule="any", data="groups",
+          source="later", note="tested as: at some density they are behind random pruning"),
+    Claim("L4", "Very small subsets of typical samples may have a high average that hides a low "
+          "worst group",
+          STUDY,
+          (Better(EASIEST, "random", "average", within=(0, 0.02), margin=1),
+           Better("random", EASIEST, within=(0, 0.02))),
+          data="groups", source="later",
+          note="tested at 2 % of the data: an average at most a point below that of random "
+               "pruning, and a worse worst group"),
+]  # fmt: skip
+
 OURS = [
     Claim("O1",
           "With smoothed quotas Random+DRoP has a better worst class than Random at every density",
@@ -91,4 +121,22 @@ OURS = [
     Claim("O4", "DRoP is better for the worst group than pruning to equal group sizes",
           "not in the paper", Better("random+drop", "random+balance"), data="groups",
           source="ours"),
+    Claim("O5", "DRoP is better for the worst class than rules of selection since",
+          "not in the paper", Better("random+drop" + SMOOTHED, RULES), source="ours",
+          note="with smoothed quotas; CCS, Moderate and DUAL with Beta, each alone"),
+    Claim("O6", "... and than rules that select anew in each epoch at equal steps",
+          "not in the paper", Better("random+drop" + SMOOTHED, ("infobatch", "rcap")),
+          source="ours", note="InfoBatch and RCAP, which see more of the data"),
+    Claim("O7", "DRoP is better for the worst group than rules of selection since",
+          "not in the paper", Better("random+drop", (*RULES, "infobatch", "rcap")), data="groups",
+          source="ours"),
+    Claim("O8", "Quotas measured anew during training are better than quotas measured once",
+          "not in the paper", Better("random+dynamicdrop" + SMOOTHED, "random+drop" + SMOOTHED),
+          source="ours", note="at equal steps; what S4 describes, built as an experiment"),
+    Claim("O9", "... and than drawing anew as often without a look at the classes",
+          "not in the paper", Better("random+dynamicdrop" + SMOOTHED, "random+dynamicproportional"),
+          source="ours"),
+    Claim("O10", "A draw by a mixture's uncertainty inside DRoP's quotas is better than at random",
+          "not in the paper", Better("mixture+drop" + SMOOTHED, "random+drop" + SMOOTHED),
+          source="ours", note="what S3 describes, built as an experiment"),
 ]  # fmt: skip
