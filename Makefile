@@ -32,7 +32,7 @@ pdf: $(VENV)/.stamp book/status.md
 	@$(BIN)/python -m book._ext.pdf
 
 book/status.md:
-	@printf '# Status of the pages\n\nThese pages were executed elsewhere; `make book` executes them here.\n' > $@
+	@printf '# Status of the pages\n\nThese pages were executed elsewhere; `make book` executes them here.\n\n```{include} attacks.md\n```\n' > $@
 
 test: html
 	@$(BIN)/ruff check --quiet && $(BIN)/ruff format --check --quiet && $(BIN)/mypy
@@ -48,7 +48,7 @@ quick: $(VENV)/.stamp
 bench: $(VENV)/.stamp
 	@$(BIN)/python -m tests.bench $(TOPICS)
 
-# All but ray's and text's, which would double the lock.
+# All but ray's, text's and lightning's, which would double the lock.
 EXTRAS := --extra sampler --extra train --extra features --extra parquet --extra book --extra test
 
 # Runs a command while no other make here does, as flock(1) would, which not every system has.

@@ -53,6 +53,14 @@ store already held were not trained again, so the seconds of a first run are mor
 | what | version or value |
 | :--- | :--- |
 {made}
+
+## Attacks on stores and pages
+
+How often each was tried at full length, by `python -m tests.adversary`; what they are is said in
+{{doc}}`howto/integrity`.
+
+```{{include}} attacks.md
+```
 """
 
 

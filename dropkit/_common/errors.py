@@ -23,6 +23,7 @@ EXTRAS = {
     "IPython": ("ipython", "book"),
     "matplotlib_inline": ("matplotlib-inline", "book"),
     "pyarrow": ("pyarrow", "parquet"),
+    "lightning": ("lightning", "lightning"),
     "ray": ("ray", "ray"),
 }
 

@@ -76,7 +76,7 @@ def keep(
     classes, codes = encode(labels)
     table = quotas_of(
         classes,
-        codes,
+        np.bincount(codes),
         density,
         recalls,
         val_sizes,
@@ -90,14 +90,13 @@ def keep(
 
 def quotas_of(
     classes: np.ndarray,
-    codes: Ints,
+    sizes: Ints,
     density: float,
     recalls: ByClass,
     val_sizes: ByClass | None,
     **options: Any,
 ) -> ClassTable:
-    """Return what each class (K,) keeps of samples of these class indices (n,)."""
-    sizes = np.bincount(codes, minlength=classes.size)
+    """Return what each class keeps, of names and sizes (K,) and the options of `class_table`."""
     if isinstance(recalls, Recalls):
         val_sizes = recalls.val_sizes if val_sizes is None else val_sizes
         recalls = recalls.recalls

@@ -166,9 +166,8 @@ def sample_weights(
         In [0, 1].
     """
     classes, codes = encode(labels)
-    table = quotas_of(
-        classes, codes, density, recalls, val_sizes, smoothing=smoothing, minimum=0, below="keep"
-    )
+    sizes, options = np.bincount(codes), {"smoothing": smoothing, "minimum": 0, "below": "keep"}
+    table = quotas_of(classes, sizes, density, recalls, val_sizes, **options)
     return torch.from_numpy(table.densities[codes])
 
 
@@ -227,10 +226,10 @@ class DRoPSubsetSampler(Sampler[int]):
 
     def update(self, recalls: ByClass, val_sizes: ByClass | None = None) -> None:
         """Take new recalls, whose quotas hold from the next pass on."""
+        sizes = np.bincount(self.codes)
         self.table = quotas_of(
-            self.classes, self.codes, self.density, recalls, val_sizes, **self._options
+            self.classes, sizes, self.density, recalls, val_sizes, **self._options
         )
-        sizes = self.table.sizes
         place = np.arange(self.codes.size) - np.repeat(np.cumsum(sizes) - sizes, sizes)
         self._stay = place < np.repeat(self.table.counts, sizes)
 

@@ -21,6 +21,11 @@ from dropkit.sampler.recalls import measure_recalls
 from dropkit.sampler.shrinkage import intervals
 
 
+def _is_frame(X: Any) -> bool:
+    """Whether X has named columns: of pandas, polars or Arrow."""
+    return any(hasattr(X, name) for name in ("iloc", "__dataframe__", "__arrow_c_stream__"))
+
+
 class DRoPSampler(BaseSampler):
     """Under-sample at random, keeping more of the classes that are hard to predict (Algorithm 1).
 
@@ -196,12 +201,12 @@ class DRoPSampler(BaseSampler):
             that differ.
         """
         check_complete(y, "y")
-        if type(X).__name__ == "DataFrame" and not hasattr(X, "iloc"):
-            # imbalanced-learn would take it for one of pandas when all is done.
-            raise ValueError(
-                f"X is a {type(X).__module__.partition('.')[0]} frame: pass X.to_pandas(), or "
-                "X.to_numpy() and take the rows sampler.sample_indices_ of X"
-            )
+        if not hasattr(X, "iloc") and _is_frame(X):
+            # imbalanced-learn would make a frame of pandas of it.
+            self._validate_params()
+            labels = self._check_X_y(X, np.asarray(y))[1]
+            self._fit_resample(X, labels, groups, cv_groups, sample_weight)
+            return tuple(_safe_indexing(each, self.sample_indices_) for each in (X, y))
         try:
             return super().fit_resample(
                 X, y, groups=groups, cv_groups=cv_groups, sample_weight=sample_weight
@@ -213,7 +218,7 @@ class DRoPSampler(BaseSampler):
 
     def _check_X_y(self, X: Any, y: Any) -> tuple:
         y, binarized = check_target_type(y, indicate_one_vs_all=True)
-        if not hasattr(X, "iloc"):  # a data frame keeps its types
+        if not _is_frame(X):  # which keeps its types
             if not (isinstance(X, list | tuple) or hasattr(X, "shape") or hasattr(X, "__array__")):
                 raise ValueError(
                     f"X is of type {type(X).__name__}: expected an array, a data frame, a sparse "

@@ -7,11 +7,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from dropkit import notebook, pruning, scores
-from dropkit._common import own_quotas
+from dropkit import notebook
 from dropkit.commands import parser
-from dropkit.datasets import loading
-from dropkit.models import architectures, pretrained
 from dropkit.study import plan
 from dropkit.training import recipes
 
@@ -26,15 +23,9 @@ def blocks(page: Path, language: str) -> list[str]:
 
 
 @pytest.fixture
-def nothing_is_left_behind():
-    """What a page registers is gone after it."""
-    tables = [scores.SCORES, pruning.RULES, loading._LOADERS, loading._VERSIONS, recipes.DEFAULTS]
-    tables += [own_quotas.QUOTAS, architectures._BUILDERS, pretrained.OWN]
-    before = [dict(table) for table in tables]
-    yield
-    for table, rows in zip(tables, before, strict=True):
-        table.clear()
-        table.update(rows)
+def nothing_is_left_behind(monkeypatch):
+    """Recipes that a page adds are gone after it."""
+    monkeypatch.setattr(recipes, "DEFAULTS", dict(recipes.DEFAULTS))
 
 
 def pages_with_python() -> list[Path]:

@@ -16,6 +16,7 @@ import dropkit
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 LOCK = (ROOT / "requirements.lock").read_text()
+UNLOCKED = ("ray", "text", "lightning")
 # One entry: "name==version ; marker \" and its hashes on the lines after it.
 ENTRIES = [entry.split() for entry in re.split(r"\n(?=\S)", LOCK.replace("\\\n", ""))]
 
@@ -26,7 +27,7 @@ def locked() -> list[tuple[str, str]]:
 
 def direct() -> list[Requirement]:
     extras = PROJECT["optional-dependencies"]
-    locked = [packages for extra, packages in extras.items() if extra not in ("ray", "text")]
+    locked = [packages for extra, packages in extras.items() if extra not in UNLOCKED]
     return [Requirement(each) for each in sum(locked, PROJECT["dependencies"])]
 
 

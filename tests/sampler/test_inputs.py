@@ -6,7 +6,9 @@ import pytest
 
 pytest.importorskip("imblearn")
 
+from sklearn.compose import make_column_transformer
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
 
 from dropkit.sampler import DRoPSampler
 
@@ -29,17 +31,30 @@ def test_labels_of_two_types():
 
 
 class TestFrames:
-    def test_of_another_library_than_pandas_are_refused_before_anything_is_fitted(self):
-        class DataFrame:  # as polars and others have it: no .iloc
-            columns, dtypes, shape = ["a"], [float], (20, 1)
+    @pytest.mark.parametrize("columns", [["a", "b"], ["b"]])
+    def test_of_polars_come_back_as_they_came(self, columns):
+        polars = pytest.importorskip("polars")
+        rows = {name: X[:, i].tolist() for i, name in enumerate("ab")}
+        frame, y = polars.DataFrame(rows), polars.Series(PAIRS.tolist())
+        pick = make_column_transformer(("passthrough", columns))
+        given = {"estimator": make_pipeline(pick, NEIGHBOUR), "cv": 2, "random_state": 0}
+        sampler, other = (DRoPSampler(0.5, **given) for _ in "ab")
+        kept, labels = sampler.fit_resample(frame, y)
+        expected, _ = other.fit_resample(pd.DataFrame(rows), PAIRS)
+        assert type(kept) is type(frame) and type(labels) is type(y)
+        assert np.array_equal(kept, expected)
+        assert np.array_equal(labels, PAIRS[other.sample_indices_])
+        assert list(sampler.feature_names_in_) == ["a", "b"]
 
-            def __array__(self, *_, **__):
-                return X[:, :1]
+    def test_of_arrow_come_back_as_they_came(self):
+        arrow = pytest.importorskip("pyarrow")
+        table, y = arrow.table({"a": X[:, 0], "b": X[:, 1]}), arrow.array(PAIRS)
+        sampler = DRoPSampler(0.5, estimator=NEIGHBOUR, cv=2, random_state=0)
+        kept, labels = sampler.fit_resample(table, y)
+        assert kept.equals(table.take(sampler.sample_indices_))
+        assert labels.equals(y.take(arrow.array(sampler.sample_indices_)))
 
-        with pytest.raises(ValueError, match=r"^X is a tests frame: pass X\.to_pandas\(\), or "):
-            DRoPSampler(0.5, estimator=None).fit_resample(DataFrame(), PAIRS)
-
-    def test_the_advice_leads_to_the_same_rows(self):
+    def test_of_pandas_have_the_rows_of_the_array(self):
         frame = pd.DataFrame(X)
         by_frame, by_array = (DRoPSampler(0.5, recalls=[0.5] * 10, random_state=0) for _ in "ab")
         kept, _ = by_frame.fit_resample(frame, PAIRS)
