@@ -61,12 +61,12 @@ lock: $(BIN)/uv
 
 $(BIN)/uv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "dropkit needs Python 3.11 or later, and $(PYTHON) is " + sys.version.split()[0] + "; name another: make PYTHON=python3.12")'
-	@$(ALONE) 'test -x $@ || $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet --disable-pip-version-check uv'
+	@$(ALONE) 'test -x $@ || $(PYTHON) -m venv $(VENV) && sed -n "/^uv==/,/[^\\\\]$$/p" requirements.lock > $(VENV)/uv.txt && $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.txt'
 
 $(VENV)/.stamp: requirements.lock pyproject.toml | $(BIN)/uv
 	@echo "installing the locked packages into $(VENV) (5 GB, most of it PyTorch)"
 	@$(BIN)/uv pip install --python $(BIN)/python --require-hashes -r requirements.lock
-	@$(BIN)/uv pip install --python $(BIN)/python --no-deps --quiet -e .
+	@$(BIN)/uv pip install --python $(BIN)/python --no-deps --no-build-isolation --quiet -e .
 	@touch $@
 
 clean:

@@ -121,3 +121,16 @@ def test_the_image_has_the_oldest_python_and_the_lock() -> None:
     assert modules and all((ROOT / f"{m.replace('.', '/')}.py").exists() for m in modules)
     copied = re.findall(r"^COPY --chown=1000 (\S+)", text, re.MULTILINE)
     assert copied and all((ROOT / name).exists() for name in copied)
+
+
+def test_what_installs_and_builds_is_locked_too() -> None:
+    """Make's own uv by its hashes, and the package by the locked hatchling."""
+    recipe = (ROOT / "Makefile").read_text()
+    assert 'sed -n "/^uv==/,/[^\\\\\\\\]$$/p" requirements.lock' in recipe
+    assert all("--require-hashes" in line for line in recipe.splitlines() if "-m pip" in line)
+    files = ["Makefile", ".binder/postBuild", ".github/Dockerfile", "environment.yml"]
+    for line in sum((((ROOT / name).read_text().splitlines()) for name in files), []):
+        assert "-e ." not in line or "--no-build-isolation" in line
+    assert {"uv", "hatchling"} <= {name for name, _ in locked()}
+    (of_uv,) = [entry for entry in ENTRIES if entry[0].startswith("uv==")]
+    assert sum(part.startswith("--hash=sha256:") for part in of_uv) > 10
