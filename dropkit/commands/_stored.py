@@ -9,11 +9,11 @@ if TYPE_CHECKING:  # NumPy and PyTorch load when a command runs, not for --help
     from dropkit.store.records import Record
 
 
-def engines() -> range:
-    """The versions of the training that a record's key may be of, some later ones among them."""
+def engines() -> tuple[int, ...]:
+    """The versions of the training that a record's key may be of, the likely one first."""
     from dropkit.training.recipes import ENGINE
 
-    return range(1, ENGINE + 10)
+    return (ENGINE, *range(1, ENGINE), *range(ENGINE + 1, ENGINE + 10))
 
 
 def counted(records: Iterable["Record"]) -> str:

@@ -1,7 +1,5 @@
 """The command line on long label files, and DRoPSampler beside imbalanced-learn's samplers."""
 
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -9,16 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.bench import Row
+from tests.bench import Row, measured
 
 MANY = 100_000_000
-# A process inherits the peak memory of the one that starts it, so a small one stands between.
-_MEASURED = """
-import resource, subprocess, sys
-subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
-usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-print(usage.ru_utime + usage.ru_stime, usage.ru_maxrss)
-"""
 
 
 def rows() -> Iterator[Row]:
@@ -52,17 +43,13 @@ def _prune(folder: Path, n: int, num_classes: int) -> tuple[float, float]:
         predictions[start : start + part.size] = np.where(rng.random(part.size) < 0.7, part, 0)
     options = [f"--labels={paths[0]}", f"--predictions={paths[1]}", "--density=0.5", "--rows=1"]
     command = [
-        sys.executable,
         "-m",
         "dropkit.commands",
         "prune",
         *options,
         f"--out={folder}/kept.npy",
     ]
-    measured = [sys.executable, "-c", _MEASURED, *command]
-    done = subprocess.run(measured, check=True, capture_output=True, text=True)
-    seconds, peak = map(float, done.stdout.split())
-    return seconds, peak / (2**20 if sys.platform == "darwin" else 2**10)
+    return measured(*command)
 
 
 def _sampler_row() -> Row:
