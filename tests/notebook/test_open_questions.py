@@ -2,7 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
 
+from dropkit.datasets.data import Data
+from dropkit.metrics import Difference
 from dropkit.notebook import open_questions as questions
 
 
@@ -47,8 +50,52 @@ def test_enough_samples():
         "from 4 on [4, 4]"
     )
     always = questions.enough(curves, "pseudo-count 10", "worst")
-    assert questions.told(always, [1, 16]) == "with 1 already [1, 1]"
+    assert questions.told(always, [1, 16]) == "from 1, the least, on [1, 1]"
     wave = [record("random+drop", s, 0.5 + s / 100 + g) for s, g in enumerate((0.1, -0.1) * 2)]
     unsure = questions.enough(questions.by_validation(RECORDS[:4] + wave), "as printed", "worst")
     assert unsure.low == 5 and unsure.high == np.inf
     assert questions.told((np.inf, 5, np.inf), [1, 16]) == "not even with 16"
+
+
+def gain(value):
+    return Difference(value, value - 1, value + 1)
+
+
+def test_the_safest_rule_is_chosen_on_the_others():
+    gains = {
+        "a": {"bold": gain(9), "safe": gain(2), "rare": gain(99)},
+        "b": {"bold": gain(-5), "safe": gain(1)},
+        "c": {"bold": gain(8), "safe": gain(3)},
+    }
+    assert questions.safest(gains, ["a", "c"]) == "bold"
+    assert questions.safest(gains, ["a", "b"]) == "safe"
+
+
+def test_averages_are_equal_where_the_hard_classes_are_so_much_of_the_test():
+    rng = np.random.default_rng(0)
+    minus, hard = rng.uniform(0.3, 0.6, (12, 5)), np.array([1, 0, 0, 0, 0], bool)
+    plus = minus + np.where(hard, 0.3, -0.1)
+    found = questions.break_even(plus, minus, hard)
+    assert found == pytest.approx((0.25, 0.25, 0.25))
+    weights = np.where(hard, found.value, (1 - found.value) / 4)
+    assert ((plus - minus) @ weights).mean() == pytest.approx(0)
+    assert questions.break_even(minus - 0.1, minus, hard).value == 1
+    assert questions.break_even(minus + 0.1 + 0.1 * hard, minus, hard).value == 0
+
+
+def test_spreads_of_a_square():
+    """Two classes of two points: half a side about their means, the means three apart."""
+    x = np.array([[0, 0], [0, 1], [3, 0], [3, 1], [9, 9], [9, 9]], float)
+    y, train = np.array([0, 0, 1, 1, 0, 1]), np.arange(4)
+    own, apart = questions.spreads(Data(x, y, train, np.array([4]), np.array([5]), ("a", "b")))
+    np.testing.assert_allclose(own, 0.5)
+    np.testing.assert_allclose(apart, 3)
+
+
+def test_rank_correlation_as_in_scipy():
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=60).round(1)
+    y = x + rng.normal(size=60)
+    found = questions.rank_correlation(x, y)
+    assert found.value == pytest.approx(spearmanr(x, y).statistic)
+    assert found.low < found.value < found.high < 1
