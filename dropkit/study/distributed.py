@@ -12,8 +12,9 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from datetime import timedelta
+from functools import partial
 
 import torch
 import torch.distributed as dist
@@ -22,6 +23,7 @@ from tqdm import tqdm
 from dropkit import pruning
 from dropkit._common.errors import UserError
 from dropkit.store.folder import Store
+from dropkit.store.locks import Locks
 from dropkit.study import executors, failures, plan, preparation, query_models, runner
 from dropkit.study.preparation import Prepared
 from dropkit.study.trials import Trial
@@ -54,7 +56,8 @@ def group(device: str) -> Iterator[torch.device]:
 def run(trials: Sequence[Trial], store: Store, device: torch.device) -> None:
     """Train the trials that the store lacks, one after another; the first process stores them.
 
-    Checkpoints are kept beside the records until a trial is stored.
+    Checkpoints are kept beside the records until a trial is stored. What another run on this store
+    trains or has trained meanwhile is left to it.
     """
     first = dist.get_rank() == 0
     # Asked of one process: another may read the folder a moment later, and see more.
@@ -63,10 +66,22 @@ def run(trials: Sequence[Trial], store: Store, device: torch.device) -> None:
         raise UserError(f"{dynamic[0]!r} selects during training: train it by another executor")
     _train_queries(todo, store, device)
     prepared = of_first(lambda: _prepare(todo, store, device))
-    with tqdm(total=len(todo), desc="trials", unit="trial", disable=not first or None) as bar:
+    with (
+        nullcontext() if not first else closing(Locks(store.path)) as locks,
+        tqdm(total=len(todo), desc="trials", unit="trial", disable=not first or None) as bar,
+    ):
         for one in prepared:
-            _run(one, store, device)
+            if of_first(partial(_is_ours, one.trial, store, locks)):
+                _run(one, store, device)
+            if locks:
+                locks.give_back([one.trial.key])
             bar.update()
+
+
+def _is_ours(trial: Trial, store: Store, locks: Locks) -> bool:
+    """Take a trial's name, and see whether another had trained it before."""
+    store.refresh()
+    return locks.take(trial.key) and bool(runner.missing([trial], store))
 
 
 def _train_queries(trials: Sequence[Trial], store: Store, device: torch.device) -> None:

@@ -133,6 +133,40 @@ def test_two_processes_killed_and_resumed_give_the_records_of_one(tmp_path):
     assert list(tmp_path.glob("store/checkpoints/*")) == []
 
 
+HOLDER = """
+import sys
+from pathlib import Path
+from dropkit.store.locks import Locks
+locks = Locks(Path(sys.argv[1]))
+print(locks.take(sys.argv[2]), flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.usefixtures("alone")
+def test_what_another_run_has_or_has_done_is_left_to_it(tmp_path, monkeypatch):
+    trials, store = grid(["random"], densities=[0.1, 0.2, 0.3]), Store(tmp_path)
+    trained, run = [], distributed._run
+    done = study.run(trials[2:], store=Store(tmp_path / "other"))
+
+    def noted(one, store, device):
+        trained.append(one.trial)
+        run(one, store, device)
+        Store(tmp_path).add(*done)  # as another run does meanwhile
+
+    monkeypatch.setattr(distributed, "_run", noted)
+    command = [sys.executable, "-c", HOLDER, tmp_path, trials[1].key]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, env=environment, **pipes) as other:
+        assert other.stdout.readline() == "True\n"
+        distributed.run(trials, store, torch.device("cpu"))
+        other.stdin.close()
+    assert trained == trials[:1]
+    distributed.run(trials, store, torch.device("cpu"))
+    assert trained == trials[:2] and len(store) == 3
+
+
 @pytest.mark.usefixtures("alone")
 def test_each_process_trains_its_share_of_the_query_networks(tmp_path, monkeypatch):
     """As the second of two processes, and then as the first."""
