@@ -8,7 +8,7 @@ import numpy as np
 
 from dropkit._common.checks import check_choice, check_scores
 from dropkit._common.fingerprint import pinned
-from dropkit._common.own_quotas import QUOTAS, SCORES as NAMES, check_version
+from dropkit._common.own_quotas import QUOTAS, SCORES as NAMES, TAKEN, check_version
 
 Schedule = Literal["short", "long"]
 _NOT_RECORDED: Any = None  # of any type, for a score reads only what it needs, which is there
@@ -94,8 +94,7 @@ _SHIPPED = (
     *("aum", "dual", "meanprob", "supproto", "selfproto"),
 )
 RESERVED = (
-    *("random", "full", "drop", "balance", "proportional", "hardness", "cdbw", "global"),
-    *("dynamicdrop", "dynamicproportional", "infobatch", "rcap"),
+    *TAKEN,
     *("ccs", "stratified", "moderate", "median", "easy", "beta", "mixture"),  # rules of selection
 )
 

@@ -152,13 +152,13 @@ def train(
         stack.train()
         if recipe.loss == "cdbw":
             weights.copy_(1 - recalls.nan_to_num(0))  # 1 for a class the split has no samples of
-        if weighted and reselect is not None:
-            if (found := reselect(epoch, None)) is not None:
-                _replace(rows, found[0])
-                own = torch.as_tensor(found[1], dtype=dtype, device=device)
-                weights.scatter_(1, rows.to(device), own)
-        elif reselect is not None:
-            _replace(rows, reselect(epoch, recalls.double().cpu().numpy()))
+        if reselect is not None:
+            found = reselect(epoch, None if weighted else recalls.double().cpu().numpy())
+            if weighted and found is not None:
+                found, own = found
+                own = torch.as_tensor(own, dtype=dtype, device=device)
+                weights.scatter_(1, torch.as_tensor(found, device=device), own)
+            _replace(rows, found)
         return True
 
     weighed = torch.arange(len(y), device=device) if weighted else strata  # what has a weight
