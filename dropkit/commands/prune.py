@@ -84,6 +84,8 @@ def _check_needs(options: argparse.Namespace, protocol: str, plan: "Protocol") -
         raise ValueError(f"the protocol {protocol!r} {takes}")
     if len(plan.strategies) > 1:
         raise ValueError(f"the protocol {protocol!r} needs several scores: use dropkit.prune")
+    if plan.dynamic:
+        raise ValueError(f"the protocol {protocol!r} selects during training: use dropkit run")
     if plan.needs_recalls and not (options.predictions or options.recalls):
         raise ValueError(f"the protocol {protocol!r} needs --predictions or --recalls")
     if plan.quota == "global" and options.below == "keep":

@@ -51,7 +51,7 @@ def prune(
     ----------
     protocol : str
         A name that `parse` knows, or with `scores` any in place of S; its training losses do not
-        matter here.
+        matter here. Of one that selects during training, the first selection is returned.
     labels : (n,) array_like of int
         Classes 0..K-1, or groups.
     density : float

@@ -92,6 +92,11 @@ def test_quotas_go_by_groups():
             "--scores s.npy --protocol beta+drop",
             "the protocol 'beta+drop' needs several scores: use",
         ),
+        ("--protocol infobatch", "the protocol 'infobatch' selects during training: use dropkit"),
+        (
+            "--protocol random+dynamicdrop --recalls r.npy",
+            "the protocol 'random+dynamicdrop' selects during training",
+        ),
         ("--protocol random --below keep", "the protocol 'random' sets no class counts"),
         ("--groups r.npy --predictions p.npy", "there are 500 labels and 4 groups: expected one"),
         ("--groups g.npy --val-labels y.npy --predictions p.npy", "--groups and --val-labels are"),
