@@ -60,8 +60,8 @@ def add_options(command: argparse.ArgumentParser, *, recalls: bool = True) -> No
     add("--groups", metavar="FILE", help=about)
     add("--val-groups", metavar="FILE", help="groups of the samples of --val-labels")
     about = "pseudo-count in the recalls; 0 is the paper's rule, which deletes a class of recall 1"
-    about += " (default: 1, Laplace's)"
-    add("--smoothing", type=float, default=1.0, metavar="A", help=about)
+    about += " (default: 10; 1 is Laplace's)"
+    add("--smoothing", type=float, default=10.0, metavar="A", help=about)
     about = "classes in the printed table, those of lowest recall; 0 for all (default: 40)"
     add("--rows", type=int, default=40, metavar="N", help=about)
     about = "print one object a class and line, all of them, which --recalls reads as .jsonl"

@@ -27,8 +27,12 @@ from dropkit.study.your_data import (
     Comparison,
 )
 
+SHOWN = {DROP: "DRoPSampler, smoothing=1"}  # stands in stored fits as it was named by default
 LOOKS = {
-    method: {"color": colour, "marker": marker, "linestyle": line, "label": method}
+    method: {
+        **{"color": colour, "marker": marker, "linestyle": line},
+        "label": SHOWN.get(method, method),
+    }
     for method, colour, marker, line in (
         (RANDOM, "#707070", "o", "-"),
         (BALANCED, "#009E73", "v", "-."),
@@ -119,7 +123,7 @@ def methods(title: str, found: Comparison, density: float) -> Table:
         gained = [points(gain[measure]) for measure in ("average", "worst")]
         rows.append(
             [
-                method,
+                SHOWN.get(method, method),
                 f"{100 * at(found.kept[method], density).mean():.0f}",
                 *summary(at(by_density, density), ("average", "worst")),
                 *(gained if method != RANDOM else ["", ""]),
@@ -154,7 +158,7 @@ def decided(cases: Mapping[str, Curves], density: float) -> Table:
             ]
             rows.append([f"{label} {way} than {name}'s", *cells])
     title = f"The cases in which the interval excludes zero, density {density:g}"
-    return Table(rows, ["DRoP's ...", "smoothing 1 (default)", "smoothing 10"], title)
+    return Table(rows, ["DRoP's ...", "smoothing 1", "smoothing 10 (default)"], title)
 
 
 def _where(

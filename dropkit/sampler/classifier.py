@@ -61,7 +61,7 @@ class DRoPClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         estimator: BaseEstimator | None = None,
         density: float = 0.5,
         *,
-        smoothing: float | str = 1.0,
+        smoothing: float | str = 10.0,
         minimum: int = 1,
         below: Below = "warn",
         cv: Any = 5,

@@ -48,7 +48,7 @@ def thinned(
     *,
     label: str = "label",
     val_sizes: ByClass | None = None,
-    smoothing: float | str = 1.0,
+    smoothing: float | str = 10.0,
     seed: int = 0,
 ) -> Any:
     """Return a stream that lets each row pass with the chance that DRoP gives to its class.

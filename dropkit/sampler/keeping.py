@@ -29,7 +29,7 @@ def keep(
     recalls: ByClass,
     *,
     val_sizes: ByClass | None = None,
-    smoothing: float | str = 1.0,
+    smoothing: float | str = 10.0,
     minimum: int = 1,
     below: Below = "warn",
     scores: ArrayLike | None = None,
@@ -71,7 +71,7 @@ def keep(
     >>> labels = ["easy", "hard"] * 100
     >>> kept = keep(labels, 0.5, {"hard": 0.65, "easy": 0.95})
     >>> dict(zip(kept.table.classes.tolist(), kept.table.counts.tolist()))
-    {'easy': 14, 'hard': 86}
+    {'easy': 25, 'hard': 75}
     """
     classes, codes = encode(labels)
     table = quotas_of(

@@ -150,7 +150,7 @@ def sample_weights(
     recalls: ByClass,
     *,
     val_sizes: ByClass | None = None,
-    smoothing: float | str = 1.0,
+    smoothing: float | str = 10.0,
 ) -> torch.Tensor:
     """Return the fraction that DRoP keeps of each sample's class, for `WeightedRandomSampler`.
 
@@ -200,7 +200,7 @@ class DRoPSubsetSampler(Sampler[int]):
         recalls: ByClass,
         *,
         val_sizes: ByClass | None = None,
-        smoothing: float | str = 1.0,
+        smoothing: float | str = 10.0,
         minimum: int = 1,
         below: Below = "warn",
         seed: int = 0,

@@ -52,8 +52,8 @@ class DRoPSampler(BaseSampler):
         estimator is in a `sklearn.frozen.FrozenEstimator`.
     cv : int or cross-validation generator, default=5
         Folds; a number means shuffled folds stratified by class.
-    smoothing : float ≥ 0 or "auto", default=1.0
-        Pseudo-count of Laplace's rule. 0 is the paper's rule, which may delete a class whose
+    smoothing : float ≥ 0 or "auto", default=10.0
+        Pseudo-count: 1 is Laplace's rule, 0 the paper's, which may delete a class whose
         recall is 1. "auto" draws the recalls towards their mean by as much as the noise of so few
         samples explains (empirical Bayes).
     minimum : int ≥ 0, default=1
@@ -108,7 +108,7 @@ class DRoPSampler(BaseSampler):
     >>> sampler = DRoPSampler(0.5, recalls={"easy": 0.95, "hard": 0.65}, random_state=0)
     >>> X_kept, y_kept = sampler.fit_resample(X, y)
     >>> sampler.sampling_strategy_
-    {'easy': 14, 'hard': 86}
+    {'easy': 25, 'hard': 75}
     """
 
     _sampling_type = "bypass"
@@ -139,7 +139,7 @@ class DRoPSampler(BaseSampler):
         estimator: BaseEstimator | None = None,
         validation: tuple | None = None,
         cv: Any = 5,
-        smoothing: float | str = 1.0,
+        smoothing: float | str = 10.0,
         minimum: int = 1,
         below: Below = "warn",
         memory: Any = None,

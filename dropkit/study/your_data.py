@@ -201,7 +201,7 @@ def _trusted(
         if fit["method"] == RANDOM:
             kept = _random(X_train, y_train, seed, fit["density"])
         else:
-            source = {"estimator": classifier(case.classifier)}
+            source = {"estimator": classifier(case.classifier), "smoothing": 1.0}
             if fit["method"] == VALIDATED:
                 few = first_of_each(y_val, fit["per_class"])
                 source = {"estimator": fitted, "validation": (X_val[few], y_val[few])}
@@ -246,9 +246,9 @@ def _samplers(case: Case, X: Floats, y: Ints, seed: int) -> dict[str, Callable[[
     model = classifier(case.classifier)
     measured = DRoPSampler(estimator=model, random_state=seed).fit(X, y)
 
-    def drop(density: float, **settings: float) -> Data:
-        settings |= {"recalls": measured.recalls_, "below": "keep", "random_state": seed}
-        return DRoPSampler(density, **settings).fit_resample(X, y)
+    def drop(density: float, smoothing: float = 10) -> Data:
+        known = {"recalls": measured.recalls_, "below": "keep", "random_state": seed}
+        return DRoPSampler(density, smoothing=smoothing, **known).fit_resample(X, y)
 
     def sampled(sampler: type, density: float, **settings: object) -> Data:
         counts = equal_counts(sizes, density)
@@ -260,6 +260,6 @@ def _samplers(case: Case, X: Floats, y: Ints, seed: int) -> dict[str, Callable[[
         BALANCED: partial(sampled, RandomUnderSampler, random_state=seed),
         NEAR_MISS: partial(sampled, NearMiss),
         HARDNESS: partial(sampled, InstanceHardnessThreshold, estimator=model, random_state=seed),
-        DROP: drop,
-        DROP_10: partial(drop, smoothing=10),
+        DROP: partial(drop, smoothing=1),
+        DROP_10: drop,
     }

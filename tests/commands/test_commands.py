@@ -48,7 +48,7 @@ class TestPrune:
     def test_indices_are_those_of_prune_whatever_the_file(self, labels, predictions):
         assert prune_command("--labels", labels, "--predictions", predictions, "--seed", "3") == 0
         kept = np.load("kept.npy")
-        expected = prune("random+drop", CODES, 0.5, recalls=RECALLS, smoothing=1.0, seed=3)
+        expected = prune("random+drop", CODES, 0.5, recalls=RECALLS, smoothing=10.0, seed=3)
         assert kept.tolist() == expected.tolist()
 
     def test_a_run_that_fails_on_the_way_leaves_the_file_as_it_was(self, monkeypatch):
@@ -69,7 +69,7 @@ class TestPrune:
         lines = [line.split() for line in capsys.readouterr().out.splitlines()]
         assert lines[0] == ["class", "size", "recall", "density", "kept"]
         sizes, kept = np.bincount(CODES), np.bincount(CODES[np.load("kept.npy")])
-        weights = ((1 - RECALLS) * sizes + 1) / (sizes + 2)  # Laplace; no class is full here
+        weights = ((1 - RECALLS) * sizes + 10) / (sizes + 20)  # no class is full here
         densities = 250 * weights / (sizes * weights).sum()
         assert densities.max() < 1
         for k, row in enumerate(lines[1:5]):
@@ -91,14 +91,14 @@ class TestPrune:
         np.save("pv.npy", np.r_[[0] * 9, [1] * 11, [2] * 5, [0] * 15])
         prune_command("--labels", "y.npy", "--predictions", "pv.npy", "--val-labels", "yv.npy")
         expected = prune(
-            "random+drop", CODES, 0.5, recalls=[0.9, 1, 0.5, 0], smoothing=1, val_sizes=[10] * 4
+            "random+drop", CODES, 0.5, recalls=[0.9, 1, 0.5, 0], smoothing=10, val_sizes=[10] * 4
         )
         assert np.load("kept.npy").tolist() == expected.tolist()
 
     def test_whole_numbers_written_as_fractions(self):
         write("float.csv", [["label"], *([f"{code}.0"] for code in CODES)])
         assert prune_command("--labels", "float.csv", "--predictions", "p.npy") == 0
-        expected = prune("random+drop", CODES, 0.5, recalls=RECALLS, smoothing=1.0)
+        expected = prune("random+drop", CODES, 0.5, recalls=RECALLS, smoothing=10.0)
         assert np.load("kept.npy").tolist() == expected.tolist()
         write("half.csv", [["label"], ["0.5"], ["1.0"]])  # text, as it is no whole number
         np.save("two.npy", [0.5, 0.7])

@@ -39,7 +39,7 @@ def pruned(*arguments) -> list[int]:
 )
 def test_protocols_are_those_of_prune(protocol):
     given = ["--scores", "s.npy", "--protocol", protocol, "--predictions", "p.npy", "--seed", "4"]
-    known = {"recalls": RECALLS, "scores": SCORES, "smoothing": 1.0, "seed": 4}
+    known = {"recalls": RECALLS, "scores": SCORES, "smoothing": 10.0, "seed": 4}
     assert pruned(*given) == prune(protocol, CODES, 0.4, **known).tolist()
 
 
@@ -69,11 +69,11 @@ def test_what_scores_writes_prune_reads():
 def test_quotas_go_by_groups():
     accuracy = group_recalls(GROUPS, CODES, GUESS, 2)
     kept = pruned("--predictions", "p.npy", "--groups", "g.npy")
-    assert kept == prune("random+drop", GROUPS, 0.4, recalls=accuracy, smoothing=1.0).tolist()
+    assert kept == prune("random+drop", GROUPS, 0.4, recalls=accuracy, smoothing=10.0).tolist()
     validation = ["--val-labels", "yv.npy", "--predictions", "pv.npy", "--val-groups", "gv.npy"]
     for name, array in {"yv": CODES[:90], "pv": GUESS[:90], "gv": GROUPS[:90]}.items():
         np.save(f"{name}.npy", array)
-    seen = {"recalls": group_recalls(GROUPS[:90], CODES[:90], GUESS[:90], 2), "smoothing": 1.0}
+    seen = {"recalls": group_recalls(GROUPS[:90], CODES[:90], GUESS[:90], 2), "smoothing": 10.0}
     seen["val_sizes"] = np.bincount(GROUPS[:90])
     kept = pruned("--groups", "g.npy", *validation)
     assert kept == prune("random+drop", GROUPS, 0.4, **seen).tolist()

@@ -10,7 +10,7 @@ import dropkit
 NAMES = np.array(["ant", "bee", "cat"])
 CODES = np.random.default_rng(0).integers(0, 3, 600)
 RECALLS = [0.9, 0.6, 0.2]
-EXPECTED = dropkit.prune("random+drop", CODES, 0.5, recalls=RECALLS, smoothing=1.0, seed=3)
+EXPECTED = dropkit.prune("random+drop", CODES, 0.5, recalls=RECALLS, smoothing=10.0, seed=3)
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def test_recalls_by_class():
         assert kept.indices.tolist() == EXPECTED.tolist()
     sizes = {"cat": 7, "ant": 5, "bee": 6}
     kept = dropkit.keep(NAMES[CODES], 0.5, by_class, val_sizes=sizes)
-    few = {"recalls": RECALLS, "val_sizes": [5, 6, 7], "smoothing": 1.0}
+    few = {"recalls": RECALLS, "val_sizes": [5, 6, 7], "smoothing": 10.0}
     assert kept.indices.tolist() == dropkit.prune("random+drop", CODES, 0.5, **few).tolist()
 
 

@@ -51,8 +51,8 @@ class Probabilities(Parrot):
         return np.full((len(X), 3), 1 / 3)
 
 
-def laplace_shares(sizes, recalls, density, val_sizes=None, smoothing=1):
-    """Exact N_k d_k of Algorithm 1 with Laplace's weights, by filling one class after another."""
+def smoothed_shares(sizes, recalls, density, val_sizes=None, smoothing=10):
+    """Exact N_k d_k of Algorithm 1 with smoothed weights, by filling one class after another."""
     val_sizes = sizes if val_sizes is None else val_sizes
     pairs = zip(map(float, recalls), map(int, val_sizes), strict=True)
     errors = [(Fraction((1 - r) * n).limit_denominator(1000), n) for r, n in pairs]
@@ -101,11 +101,11 @@ def test_imbalanced_learn_parameter_and_column_checks():
 
 class TestQuotas:
     @pytest.mark.parametrize("density", [0.1, 0.5, 0.9])
-    def test_counts_are_algorithm_1_with_laplace_weights(self, density):
+    def test_counts_are_algorithm_1_with_smoothed_weights(self, density):
         sampler = DRoPSampler(density, recalls=RECALLS, random_state=0)
         X_kept, y_kept = sampler.fit_resample(X, Y)
         kept = np.bincount(y_kept, minlength=3)
-        assert_rounded(kept, laplace_shares(SIZES, RECALLS, density))
+        assert_rounded(kept, smoothed_shares(SIZES, RECALLS, density))
         assert sampler.sampling_strategy_ == dict(enumerate(kept))
         assert (X_kept == X[sampler.sample_indices_]).all()
         assert (np.diff(sampler.sample_indices_) > 0).all()
@@ -120,7 +120,7 @@ class TestQuotas:
     def test_val_sizes_say_how_far_recalls_are_trusted(self):
         few = DRoPSampler(recalls=RECALLS, val_sizes=[10, 10, 10]).fit(X, Y)
         assert_rounded(
-            few.sampling_strategy_.values(), laplace_shares(SIZES, RECALLS, 0.5, [10, 10, 10])
+            few.sampling_strategy_.values(), smoothed_shares(SIZES, RECALLS, 0.5, [10, 10, 10])
         )
 
     def test_dictionaries_are_read_by_class_label(self):
@@ -141,7 +141,7 @@ class TestQuotas:
 
     def test_same_indices_as_prune(self):
         sampler = DRoPSampler(0.3, recalls=RECALLS, random_state=7).fit(X, Y)
-        kept = dropkit.prune("random+drop", Y, 0.3, recalls=RECALLS, smoothing=1.0, seed=7)
+        kept = dropkit.prune("random+drop", Y, 0.3, recalls=RECALLS, smoothing=10.0, seed=7)
         assert (sampler.sample_indices_ == kept).all()
 
     def test_random_state_instance_moves_on(self):
@@ -181,7 +181,7 @@ class TestWhereRecallsComeFrom:
         assert sampler.val_sizes_.tolist() == [10, 20, 5]
         assert_rounded(
             sampler.sampling_strategy_.values(),
-            laplace_shares(SIZES, RECALLS, 0.5, [10, 20, 5]),
+            smoothed_shares(SIZES, RECALLS, 0.5, [10, 20, 5]),
         )
 
     def test_unfitted_classifier_is_fitted_to_the_data_to_be_pruned(self):
@@ -227,7 +227,7 @@ class TestWhereRecallsComeFrom:
         with pytest.warns(UserWarning, match="no samples of class 2"):
             sampler.fit(X, Y)
         assert np.isnan(sampler.recalls_[2])
-        shares = laplace_shares(SIZES, [1, 1, 0.5], 0.5, [*np.bincount(Y[Y < 2]), 0])
+        shares = smoothed_shares(SIZES, [1, 1, 0.5], 0.5, [*np.bincount(Y[Y < 2]), 0])
         assert_rounded(sampler.sampling_strategy_.values(), shares)
         with pytest.raises(ValueError, match="no samples of class 2.*smoothing above 0"):
             sampler.set_params(smoothing=0).fit(X, Y)
@@ -239,7 +239,7 @@ class TestGroups:
         sampler = DRoPSampler(recalls=accuracy, random_state=0)
         sampler.fit_resample(X, Y, groups=GROUPS)
         kept = np.bincount(GROUPS[sampler.sample_indices_])
-        assert_rounded(kept, laplace_shares(np.bincount(GROUPS), accuracy, 0.5))
+        assert_rounded(kept, smoothed_shares(np.bincount(GROUPS), accuracy, 0.5))
 
     def test_accuracy_within_each_group_is_measured(self):
         guess = np.where(np.arange(Y.size) % 3 == 0, (Y + 1) % 3, Y)
