@@ -142,7 +142,7 @@ def test_bare_commands_are_those_of_the_library(bare, tmp_path):
     files = ["--labels=y.npy", "--predictions=p.npy", "--density=0.5"]
     done = bare.run("dropkit", "prune", *files, "--out=kept.npy", "--seed=7", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
-    options = {"recalls": [1.0, 0.4], "smoothing": 1.0, "seed": 7}
+    options = {"recalls": [1.0, 0.4], "smoothing": 10.0, "seed": 7}
     expected = dropkit.prune("random+drop", (labels == 5).astype(int), 0.5, **options)
     assert np.load(tmp_path / "kept.npy").tolist() == expected.tolist()
     table = bare.run("dropkit", "quotas", *files, cwd=tmp_path).stdout.split()
@@ -181,8 +181,8 @@ def test_sampler_comes_with_its_extra_alone(bare, with_sampler):
         "sampler.fit(np.zeros((200, 1)), y)\n"
         "print(sampler.sampling_strategy_, len(datasets.load('digits').y))"
     )
-    # (100 (1 - r) + 1) / 102 gives weights 6 : 36, which share 100 samples.
-    assert with_sampler.run("python", "-c", script).stdout == "{'easy': 14, 'hard': 86} 1797\n"
+    # (100 (1 - r) + 10) / 120 gives weights 15 : 45, which share 100 samples.
+    assert with_sampler.run("python", "-c", script).stdout == "{'easy': 25, 'hard': 75} 1797\n"
     said = bare.run("python", "-c", script).stderr.splitlines()[-1]
     assert said.endswith(
         "dropkit.DRoPSampler needs imbalanced-learn: pip install imbalanced-learn "
