@@ -15,6 +15,7 @@ from sklearn.cluster import KMeans
 from dropkit import scores
 from dropkit.pruning.by_losses import Moment, infobatch, rcap
 from dropkit.pruning.rules import RULES, beta, ccs, moderate
+from dropkit.quotas import class_counts, hardness_densities
 from tests.bench import Row, one_thread
 from tests.bench.scores import _seconds
 
@@ -123,6 +124,12 @@ def _rules(rng: np.random.Generator) -> Iterator[Case]:
     yield "Moderate", middle, lambda: moderate(score, labels, counts, draw), _same
     ends = lambda: np.sort(np.argsort(score, kind="stable")[:CHOSEN])  # noqa: E731
     yield "easiest", ends, lambda: RULES["easy"](score, labels, counts, draw), _same
+
+    def halfway() -> np.ndarray:
+        distance = np.abs(score - np.median(score))
+        return np.sort(np.argsort(distance, kind="stable")[:CHOSEN])
+
+    yield "median", halfway, lambda: RULES["median"](score, labels, counts, draw), _same
     mean = np.clip(rng.beta(2, 2, N), 0.01, 0.99)
 
     def weighted() -> np.ndarray:
@@ -134,6 +141,17 @@ def _rules(rng: np.random.Generator) -> Iterator[Case]:
     ours = lambda: beta(np.array([score, mean]), labels, counts, draw)  # noqa: E731
     yield "DUAL with Beta", weighted, ours, lambda a, b: _alike(mean[a], mean[b])
     classes = rng.integers(K, size=N)
+    hard = score + classes / K
+
+    def shares() -> np.ndarray:
+        means = np.array([hard[classes == k].mean() for k in range(K)])
+        return np.round(CHOSEN * means / means.sum())
+
+    def ours() -> np.ndarray:
+        densities = hardness_densities(classes, hard, CHOSEN / N)
+        return class_counts(np.bincount(classes), densities, CHOSEN)
+
+    yield "hardness quotas", shares, ours, _overlap
     losses = rng.exponential(size=N) * (1 + classes / K)
     moment = Moment(losses, classes, np.arange(N), np.log(K), 0.5)
 
