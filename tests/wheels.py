@@ -1,6 +1,7 @@
 """The wheel with each light extra on several Pythons: ``python tests/wheels.py [PYTHON ...]``.
 
-Each is installed from the index into an environment of its own and used; exit status 1 if one fails.
+Each is installed from the index into an environment of its own, and used; exit status 1 if any
+fails.
 """
 
 import subprocess
@@ -13,8 +14,8 @@ ROOT = Path(__file__).parents[1]
 USES = {
     "": "import dropkit; print(len(dropkit.keep([0, 1] * 50, 0.5, [0.9, 0.6]).indices))",
     "sampler": "from dropkit import DRoPClassifier; from sklearn.datasets import load_wine; "
-    "X, y = load_wine(return_X_y=True); m = DRoPClassifier(density=0.28, random_state=0).fit(X, y); "
-    "print(m.sampler_.sample_indices_.size)",
+    "model = DRoPClassifier(density=0.28, random_state=0).fit(*load_wine(return_X_y=True)); "
+    "print(model.sampler_.sample_indices_.size)",
     "parquet": "import pyarrow as pa; from pyarrow.parquet import write_table; "
     "write_table(pa.table({'label': [0, 1] * 50, 'guess': [0, 0, 0, 1] * 25}), 't.parquet'); "
     "from dropkit.commands import main; "
