@@ -28,5 +28,5 @@ if TYPE_CHECKING:
     from dropkit.sampler.keeping import Kept as Kept, keep as keep
     from dropkit.sampler.under_sampler import DRoPSampler as DRoPSampler
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __getattr__, __dir__, __all__ = attach(__name__, __file__)

@@ -30,7 +30,7 @@ class DRoPSampler(BaseSampler):
     """Under-sample at random, keeping more of the classes that are hard to predict (Algorithm 1).
 
     Class k keeps the fraction min(1, λ w_k) of its samples, where w_k is its validation error
-    after Laplace's rule of succession and λ is such that `density` of all samples stay.
+    with pseudo-counts (`smoothing`) and λ is such that `density` of all samples stay.
 
     Parameters
     ----------

@@ -42,7 +42,7 @@ def test_each_epoch_is_drawn_by_the_last_recalls(tmp_path):
     train = TensorDataset(torch.eye(3)[labels], labels)
     # The weights send each class to itself, but for half of the validation samples of class 2.
     held = TensorDataset(torch.eye(3)[[0, 1, 2, 2] * 10], torch.tensor([0, 1, 2, 1] * 10))
-    sampler = DRoPSubsetSampler(labels, 0.5, [0.5, 0.5, 0.5])
+    sampler = DRoPSubsetSampler(labels, 0.5, [0.5, 0.5, 0.5], smoothing=1)
     model = Model()
     with torch.no_grad():
         model.layer.weight.copy_(torch.eye(3))
