@@ -27,6 +27,7 @@ class Frozen(NamedTuple):
     weights: str
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    precision: torch.dtype = torch.float32  # or bfloat16, of products
 
     @torch.inference_mode()
     def __call__(self, pixels: Tensor) -> Tensor:
@@ -38,7 +39,9 @@ class Frozen(NamedTuple):
             images = F.interpolate(images, (side, side), mode="bicubic", antialias=True)
         mean, std = images.new_tensor([self.mean, self.std])[..., None, None]
         images = (images.clamp_(0, 1) - mean) / std
-        return self.network(images.contiguous(memory_format=torch.channels_last))
+        images = images.contiguous(memory_format=torch.channels_last)
+        with torch.autocast(images.device.type, torch.bfloat16, self.precision == torch.bfloat16):
+            return self.network(images).float()
 
     def vectors(self, batch: np.ndarray) -> np.ndarray:
         """Return the vectors (B, d) of images as bytes (B, 3, H, W)."""
