@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from dropkit._common.errors import UserError
 from dropkit.datasets.data import Data, Images
@@ -26,7 +27,14 @@ CHUNK = 4096  # vectors that are in memory at once, as numbers of double precisi
 
 
 def extract(
-    name: str, data: Data, network: str, out: Path, *, components: int = 0, device: str = "cpu"
+    name: str,
+    data: Data,
+    network: str,
+    out: Path,
+    *,
+    components: int = 0,
+    device: str = "cpu",
+    bfloat16: bool = False,
 ) -> None:
     """Write the features of a data set to a file that ``datasets.load`` reads.
 
@@ -44,6 +52,9 @@ def extract(
         Principal components to keep, in one byte each; 0 keeps the vectors, as float16.
     device : str
         Where the network runs.
+    bfloat16 : bool
+        Whether products of a network of images are in bfloat16, which new processors and GPUs
+        have instructions for.
 
     Raises
     ------
@@ -57,8 +68,10 @@ def extract(
     if kind == "texts":
         _check_texts(name, data.x)
     see = frozen(network, device)
+    if bfloat16 and isinstance(see, Frozen):
+        see = see._replace(precision=torch.bfloat16, weights=f"{see.weights}-bfloat16")
     digest = _digest(data)
-    part = out.with_name(f"{out.name}.{see.weights:.8}-{digest:.8}.part")
+    part = out.with_name(f"{out.name}.{see.weights}-{digest:.8}.part")
     vectors = _vectors(see, data.x, part, kind)
     if components > vectors.shape[1]:
         raise UserError(f"{network} has {vectors.shape[1]} features, not {components}")

@@ -16,8 +16,8 @@ from dropkit._common.errors import UserError
 from dropkit.models import pretrained
 from dropkit.models.architectures import build
 
-SIDE = 224  # pixels that images are resized to, but small ones no more than ENLARGED-fold
-ENLARGED = 4
+SIDE = 224  # pixels that images are resized to
+SMALL, ENLARGED = 128, 4  # but smaller ones to no more than this, and no more than fourfold
 
 
 class Frozen(NamedTuple):
@@ -27,17 +27,21 @@ class Frozen(NamedTuple):
     weights: str
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    precision: torch.dtype = torch.float32  # or bfloat16, of products
 
     @torch.inference_mode()
     def __call__(self, pixels: Tensor) -> Tensor:
         """Return what it makes of images as bytes (B, 3, H, W), resized to squares."""
         images = pixels.float() / 255
-        side = min(SIDE, ENLARGED * min(images.shape[-2:]))
+        own = min(images.shape[-2:])
+        side = SIDE if own >= SMALL else min(SMALL, ENLARGED * own)
         if images.shape[-2:] != (side, side):
             images = F.interpolate(images, (side, side), mode="bicubic", antialias=True)
         mean, std = images.new_tensor([self.mean, self.std])[..., None, None]
         images = (images.clamp_(0, 1) - mean) / std
-        return self.network(images.contiguous(memory_format=torch.channels_last))
+        images = images.contiguous(memory_format=torch.channels_last)
+        with torch.autocast(images.device.type, torch.bfloat16, self.precision == torch.bfloat16):
+            return self.network(images).float()
 
     def vectors(self, batch: np.ndarray) -> np.ndarray:
         """Return the vectors (B, d) of images as bytes (B, 3, H, W)."""
