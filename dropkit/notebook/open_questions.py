@@ -18,7 +18,8 @@ RANDOM = "random"
 def by_validation(records: Iterable[Record]) -> dict[str, dict[float, np.ndarray]]:
     """Return recalls (S, K) of random pruning, and of DRoP by its validation samples a class.
 
-    Of one data set and density; labels name the pseudo-count, 0 the rule as printed.
+    Of one data set and density, and of the seeds that all have; labels name the pseudo-count, 0 the
+    rule as printed.
 
     Parameters
     ----------
@@ -33,9 +34,10 @@ def by_validation(records: Iterable[Record]) -> dict[str, dict[float, np.ndarray
             count = round(float(np.mean(record["query"]["val_sizes"])))
             name = f"pseudo-count {trial['smoothing']:g}" if trial["smoothing"] else "as printed"
         found.setdefault(name, {}).setdefault(count, {})[trial["seed"]] = record["recalls"]
+    shared = set.intersection(*(set(rows) for of in found.values() for rows in of.values()))
     return {
         name: {
-            count: np.array([rows[seed] for seed in sorted(rows)])
+            count: np.array([rows[seed] for seed in sorted(shared)])
             for count, rows in sorted(counts.items())
         }
         for name, counts in sorted(found.items())

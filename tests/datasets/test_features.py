@@ -280,4 +280,4 @@ def test_bundled_files_are_small_and_as_their_page_says(name, size):
     content = (features.BUNDLED / f"{name}-features.npz").read_bytes()
     assert len(content) <= size
     assert hashlib.sha256(content).hexdigest() in (features.BUNDLED / "README.txt").read_text()
-    assert {file.suffix for file in features.BUNDLED.iterdir()} == {".npz", ".txt"}
+    assert {file.suffix for file in features.BUNDLED.iterdir()} == {".json", ".npz", ".txt"}

@@ -41,6 +41,9 @@ def test_records_by_their_validation_samples():
     assert list(curves) == ["as printed", "pseudo-count 10", "random"]
     assert list(curves["as printed"]) == [1, 16]
     np.testing.assert_allclose(curves["as printed"][16][:, 0], 0.6 + np.arange(4) / 100)
+    more = [record("random", seed, 0.9) for seed in range(4, 7)]  # which no other has
+    again = questions.by_validation(more + RECORDS)
+    np.testing.assert_array_equal(again["random"][1], curves["random"][1])
 
 
 def test_enough_samples():
