@@ -53,7 +53,11 @@ def test_what_runs_others_code_may_only_read_and_has_no_token(file: Path) -> Non
         commands = " ".join(step.get("run", "") for step in job["steps"])
         if "permissions" in job:  # to write or publish: by git and GitHub's own programs alone
             programs = set(re.findall(r"^\s*(\S+)", commands, re.MULTILINE))
-            assert programs <= {"git", "gh"}
+            if "uv publish" in commands:  # to the index: by uv, known by its hashes
+                assert job["permissions"] == {"id-token": "write"}
+                assert programs == {"python", "uv"} and "--require-hashes -r dist/" in commands
+            else:
+                assert programs <= {"git", "gh"}
         else:
             assert "timeout-minutes" in job
             checkout = next(step for step in job["steps"] if "checkout" in step.get("uses", ""))
