@@ -26,8 +26,8 @@ def update_quotas(sampler: DRoPSubsetSampler, validation: Iterable, every: int =
 
     Returns
     -------
-    lightning.pytorch.callbacks.LambdaCallback
-        For the trainer.
+    LambdaCallback
+        Of Lightning's callbacks, for the trainer.
 
     Raises
     ------
