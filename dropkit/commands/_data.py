@@ -101,6 +101,7 @@ def read(options: argparse.Namespace, bar: Bar) -> Data:
     from dropkit._common.labels import check_predictions
     from dropkit.commands._chunks import CHUNK, check_paired, classes_of, encoder, recalls_of
     from dropkit.commands._columns import column, recalls as read_recalls
+    from dropkit.sampler.keeping import notice_perfect
 
     if options.rows < 0:
         raise ValueError(f"--rows is {options.rows}: it must be a number of classes, or 0 for all")
@@ -125,6 +126,7 @@ def read(options: argparse.Namespace, bar: Bar) -> Data:
                 f"{options.recalls} has {recalls.size} recalls and {named} "
                 f"{classes.size} classes: expected one recall a class"
             )
+        notice_perfect(recalls)
         return Data(labels, encode, classes, sizes, recalls, sizes)
     if not options.predictions:
         return Data(labels, encode, classes, sizes, np.full(classes.size, np.nan), sizes)
@@ -138,6 +140,7 @@ def read(options: argparse.Namespace, bar: Bar) -> Data:
     predictions = column(options.predictions)
     recalls, val_sizes = recalls_of(truth, predictions, strata, known, classes.size)
     check_predictions(predictions[:CHUNK], answers)
+    notice_perfect(recalls)
     return Data(labels, encode, classes, sizes, recalls, val_sizes)
 
 

@@ -18,6 +18,7 @@ or "rule:S" for a rule by another score than its own:
     cdbw+P          P, from a query model trained with the CDB-W loss
 """
 
+import reprlib
 from dataclasses import dataclass
 
 from dropkit._common.own_quotas import QUOTAS as OWN
@@ -118,7 +119,9 @@ def parse(protocol: str, *, scored: bool = False) -> Protocol:
     'ccs'
     """
     if not isinstance(protocol, str):
-        raise TypeError(f"protocol is {protocol!r}: it must be a name such as 'random+drop'")
+        raise TypeError(
+            f"protocol is {reprlib.repr(protocol)}: it must be a name such as 'random+drop'"
+        )
     query_loss = "cdbw" if protocol.startswith("cdbw+") else "ce"
     loss = "cdbw" if protocol.endswith("+cdbw") else "ce"
     if protocol in BY_LOSSES:

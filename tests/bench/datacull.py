@@ -1,4 +1,4 @@
-"""DataCull's MetriQ, DRoP under its former name, beside ``dropkit.keep`` on the same inputs.
+"""DataCull's MetriQ, DRoP under its former name, beside ``dropkit.prune`` on the same inputs.
 
 ``python -m tests.bench.datacull FILE`` writes what a page shows; it needs ``pip install datacull``.
 """
@@ -40,7 +40,7 @@ def rows() -> Iterator[Row]:
 
 
 def compared(instances: int, seed: int = 0) -> dict[str, Any]:
-    """Return counts of random instances, in every fourth of which 30 % of the recalls are 1."""
+    """Count instances whose totals agree up to rounding; in every fourth 30 % of recalls are 1."""
     rng = np.random.default_rng(seed)
     short, exact = [], 0
     for number in range(instances):

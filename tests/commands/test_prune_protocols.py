@@ -162,3 +162,19 @@ class TestPrinted:
                 [*command, *arguments, "--quiet"], capture_output=True, text=True, env=os.environ
             )
             assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_recalls_that_are_all_perfect_are_noticed(tmp_path, capsys):
+    """As where the predictions are of the samples that the model was trained on."""
+    table = tmp_path / "t.csv"
+    table.write_text("label\n" + "cat\ndog\n" * 20)
+    data = ["--labels", f"{table}:label", "--predictions", f"{table}:label", "--density", "0.5"]
+    for command in (["prune", "--out", str(tmp_path / "kept.npy")], ["quotas"]):
+        assert main([command[0], *data, *command[1:]]) == 0
+        assert "warning: all recalls are 1" in capsys.readouterr().err
+
+
+def test_a_list_in_place_of_a_name_is_not_printed_whole():
+    with pytest.raises(TypeError) as error:
+        prune(list(range(60_000)), "random+drop", 0.5)
+    assert len(str(error.value)) < 200
