@@ -10,6 +10,7 @@ import dropkit
 from dropkit._common.text import markdown
 from dropkit.figures import query_length
 from dropkit.figures.tables import POINTS, Table, with_interval
+from dropkit.metrics import Difference
 from dropkit.notebook.answers import moves, placed
 from dropkit.store.folder import Store
 from dropkit.store.records import Record
@@ -117,20 +118,24 @@ def curves(found: dict[Setting, Cells]) -> dict[str, Curves]:
     return {setting.title: stacked(cells) for setting, cells in found.items()}
 
 
-def against(
-    found: dict[Setting, Cells],
-    protocol: str,
-    other: str,
-    density: float,
-    measure: str = "worst",
-) -> str:
-    """Say of each setting how a protocol moves a measure against another at a density."""
-    moved = []
+def differences(
+    found: dict[Setting, Cells], protocol: str, other: str, density: float, measure: str = "worst"
+) -> dict[str, Difference]:
+    """Return how far a measure of a protocol is from another's at a density, by the set's title."""
+    apart = {}
     for setting, cells in found.items():
         places = [[(each, density_of(each, density))] for each in (protocol, other)]
         if pair := contrast(cells, *places, measure):
-            moved.append(f"{moves(pair[0])} ({setting.title})")
-    return ", ".join(moved)
+            apart[setting.title] = pair[0]
+    return apart
+
+
+def against(
+    found: dict[Setting, Cells], protocol: str, other: str, density: float, measure: str = "worst"
+) -> str:
+    """Say of each setting how a protocol moves a measure against another at a density."""
+    apart = differences(found, protocol, other, density, measure)
+    return ", ".join(f"{moves(each)} ({title})" for title, each in apart.items())
 
 
 def after_queries(cells: Cells, density: float, measure: str) -> str:

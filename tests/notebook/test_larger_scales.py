@@ -140,6 +140,8 @@ def test_each_setting_says_how_far_a_protocol_is_from_another(folder):
     text = larger_scales.against(found, "random+drop", "random", 0.5)
     assert text.startswith("rises by 5.0 points [5.0, 5.0] (CIFAR-10, mini)")
     assert larger_scales.against(found, "el2n", "random", 0.5) == ""
+    apart = larger_scales.differences(found, "random+drop", "full", 0.5)["CIFAR-10, mini"]
+    assert apart == pytest.approx((-5, -5, -5))
 
 
 def test_words_after_queries_follow_each_length():
