@@ -119,6 +119,18 @@ def test_the_version_names_images_and_weights(file):
     assert features.version(file.stem, str(file.parent)) == expected
 
 
+def test_products_in_bfloat16_are_of_other_weights(file):
+    extraction.extract("waterbirds", SET, "lite0", file, bfloat16=True)
+    assert "0123456789abcdef-bfloat16," in features.version(file.stem, str(file.parent))
+    means = torch.as_tensor((PIXELS / 255).mean(axis=(1, 2)), dtype=torch.float32)
+    exact = means.bfloat16().double() @ torch.as_tensor(WEIGHTS).bfloat16().double()
+    rounded = exact.to(torch.bfloat16).double().numpy()
+    centred = rounded - rounded[:60].mean(axis=0)
+    scaled = centred / np.sqrt((centred[:60] ** 2).sum(axis=1).mean())
+    apart = np.abs(load(file).x - scaled).max()
+    assert apart < 0.3 * np.abs(SCALED - scaled).max()  # nearer than those of float32
+
+
 def rewritten(file, **changes):
     """The file with some of its arrays changed, or taken away where they are None."""
     extraction.extract("waterbirds", SET, "lite0", file)

@@ -53,3 +53,16 @@ def test_weights_that_do_not_fit(monkeypatch):
 def test_an_unknown_network():
     with pytest.raises(ValueError, match="unknown frozen network 'b7'; known are lite0, lite1"):
         frozen.frozen("b7")
+
+
+@pytest.mark.parametrize(
+    ("side", "seen"), [(8, 32), (32, 128), (64, 128), (127, 128), (128, 224), (224, 224)]
+)
+def test_small_images_are_enlarged_and_others_are_of_the_usual_size(side, seen):
+    class Sides(torch.nn.Module):
+        def forward(self, images):
+            return torch.tensor([images.shape[-2:]])
+
+    see = frozen.Frozen(Sides(), "none", (0, 0, 0), (1, 1, 1))
+    images = torch.zeros(1, 3, side, side + 1, dtype=torch.uint8)
+    assert see(images).tolist() == [[seen, seen]]
