@@ -6,7 +6,7 @@ HIDDEN = "hide-input"
 
 
 def labelled(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Join folded cells that show nothing to the next one, and name the folds.
+    """Join folded cells that show nothing where they follow one another, and name the folds.
 
     Parameters
     ----------
@@ -16,7 +16,7 @@ def labelled(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        The folds that are left show something, but for a set-up that precedes text.
+        No two folds without something to show follow one another.
     """
     joined: list[dict[str, Any]] = []
     for cell in cells:

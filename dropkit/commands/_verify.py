@@ -53,7 +53,8 @@ def _misnamed(records: Iterable["Record"], options: argparse.Namespace) -> list[
     """Name the records that are not of what their key is made from."""
     from dropkit.store import tidying
 
-    found = [record for record in records if not tidying.is_named(record, engines())]
+    known = engines()
+    found = [record for record in records if not tidying.is_named(record, known)]
     for record in found:
         made = next((f"the {kind}" for kind in ("trial", "fit") if kind in record), "what is")
         what = f"{record['key']} is not the key of {made} in its record"

@@ -201,8 +201,7 @@ class DRoPSampler(BaseSampler):
             that differ.
         """
         check_complete(y, "y")
-        if not hasattr(X, "iloc") and _is_frame(X):
-            # imbalanced-learn would make a frame of pandas of it.
+        if _is_frame(X) and not hasattr(X, "iloc"):  # imbalanced-learn would make pandas' of it
             self._validate_params()
             labels = self._check_X_y(X, np.asarray(y))[1]
             self._fit_resample(X, labels, groups, cv_groups, sample_weight)

@@ -26,7 +26,7 @@ INSTANCES = 2000
 
 
 def rows() -> Iterator[Row]:
-    """Yield the ratio of times, and how often both keep as many of each class up to rounding."""
+    """Yield the ratio of times; what DataCull keeps is counted by `compared`."""
     if find_spec("datacull") is None:
         print("DataCull is not installed: pip install datacull")
         return
@@ -34,9 +34,6 @@ def rows() -> Iterator[Row]:
     what = "dropkit.prune against DataCull's MetriQ, a million labels in 100 classes"
     ratio = found["seconds"]["datacull"] / found["seconds"]["dropkit"]
     yield Row(what, ratio, "×", "≥ 1 ×", ratio >= 1)
-    share = (found["instances"] - found["short"]) / found["instances"]
-    what = f"{found['instances']:,} instances: DataCull keeps what was asked for, up to rounding"
-    yield Row(what, 100 * share, "%", "none", True)
 
 
 def compared(instances: int, seed: int = 0) -> dict[str, Any]:
