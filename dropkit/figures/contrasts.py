@@ -151,8 +151,9 @@ def strips(
             for j, density in enumerate(densities):
                 if density in found[label]:
                     values[i, j] = _cell(ax, j, i, found[label][density][measure])
+        shown = values.round(1)  # like the text: last bits differ by processor, shades must not
         ax.imshow(
-            values, cmap="RdBu", vmin=-FULL_COLOUR, vmax=FULL_COLOUR, aspect="auto", alpha=0.6
+            shown, cmap="RdBu", vmin=-FULL_COLOUR, vmax=FULL_COLOUR, aspect="auto", alpha=0.6
         )
         ax.set_xticks(range(len(densities)), [f"{density:g}" for density in densities])
         ax.set_yticks(range(len(rows)), [name(label) for label in rows] if ax is axes[0, 0] else [])

@@ -69,6 +69,17 @@ def test_the_last_bits_of_a_layout_do_not_show(draw, seed, monkeypatch) -> None:
     assert light(other) == light(straight)
 
 
+@pytest.mark.parametrize("low, high", [(0.251, 0.349), (-3.049, -2.951)])
+def test_equal_numbers_have_one_shade(low, high) -> None:
+    """So that the last bits, in which processors differ, do not show; a shade is 0.09 points."""
+    full = np.full((1, 2), 0.5)
+    pictures = []
+    for value in (low, high):
+        curves = {"full": {1.0: full}, "random": {0.1: full + value / 100}}
+        pictures.append(light(drawn(figures.strips(curves, ["random"], measures=["average"]))))
+    assert pictures[0] == pictures[1]
+
+
 def test_markers_stay_where_they_are() -> None:
     before = drawn(alike())
     places = [
