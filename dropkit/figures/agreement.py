@@ -134,7 +134,8 @@ def score_correlations(pairs: Sequence[Pair]) -> Figure:
 
 
 def _matrix(ax: Axes, table: np.ndarray, labels: Sequence[str]) -> None:
-    """Correlations in shades from red, 1, to blue, -1, with the numbers in the cells, of which they are."""
+    """Correlations in shades from red, 1, to blue, -1, with the numbers in the cells."""
+    # Shades of what is printed: processors differ in the last bits.
     ax.imshow(table.round(2), cmap="RdBu_r", vmin=-1, vmax=1)
     ax.grid(False)
     ax.set_xticks(range(len(labels)), labels, rotation=40, ha="right")

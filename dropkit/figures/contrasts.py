@@ -151,7 +151,7 @@ def strips(
             for j, density in enumerate(densities):
                 if density in found[label]:
                     values[i, j] = _cell(ax, j, i, found[label][density][measure])
-        shown = values.round(1)  # like the text: last bits differ by processor, shades must not
+        shown = values.round(1)  # as printed: processors differ in the last bits
         ax.imshow(
             shown, cmap="RdBu", vmin=-FULL_COLOUR, vmax=FULL_COLOUR, aspect="auto", alpha=0.6
         )
