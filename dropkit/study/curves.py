@@ -48,7 +48,7 @@ class Setting(NamedTuple):
             return "digits"
         if self.dataset.endswith(SUFFIX):
             return "features"
-        return "mini" if self.model == "mini" else "paper"
+        return "mini" if self.model in ("mini", "lite0-imagenet") else "paper"
 
     @property
     def live(self) -> bool:

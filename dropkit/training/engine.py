@@ -196,7 +196,7 @@ def stack_size(model: str, device: str = "cpu") -> int:
     """
     if model in ("linear", "mlp"):
         return STACK
-    small = not model.startswith("resnet50")  # which fills a GPU's cores and memory alone
+    small = not model.startswith(("resnet50", "lite0"))  # which fill a GPU's cores and memory alone
     return SIDE_BY_SIDE if small and device.startswith("cuda") else 1
 
 

@@ -122,7 +122,7 @@ class TestBuild:
 
     def test_unknown_name(self):
         with pytest.raises(
-            ValueError, match="unknown model 'vgg'; known are cnn, fast, linear, mini, mlp"
+            ValueError, match="unknown model 'vgg'; known are cnn, fast, linear, lite0, .*mini, mlp"
         ):
             models.build("vgg", 10, (1, 2, 4))
 

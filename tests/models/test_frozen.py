@@ -7,6 +7,7 @@ from sklearn.datasets import load_sample_image
 
 pytest.importorskip("timm", reason="frozen networks are an extra: pip install 'dropkit[features]'")
 
+from dropkit import models
 from dropkit.models import frozen
 
 # Of ImageNet's classes: a palace for the temple, a daisy for the flower.
@@ -43,10 +44,20 @@ def test_the_last_layer_takes_the_features():
     torch.testing.assert_close(logits, whole(pixels), rtol=1e-4, atol=1e-4)
 
 
+def test_what_is_tuned_starts_from_the_frozen_network():
+    """Only the last layer is drawn; 4.65 million weights are those that Tan and Le (2019) give."""
+    network = models.initialise(models.build("lite0-imagenet", 1000, (3, 224, 224)), seed=0).eval()
+    assert sum(p.numel() for p in network.parameters()) == pytest.approx(4.65e6, rel=1e-3)
+    x = torch.rand(2, 3, 224, 224, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        torch.testing.assert_close(network[:-1](x), frozen.lite(0).network(x))
+    assert models.version("lite0-imagenet") == f"weights {frozen.lite(0).weights}"
+
+
 def test_weights_that_do_not_fit(monkeypatch):
     load = torch.load
     monkeypatch.setattr(torch, "load", lambda *a, **how: dict(list(load(*a, **how).items())[1:]))
-    with pytest.raises(ValueError, match="weights efficientnet-lite0.* do not fit EfficientNet-L"):
+    with pytest.raises(ValueError, match="weights efficientnet-lite0.* do not fit EfficientNet"):
         frozen.frozen("lite0")
 
 
