@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from dropkit._common.errors import UserError, needed_by
 from dropkit._common.fingerprint import pinned
-from dropkit.models.pretrained import OWN, resnet50_weights
+from dropkit.models.pretrained import OWN, lite, resnet50_weights
 
 Build = Callable[[int, tuple[int, ...]], nn.Sequential]
 
@@ -252,11 +252,10 @@ def _lite0(
     num_classes: int, in_shape: tuple[int, ...], *, pretrained: bool = False
 ) -> nn.Sequential:
     """timm's EfficientNet-Lite0 (Tan and Le, 2019), whose weights of ImageNet are in a package."""
-    from dropkit.models.frozen import lite
-
     _check_images("lite0", in_shape, channels=3, least=32)
     with needed_by("the model lite0"):
-        body = lite(0, pretrained=pretrained).network
+        body = lite(0, weights=pretrained)
+    body.reset_classifier(0)
     network = nn.Sequential(body, nn.Linear(body.num_features, num_classes))
     network.pretrained = pretrained
     return network

@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -91,27 +90,13 @@ def frozen(name: str, device: str = "cpu") -> Frozen | Sentences:
     return found
 
 
-def lite(number: int, *, classes: bool = False, pretrained: bool = True) -> Frozen:
+def lite(number: int, *, classes: bool = False) -> Frozen:
     """Return EfficientNet-Lite 0, 1 or 2, with the layer of ImageNet's classes if it is wanted."""
-    from timm import create_model
-
-    network, weights = create_model(f"tf_efficientnet_lite{number}"), ""
-    if pretrained:
-        weights = _load(network, lite_weights(number))
+    network = pretrained.lite(number)
     if not classes:
         network.reset_classifier(0)
-    usual = network.default_cfg
+    weights, usual = digest(str(lite_weights(number))), network.default_cfg
     return Frozen(network.eval(), weights, usual["mean"], usual["std"])
-
-
-def _load(network: nn.Module, path: Path) -> str:
-    """Give a network the weights of a package; return their digest."""
-    state, own = torch.load(path, map_location="cpu", weights_only=True), network.state_dict()
-    # The packages name layers in their own way, and list them in the order of the architecture.
-    if [values.shape for values in state.values()] != [values.shape for values in own.values()]:
-        raise UserError(f"the weights {path.name} do not fit {type(network).__name__}")
-    network.load_state_dict(dict(zip(own, state.values(), strict=True)))
-    return digest(str(path))
 
 
 def _resnet50() -> Frozen:

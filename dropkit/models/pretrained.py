@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from dropkit._common.errors import UserError, needed_by
 
 if TYPE_CHECKING:  # a trial is named without PyTorch
-    from torch import Tensor
+    from torch import Tensor, nn
 
 # Mean and deviation of ImageNet's channels, as torchvision's pretrained weights expect them.
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -41,6 +41,23 @@ def version(name: str) -> str:
             return f"weights {digest(str(lite_weights(0)))}"
     file = os.environ.get("DROPKIT_RESNET50")
     return f"weights {digest(file)}" if file else "weights IMAGENET1K_V1"
+
+
+def lite(number: int, *, weights: bool = True) -> "nn.Module":
+    """Return timm's EfficientNet-Lite 0, 1 or 2, with ImageNet's weights if they are wanted."""
+    import torch
+    from timm import create_model
+
+    network = create_model(f"tf_efficientnet_lite{number}")
+    if not weights:
+        return network
+    path = lite_weights(number)
+    state, own = torch.load(path, map_location="cpu", weights_only=True), network.state_dict()
+    # The packages name layers in their own way, and list them in the order of the architecture.
+    if [values.shape for values in state.values()] != [values.shape for values in own.values()]:
+        raise UserError(f"the weights {path.name} do not fit EfficientNet-Lite{number}")
+    network.load_state_dict(dict(zip(own, state.values(), strict=True)))
+    return network
 
 
 def lite_weights(number: int) -> Path:

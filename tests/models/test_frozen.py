@@ -57,7 +57,7 @@ def test_what_is_tuned_starts_from_the_frozen_network():
 def test_weights_that_do_not_fit(monkeypatch):
     load = torch.load
     monkeypatch.setattr(torch, "load", lambda *a, **how: dict(list(load(*a, **how).items())[1:]))
-    with pytest.raises(ValueError, match="weights efficientnet-lite0.* do not fit EfficientNet"):
+    with pytest.raises(ValueError, match="weights efficientnet-lite0.* do not fit EfficientNet-L"):
         frozen.frozen("lite0")
 
 
