@@ -20,7 +20,6 @@ MARKS = {
     SUPPORTED: "✓", MOSTLY: "◕", MIXED: "◐", REFUTED: "✗", OPEN: "?", NO_RECORDS: "–", ABSENT: "∅",
 }  # fmt: skip
 READINGS = ("", "pooled", "tenth")  # of a worst class: the paper's, in each run, comes first
-GROUPED = ("digits-on-photos", "waterbirds", "waterbirds-features")
 
 
 class Effect(NamedTuple):
@@ -153,7 +152,7 @@ def kind(setting: Setting) -> str:
     """Return which claims a setting decides: "balanced", "tail", "groups"; "" for none."""
     if setting.dataset in ("digits", "digits-3rows"):
         return ""  # too easy, and a reader's alternative: no part of the studies
-    if setting.dataset in GROUPED:
+    if setting.grouped:
         return "groups"
     return "balanced" if setting.imbalance == 1 else "tail"
 

@@ -21,7 +21,11 @@ def add_options(command: argparse.ArgumentParser) -> None:
     add("dataset", metavar="DATASET", help="such as waterbirds, cifar100 or clinc150")
     add("--data", metavar="FOLDER", help="data sets; default: $DROPKIT_DATA")
     add("--out", metavar="FILE", help="default: DATASET-features.npz in the folder of data sets")
-    add("--network", help="lite0 (default), lite1, lite2, resnet50; of texts minilm")
+    add(
+        "--network",
+        help="lite0 (default), lite1, lite2, resnet50; of texts minilm. The name of "
+        "another than the default stands in that of the file, DATASET-lite1-features.npz",
+    )
     add("--components", type=int, default=0, metavar="N", help="keep N, in one byte each")
     add("--bfloat16", action="store_true", help="of images: faster where a device has it")
     add("--device", default="auto", help="auto (default), cpu, cuda, cuda:N, mps")
@@ -46,7 +50,9 @@ def run(options: argparse.Namespace) -> None:
     if options.components < 0:
         raise ValueError(f"--components must be 0 or more, got {options.components}")
     folder = options.data or os.environ.get("DROPKIT_DATA", "")
-    out = Path(options.out or Path(folder) / f"{options.dataset}{SUFFIX}.npz")
+    usual = options.network in (None, "lite0", "minilm")
+    name = options.dataset if usual else f"{options.dataset}-{options.network}"
+    out = Path(options.out or Path(folder) / f"{name}{SUFFIX}.npz")
     if out.suffix != ".npz":
         raise ValueError(f"--out must end in .npz, got {out}")
     if not out.parent.is_dir():

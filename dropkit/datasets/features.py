@@ -46,8 +46,14 @@ def _found(name: str, root: str | None) -> tuple[Path, int]:
             return file, file.stat().st_mtime_ns
     raise UserError(
         f"{name} needs {name}.npz in the folder that DROPKIT_DATA names: "
-        f"make it by `dropkit features {name.removesuffix(SUFFIX)}`"
+        f"make it by `dropkit features {_command(name.removesuffix(SUFFIX))}`"
     )
+
+
+def _command(name: str) -> str:
+    """The data set, and the network where its name has one that is not the usual one."""
+    dataset, _, network = name.rpartition("-")
+    return f"{dataset} --network {network}" if dataset else name
 
 
 @lru_cache(maxsize=4)

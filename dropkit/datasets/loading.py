@@ -144,7 +144,10 @@ _VERSIONS: dict[str, Callable[[str | None], str]] = {
     "waterbirds": lambda root: f"metadata.csv {waterbirds.read(root).sha256[:16]}"
 }
 
-for _name in ("waterbirds", "cifar10", "cifar100", "clinc150", "tinyimagenet", "imagenet"):
+_OTHER_NETWORKS = ("waterbirds-lite1", "waterbirds-lite2", "waterbirds-resnet50")
+for _name in (
+    "waterbirds", "cifar10", "cifar100", "clinc150", "tinyimagenet", "imagenet", *_OTHER_NETWORKS
+):  # fmt: skip
     _seen = _name + features.SUFFIX  # by a frozen network
     _LOADERS[_seen] = lambda seed, root, name=_seen: features.load(name, root)
     _VERSIONS[_seen] = partial(features.version, _seen)

@@ -40,9 +40,13 @@ CASE = {
 
 
 def published(
-    protocols: Sequence[str], *, tails: bool = False, scales: Sequence[str] = ("mini", "paper")
+    protocols: Sequence[str],
+    *,
+    tails: bool = False,
+    groups: bool = False,
+    scales: Sequence[str] = ("mini", "paper"),
 ) -> dict[Setting, Cells]:
-    """Return the records of labels at some scales: of whole sets, or of tails.
+    """Return the records of labels at some scales: of whole sets, or of tails, or of groups.
 
     Without those of sets that chapters train themselves.
     """
@@ -52,7 +56,7 @@ def published(
             return False
         setting = setting_of(record["trial"])
         wanted = setting.scale in scales and not setting.live
-        return wanted and (setting.imbalance != 1) == tails
+        return wanted and (setting.imbalance != 1, setting.grouped) == (tails, groups)
 
     found = arrange(Store(FOLDER).select(wanted))
     return {

@@ -28,6 +28,12 @@ TITLES = {
     "cifar100-coarse": "CIFAR-100's 20 superclasses",
     "cifar100-features": "CIFAR-100 through a frozen network",
     "tinyimagenet": "TinyImageNet",
+    "tinyimagenet-features": "TinyImageNet through a frozen network",
+    "waterbirds-features": "Waterbirds, frozen Lite0",
+    "waterbirds-lite1-features": "Waterbirds, frozen Lite1",
+    "waterbirds-lite2-features": "Waterbirds, frozen Lite2",
+    "waterbirds-resnet50-features": "Waterbirds, frozen ResNet-50",
+    "waterbirds": "Waterbirds, tuned end to end",
     "clinc150-features": "CLINC150's 150 intents",
 }
 LIVE = ("waterbirds-features", "clinc150-features")  # their vectors come with the repository
@@ -54,6 +60,11 @@ class Setting(NamedTuple):
     def live(self) -> bool:
         """Whether chapters train it wherever they are made, by another device each."""
         return self.scale == "digits" or self.dataset in LIVE
+
+    @property
+    def grouped(self) -> bool:
+        """Whether quotas are over groups, and not over classes."""
+        return self.dataset.startswith(("digits-on-photos", "waterbirds"))
 
     @property
     def title(self) -> str:

@@ -205,7 +205,10 @@ DEFAULTS: dict[str, dict[str, Recipe]] = {
     "tinyimagenet": {"resnet18": TINYIMAGENET},
     "imagenet": {"resnet50": IMAGENET},
     "waterbirds": {"resnet50-imagenet": WATERBIRDS, "lite0-imagenet": TUNED},
-    "waterbirds-features": {"linear": FEATURES},
+    **{
+        f"waterbirds{network}-features": {"linear": FEATURES}
+        for network in ("", "-lite1", "-lite2", "-resnet50")
+    },
     "clinc150-features": {"linear": TEXTS},
     **{
         f"{name}-features": {"linear": MANY}
