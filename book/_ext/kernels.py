@@ -27,6 +27,7 @@ IMPORTED = [
     "dropkit.figures.your_data",
     "dropkit.store.provenance",
     "dropkit.notebook.larger_scales",
+    "dropkit.study.runner",  # and with it PyTorch
 ]
 # What ipykernel would set later; matplotlib reads it when it is imported.
 BACKEND = "module://matplotlib_inline.backend_inline"
