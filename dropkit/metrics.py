@@ -8,6 +8,7 @@ harshly. The pooled estimates below average each class over seeds first and take
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -241,10 +242,18 @@ def over_seeds(
         left_out = statistic((1 - np.eye(seeds)) / (seeds - 1))
         pseudo = student(seeds * value - (seeds - 1) * left_out, level)
         return Difference(value, *(value + end - pseudo.value for end in pseudo[1:]))
-    # How often each seed is drawn is its weight: no (resamples, S, K) array.
-    drawn = np.random.default_rng(0).multinomial(seeds, np.full(seeds, 1 / seeds), size=RESAMPLES)
-    low, high = np.quantile(statistic(drawn / seeds), [(1 - level) / 2, (1 + level) / 2])
+    ends = [(1 - level) / 2, (1 + level) / 2]
+    low, high = np.quantile(statistic(_resampled(seeds)), ends)
     return Difference(value, float(low), float(high))
+
+
+@lru_cache(maxsize=8)
+def _resampled(seeds: int) -> Floats:
+    """How often each seed is drawn is its weight, (resamples, S): no (resamples, S, K) array."""
+    rng = np.random.default_rng(0)
+    weights = rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=RESAMPLES) / seeds
+    weights.flags.writeable = False
+    return weights
 
 
 def student(values: Floats, level: float = 0.95) -> Difference:

@@ -6,6 +6,7 @@ Whatever compares or draws records takes them from here. Shapes: S seeds, K clas
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -144,10 +145,8 @@ def label(trial: dict) -> str:
     query = trial["recall_query"]
     if query is None:
         return text
-    anneal = trial["recipe"].get("anneal")  # "triangle", if it changes the length of queries
-    usual = {"anneal": anneal} if anneal in ANNEALS else {}
-    whole = Recipe(trial["recipe"]["epochs"], batch=2, lr=1.0, weight_decay=0.0, **usual)
-    if (epochs := query["recipe"]["epochs"]) != short_recipe(whole).epochs:
+    anneal = trial["recipe"].get("anneal", "steps")
+    if (epochs := query["recipe"]["epochs"]) != _short(trial["recipe"]["epochs"], anneal):
         text += f", query of {epochs} epoch" + "s" * (epochs != 1)
     if query.get("val_share", 1) != 1:
         text += f", {query['val_share']:g} of validation"
@@ -156,6 +155,13 @@ def label(trial: dict) -> str:
     if (models := query.get("initialisations", 5)) != 5:
         text += f", {models} query model" + "s" * (models != 1)
     return text
+
+
+@lru_cache
+def _short(epochs: int, anneal: str) -> int:
+    """How long queries usually are: "triangle" changes that."""
+    usual = {"anneal": anneal} if anneal in ANNEALS else {}
+    return short_recipe(Recipe(epochs, batch=2, lr=1.0, weight_decay=0.0, **usual)).epochs
 
 
 def by_protocol(records: Iterable[Record], field: str = "recalls") -> dict[str, dict]:
