@@ -1,7 +1,7 @@
 """Numbers, differences and readings of them as a reader sees them, and tables of these."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -115,28 +115,6 @@ def kept_and_right(
     cells = [map(": ".join, zip(*pair, strict=True)) for pair in zip(columns, right, strict=True)]
     rows = [list(row) for row in zip(data.strata_names, *cells, strict=True)]
     return Table(rows, ["pictures kept: right (%)", "all", *map(name, labels)])
-
-
-def by_network(sets: Mapping[str, Curves], labels: Sequence[str], density: float) -> Table:
-    """Return the worst class or group of each set at a density, and the first label's gains.
-
-    Gains are over the other labels, each with its interval.
-    """
-    others, rows = labels[1:], []
-    for title, curves in sets.items():
-        found = {each: at(curves[each], density) for each in labels if each in curves}
-        worst = [summary(found[each], ["worst"])[0] if each in found else "–" for each in labels]
-        pairs = [[found.get(each) for each in (labels[0], other)] for other in others]
-        gains = [
-            points(difference([one], [other], "worst"))
-            if one is not None and other is not None and len(one) == len(other)
-            else "–"
-            for one, other in pairs
-        ]
-        rows.append([title, *worst, *gains])
-    gained = [f"{name(labels[0])} − {name(other)}" for other in others]
-    title = f"Worst group in % at density {density:g}, means over seeds; differences in points"
-    return Table(rows, ["features", *map(name, labels), *gained], title)
 
 
 def for_groups(table: Table) -> Table:

@@ -5,7 +5,12 @@ from typing import TYPE_CHECKING
 from dropkit._common.faces import attach
 
 if TYPE_CHECKING:
-    from dropkit.notebook.answers import moves as moves, percent as percent, standing as standing
+    from dropkit.notebook.answers import (
+        moves as moves,
+        percent as percent,
+        percents as percents,
+        standing as standing,
+    )
     from dropkit.notebook.chapters import chapter as chapter
     from dropkit.notebook.parameter_checks import ParameterError as ParameterError
     from dropkit.notebook.parameters import declared as declared, settings as settings

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dropkit.figures.names import name
 from dropkit.figures.tables import direction, number
 from dropkit.metrics import Difference, bias
+from dropkit.notebook.shown import glue
 from dropkit.study.curves import Curves, density_of
 from dropkit.study.measures import compare
 
@@ -79,6 +80,29 @@ def percent(curves: Curves, label: str, density: float, measure: str = "worst") 
     """
     found = curves.get(label, {}).get(density_of(label, density))
     return math.nan if found is None else 100 * float(getattr(bias(found), measure).mean())
+
+
+def percents(
+    form: str, curves: Curves, labels: Sequence[str], density: float, measure: str = "worst"
+) -> None:
+    """Glue the `percent` of each label, under the form with the label's short name.
+
+    Parameters
+    ----------
+    form : str
+        Such as "groups-{}-worst"; "random+drop" is "drop" there, and "el2n+drop" "el2n-drop".
+    curves : Curves
+        Recalls by label and density.
+    labels : sequence of str
+        Of protocols.
+    density : float
+        At which.
+    measure : str
+        A field of ``metrics.Bias``.
+    """
+    for label in labels:
+        short = label.removeprefix("random+").removeprefix("full+").replace("+", "-")
+        glue(form.format(short), percent(curves, label, density, measure), ".1f")
 
 
 def moves(found: Difference | None, unit: str = "points") -> str:

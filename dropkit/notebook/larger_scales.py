@@ -9,7 +9,8 @@ import numpy as np
 import dropkit
 from dropkit._common.text import markdown
 from dropkit.figures import query_length
-from dropkit.figures.tables import POINTS, Table, with_interval
+from dropkit.figures.names import name
+from dropkit.figures.tables import POINTS, Table, number, with_interval
 from dropkit.metrics import Difference
 from dropkit.notebook.answers import moves, placed
 from dropkit.store.folder import Store
@@ -140,6 +141,21 @@ def against(
     """Say of each setting how a protocol moves a measure against another at a density."""
     apart = differences(found, protocol, other, density, measure)
     return ", ".join(f"{moves(each)} ({title})" for title, each in apart.items())
+
+
+def by_setting(found: dict[Setting, Cells], labels: Sequence[str], density: float) -> Table:
+    """Return each setting's worst groups at a density, and what the first label gains on others."""
+    first, *others = labels
+    places = {each: [(each, density_of(each, density))] for each in labels}
+    rows = []
+    for setting, cells in found.items():
+        worst = [contrast(cells, places[each], [], "worst") for each in labels]
+        gains = [contrast(cells, places[first], places[other], "worst") for other in others]
+        row = [number(each[0].value, ".1f") if each else "–" for each in worst]
+        row += [with_interval(each[0], POINTS) if each else "–" for each in gains]
+        rows.append([setting.title, *row])
+    headers = ["", *map(name, labels), *(f"{name(first)} − {name(other)}" for other in others)]
+    return Table(rows, headers, f"Density {density:g}: worst group (%), differences in points")
 
 
 def after_queries(cells: Cells, density: float, measure: str) -> str:

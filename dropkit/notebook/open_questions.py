@@ -1,18 +1,29 @@
 """What the chapter on open questions computes from records."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.stats import rankdata
 
+from dropkit import datasets
 from dropkit.datasets.data import Data
-from dropkit.figures.tables import number
-from dropkit.metrics import Difference, over_seeds
+from dropkit.datasets.swapped import swapped
+from dropkit.figures.names import name
+from dropkit.figures.tables import Table, number, points, with_interval
+from dropkit.metrics import Difference, over_seeds, student
+from dropkit.notebook import larger_scales
+from dropkit.store.folder import Store
 from dropkit.store.records import Record
-from dropkit.study.curves import Curves
-from dropkit.study.measures import compare
+from dropkit.study.curves import Cells, Curves, Setting, by_protocol, stacked
+from dropkit.study.measures import between, compare, difference
+from dropkit.study.trials import Trial, grid
+from dropkit.theory import shapes
 
 RANDOM = "random"
+FROZEN = "cifar100-features"
+Run = Callable[[Sequence[Trial]], Iterable[Record]]
+Gains = Mapping[str, Mapping[str, Difference]]  # by case and rule
 
 
 def by_validation(records: Iterable[Record]) -> dict[str, dict[float, np.ndarray]]:
@@ -161,3 +172,145 @@ def rank_correlation(x: np.ndarray, y: np.ndarray) -> Difference:
         return joint / np.sqrt(one * (two - second**2))
 
     return over_seeds(correlation, len(x))
+
+
+def on_cifar100(density: float) -> list[Record]:
+    """Return the published records of Random and Random+DRoP on CIFAR-100's hundred classes."""
+    asked = {"dataset": FROZEN, "density": density, "imbalance": 1.0, "rule": "densities"}
+
+    def wanted(record: Record) -> bool:
+        trial = record.get("trial", {})
+        return asked.items() <= trial.items() and trial["protocol"] in (RANDOM, "random+drop")
+
+    return list(Store(larger_scales.FOLDER).select(wanted))
+
+
+class Noisy(NamedTuple):
+    """With wrong labels in one class, each in turn: recalls, those of that class, its samples kept.
+
+    By label; (N, K), (N,) and (N,), over classes and seeds.
+    """
+
+    recalls: dict[str, np.ndarray]
+    own: dict[str, np.ndarray]
+    kept: dict[str, np.ndarray]
+
+
+def with_wrong_labels(run: Run, dataset: str, share: float, density: float, **asked: Any) -> Noisy:
+    """Train with a share of wrong labels in one class, each in turn; of the grid that is asked."""
+    found: tuple[dict[str, list], ...] = {}, {}, {}
+    for k in range(datasets.load(dataset).num_classes):
+        known = f"{dataset}-swapped-{k}-{share:g}"
+        datasets.register(known, swapped(dataset, k, share), version=f"{k}-{share:g}")
+        records = run(grid(known, densities=[density], **asked))
+        kept = by_protocol(records, "kept")
+        for label, recalls in by_protocol(records).items():
+            rows = recalls[density], recalls[density][:, k], kept[label][density][:, k]
+            for part, each in zip(found, rows, strict=True):
+                part.setdefault(label, []).extend(each)
+    return Noisy(*({label: np.array(rows) for label, rows in part.items()} for part in found))
+
+
+def noise_table(noisy: Noisy, against: str) -> Table:
+    """Return what each label keeps of the class with wrong labels, and what that moves."""
+    rows = []
+    for label, recalls in noisy.recalls.items():
+        both = between(recalls, noisy.recalls[against], ["worst", "average"])
+        moved = [gained(noisy.own, label, against), both["worst"], both["average"]]
+        times = f"{(noisy.kept[label] / noisy.kept[against]).mean():.1f}"
+        rows.append([name(label), times, *(map(points, moved) if label != against else [""] * 3)])
+    headers = ["points less Random's", "class kept, times Random's", "its recall", "worst class"]
+    return Table(rows, [*headers, "average"])
+
+
+def gained(numbers: Mapping[str, np.ndarray], label: str, other: str) -> Difference:
+    """Return how many points a label's numbers in [0, 1] are above another's, paired by seed."""
+    return Difference(*(100 * np.array(student(numbers[label] - numbers[other]))))
+
+
+def tilts(found: Mapping[Setting, Cells], density: float) -> Iterator[str]:
+    """Say of each setting from which share of the hardest tenth of the classes on DRoP is ahead."""
+    for setting, cells in found.items():
+        curves = stacked(cells)
+        plus, minus = (curves[label][density] for label in ("random+drop", RANDOM))
+        level = curves["full"][1.0].mean(axis=0)
+        hard = level <= np.sort(level)[max(1, round(0.1 * level.size)) - 1]
+        shared = min(len(plus), len(minus))
+        ends = 100 * np.array(break_even(plus[:shared], minus[:shared], hard))
+        yield f"{with_interval(ends, '.0f')} % on {setting.title}"
+
+
+def mixes(data: Data) -> dict[str, np.ndarray]:
+    """Return tests by their shares of groups (G,): as in training, even, and classes' swapped."""
+    sizes = data.sizes()
+    of_class = np.array([data.y[data.groups == g][0] for g in range(len(sizes))])
+    other = [np.flatnonzero(of_class == k)[::-1] for k in range(data.num_classes)]
+    found = {"train": sizes, "even": np.ones(len(sizes)), "swapped": sizes[np.concatenate(other)]}
+    return {name: mix / mix.sum() for name, mix in found.items()}
+
+
+def by_count(curves: Curves, title: str) -> dict[str, dict[str, np.ndarray]]:
+    """Return recalls by number of validation samples, the most first, and by rule."""
+    return {
+        f"{title}, {count} a class": {
+            "DRoP as printed" if label == "as printed" else label: at[count]
+            for label, at in curves.items()
+            if count in at
+        }
+        | {RANDOM: curves[RANDOM][1.0]}
+        for count in sorted(curves["as printed"], reverse=True)
+    }
+
+
+class Tested(NamedTuple):
+    """The rule that is safest on other data sets, and what it gains on one: over random pruning.
+
+    In the lowest tenth of the classes and the average; `on_one` is the tenth over one pseudo-count.
+    """
+
+    case: str
+    rule: str
+    tenth: Difference
+    average: Difference
+    on_one: Difference
+
+
+def tested(
+    cases: Mapping[str, Mapping[str, np.ndarray]], gains: Gains, held: Iterable[str]
+) -> Iterator[Tested]:
+    """Choose a rule without the cases of one data set, for each of these, and test it there."""
+    for data in held:
+        own = [case for case in cases if case.startswith(data)]
+        rule = safest(gains, [case for case in cases if case not in own])
+        of = cases[own[0]]
+        yield Tested(
+            own[0],
+            rule,
+            gains[own[0]][rule],
+            difference([of[rule]], [of[RANDOM]], "average"),
+            difference([of[rule]], [of["pseudo-count 1"]], "tenth"),
+        )
+
+
+def reached(gap: float, sigma0: float, sigma1: float) -> Iterator[tuple[str, str]]:
+    """Say how far from two Gaussians sizes by deviations are right, by the way of leaving them."""
+    ways = list(shapes.families(gap, sigma0, sigma1).values())
+    sides = {"heavy": (0, 1), "left": (1, -1), "right": (1, 1), "modes": (2, 1), "noise": (3, 1)}
+    for short, (place, side) in sides.items():
+        amounts, classes = ways[place]
+        amounts = amounts[side * amounts >= 0][::side]
+        far = shapes.reach(amounts, classes, "by deviations")
+        shown = f"{number(100 * far, '.0f')} %" if short == "noise" else number(far, ".2f")
+        yield short, f"from {shown} on" if far != amounts[-1] else f"nowhere up to {shown}"
+
+
+def nearer(gap: float, sigma0: float, sigma1: float) -> str:
+    """Say in how many pairs of classes sizes by errors are nearer to the best than deviations'."""
+    found = []
+    for amounts, classes in shapes.families(gap, sigma0, sigma1).values():
+        for two in map(classes, amounts):
+            ideal = np.log(two.optimal_ratio())
+            rules = "by errors (DRoP)", "by deviations"
+            errors, deviations = (abs(np.log(shapes.RATIOS[r](two)) - ideal) for r in rules)
+            found.append(errors < deviations)
+    return f"{sum(found)} of {len(found)}"

@@ -187,6 +187,17 @@ def test_mistakes_on_the_command_line(arguments, reason, capsys, monkeypatch, tm
     assert capsys.readouterr().err.startswith(f"dropkit: error: {reason}")
 
 
+def test_of_another_network_the_name_says_so(file, monkeypatch, capsys):
+    monkeypatch.setitem(loading._LOADERS, "waterbirds", lambda seed, root: SET)
+    data = ["--data", str(file.parent), "--device", "cpu"]
+    assert main(["features", "waterbirds", "--network", "lite2", *data]) == 0
+    assert "waterbirds-lite2-features.npz" in capsys.readouterr().out
+    data = datasets.load("waterbirds-lite2-features", root=str(file.parent))
+    np.testing.assert_allclose(data.x, SCALED, atol=5e-3)
+    with pytest.raises(ValueError, match="`dropkit features waterbirds --network lite1`"):
+        datasets.load("waterbirds-lite1-features", root=str(file.parent))
+
+
 def test_more_components_than_features(file):
     with pytest.raises(ValueError, match="lite0 has 6 features, not 7"):
         extraction.extract("waterbirds", SET, "lite0", file, components=7)

@@ -54,3 +54,12 @@ def test_percent_is_the_mean_over_seeds_of_each_runs_measure():
     assert answers.percent(curves, "random", 0.3) == pytest.approx(20)
     assert math.isnan(answers.percent(curves, "random", 0.5))
     assert math.isnan(answers.percent(curves, "el2n", 0.3))
+
+
+def test_percents_have_short_names(monkeypatch):
+    glued = {}
+    monkeypatch.setattr(answers, "glue", lambda name, value, form: glued.update({name: value}))
+    curves = {label: {0.3: np.array([[0.5, 0.3]])} for label in ("random+drop", "el2n+drop")}
+    answers.percents("a-{}-b", curves, [*curves, "full+cdbw", "random"], 0.3)
+    assert list(glued) == ["a-drop-b", "a-el2n-drop-b", "a-cdbw-b", "a-random-b"]
+    assert glued["a-drop-b"] == pytest.approx(30) and math.isnan(glued["a-cdbw-b"])

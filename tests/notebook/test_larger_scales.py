@@ -59,6 +59,16 @@ class TestPublished:
         assert sorted(shown) == [(*place, seed) for place in places for seed in range(SEEDS)]
         assert {record["trial"]["dataset"] for record in asked} == {"cifar10"}
 
+    def test_groups_apart(self, folder):
+        store = Store(folder)
+        rows = (0.5, 0.6, 0.7, 0.8)
+        made = record("random", 0.5, 0, rows, dataset="waterbirds", model="lite0-imagenet")
+        store.add(made | {"key": "birds"})
+        store.close()
+        assert [one.dataset for one in larger_scales.published(["random"])] == ["cifar10"]
+        ((setting, _),) = larger_scales.published(["random"], groups=True).items()
+        assert (setting.dataset, setting.scale) == ("waterbirds", "mini")
+
     def test_no_folder(self, tmp_path, monkeypatch):
         monkeypatch.setattr(larger_scales, "FOLDER", tmp_path / "none")
         assert larger_scales.published(["random"]) == {}
@@ -84,6 +94,18 @@ class TestSources:
         mini, digits, _ = larger_scales.sources(found).rows
         assert (mini[0], mini[-1]) == ("mini", "0.3")  # 1,200 seconds
         assert digits == ["digits", "digits-2x4, mlp", 2, 2, 1, "", ""]
+
+
+def test_settings_stand_in_rows_with_gains_that_are_paired_by_seed(folder):
+    found = larger_scales.published(["full", "random", "random+drop"])
+    ((title, *worst, on_random, on_all),) = larger_scales.by_setting(
+        found, ["random+drop", "random", "full"], 0.5
+    ).rows
+    # Two seeds of DRoP, 35 and 36 %; three of the others.
+    assert (title, *worst) == ("CIFAR-10, mini", "35.5", "31.0", "41.0")
+    assert on_random.startswith("+5.0 [") and on_all.startswith("−5.0 [")
+    (row,) = larger_scales.by_setting(found, ["random+drop", "el2n"], 0.7).rows
+    assert row[1:] == ["–", "–", "–"]
 
 
 def test_who_stands_where_and_what_is_kept(folder):

@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
-from scipy.stats import spearmanr
+from scipy.stats import spearmanr, ttest_rel
 
 from dropkit.datasets.data import Data
 from dropkit.metrics import Difference
 from dropkit.notebook import open_questions as questions
+from dropkit.training import recipes
 
 
 def test_a_straight_line_crosses_where_it_does():
@@ -102,3 +103,74 @@ def test_rank_correlation_as_in_scipy():
     found = questions.rank_correlation(x, y)
     assert found.value == pytest.approx(spearmanr(x, y).statistic)
     assert found.low < found.value < found.high < 1
+
+
+def test_shares_of_groups_are_exchanged_within_their_class():
+    """Two classes on two backgrounds: 6 and 2 samples of the one, 1 and 3 of the other."""
+    groups = np.repeat([0, 1, 2, 3], [6, 2, 1, 3])
+    data = Data(
+        np.zeros((12, 1)), groups // 2, np.arange(12), np.arange(12), np.arange(12),
+        ("a", "b"), groups, tuple("wxyz"),
+    )  # fmt: skip
+    found = questions.mixes(data)
+    np.testing.assert_allclose(12 * found["train"], [6, 2, 1, 3])
+    np.testing.assert_allclose(12 * found["swapped"], [2, 6, 3, 1])
+    np.testing.assert_allclose(found["even"], 0.25)
+
+
+def test_what_is_kept_of_a_class_with_wrong_labels_and_what_that_moves():
+    recalls = {"random": np.array([[0.5, 0.7], [0.6, 0.8]])}
+    recalls["random+drop"] = recalls["random"] + 0.1
+    own = {"random": np.array([0.5, 0.6]), "random+drop": np.array([0.8, 0.8])}
+    kept = {"random": np.array([10, 20]), "random+drop": np.array([20, 40])}
+    plain, drop = questions.noise_table(questions.Noisy(recalls, own, kept), "random").rows
+    assert plain == ["Random", "1.0", "", "", ""]
+    assert drop[:2] == ["Random+DRoP", "2.0"]
+    assert [cell.split(" ")[0] for cell in drop[2:]] == ["+25.0", "+10.0", "+10.0"]
+    low, high = ttest_rel(100 * own["random+drop"], 100 * own["random"]).confidence_interval()
+    assert questions.gained(own, "random+drop", "random") == pytest.approx((25, low, high))
+
+
+def test_each_class_has_wrong_labels_in_turn():
+    asked = []
+
+    def run(trials):
+        k = len(asked)
+        asked.append({trial.dataset for trial in trials})
+        recalls = np.full(10, 0.5)
+        recalls[k] = 0.1 * k
+        kept = np.arange(10) + k
+        trial = {"protocol": "random", "density": 0.3, "seed": 0, "dataset": "x", "model": "mlp"}
+        trial |= {"recipe": {}, "recall_query": None}
+        return [{"key": "a", "trial": trial, "recalls": recalls, "kept": kept}]
+
+    model, recipe = recipes.defaults("digits")
+    how = {"protocols": ["random"], "seeds": 1, "model": model, "recipe": recipe}
+    noisy = questions.with_wrong_labels(run, "digits", 0.25, 0.3, **how)
+    assert asked == [{f"digits-swapped-{k}-0.25"} for k in range(10)]
+    np.testing.assert_allclose(noisy.own["random"], 0.1 * np.arange(10))
+    np.testing.assert_array_equal(noisy.kept["random"], 2 * np.arange(10))
+    assert noisy.recalls["random"].shape == (10, 10)
+
+
+def test_a_rule_is_tested_where_it_was_not_chosen():
+    random, good = np.full((3, 4), 0.5), np.full((3, 4), 0.6)
+    bad = np.full((3, 4), 0.3)
+    rules = {"random": random, "a": good, "b": bad, "pseudo-count 1": random}
+    cases = {"one": rules, "two": rules | {"a": bad, "b": good}, "three": rules}
+    gains = {
+        case: {rule: Difference(*[100 * (of[rule] - random).mean()] * 3) for rule in "ab"}
+        for case, of in cases.items()
+    }
+    found = {each.case: each for each in questions.tested(cases, gains, cases)}
+    assert found["two"].rule == "a" and found["two"].tenth.value == pytest.approx(-20)
+    assert found["two"].average.value == pytest.approx(-20)
+    assert found["two"].on_one.value == pytest.approx(-20)
+
+
+def test_numbers_of_validation_samples_are_cases():
+    curves = questions.by_validation(RECORDS)
+    cases = questions.by_count(curves, "X")
+    assert list(cases) == ["X, 16 a class", "X, 1 a class"]
+    assert set(cases["X, 1 a class"]) == {"random", "DRoP as printed", "pseudo-count 10"}
+    np.testing.assert_array_equal(cases["X, 16 a class"]["random"], curves["random"][1])
