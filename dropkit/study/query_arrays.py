@@ -12,7 +12,7 @@ from dropkit.study.queries import Network, Query, arrays_of
 _OF_EACH = ("recalls", "probs", "grad_norms")  # arrays with an axis of a query's networks
 
 # What is recorded only where it is wanted: it takes time, or room.
-EXTRAS = frozenset({"grad_norms", "margins"})
+EXTRAS = frozenset({"probs", "grad_norms", "margins"})
 
 Arrays = dict[str, np.ndarray]
 

@@ -31,6 +31,7 @@ from dropkit.training.recipes import diverged
 from dropkit.training.stacks import Stack
 
 GRADIENTS = 2000  # samples normalised at once for GraNd
+_OF_SCORES = frozenset({"probs", "grad_norms"})  # where the latter are wanted, the former are kept
 
 Answer = Arrays | str  # what a network recorded, or why it is of no use
 
@@ -54,7 +55,7 @@ def run(
 
     In its place stands in words why a query failed, if it did.
 
-    A short query records ``probs``, and ``grad_norms`` if they are among the `extras`; a long one
+    A short query records its recalls, and of the `extras` ``probs`` and ``grad_norms``; a long one
     ``target_probs``, ``correct`` and, of the `extras`, ``margins``, all from training-mode outputs
     as they occur, and ``features``. Where a watch stops the training, the finished networks of a
     query are in the store. With `locks`, networks that another process trains are left to it, and
@@ -185,8 +186,9 @@ def _train(
         "recalls": metrics.group_recalls(val_strata, val_labels, predictions, num_strata),
     }
     if history is None:
-        logits = training.predict(stack, x, kept)
-        recorded["probs"] = softmax(logits, axis=-1).astype(np.float32)
+        if not _OF_SCORES.isdisjoint(extras):
+            logits = training.predict(stack, x, kept)
+            recorded["probs"] = softmax(logits, axis=-1).astype(np.float32)
         if "grad_norms" in extras:
             recorded["grad_norms"] = _gradient_norms(stack, x, y, kept)
     else:

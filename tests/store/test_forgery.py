@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from contextlib import closing
+from itertools import product
 
 import numpy as np
 import pytest
@@ -156,8 +157,10 @@ class TestArrays:
         honest = Store(trained)
         assert [r["recalls"] for r in records] == [honest[t.key]["recalls"] for t in TRIALS]
 
-    @pytest.mark.parametrize("name", ["recalls", "val_sizes", "probs"])
-    @pytest.mark.parametrize("change", ["shape", "type", "lacking"])
+    # Outputs may be lacking: they are recorded only where a score needs them.
+    KINDS = set(product(["shape", "type", "lacking"], ["recalls", "val_sizes", "probs"]))
+
+    @pytest.mark.parametrize(("change", "name"), sorted(KINDS - {("lacking", "probs")}))
     def test_of_another_shape(self, tmp_path, trained, name, change):
         query = TRIALS[0].recall_query
         honest = Store(trained)

@@ -308,9 +308,16 @@ class TestGroups:
             ((_, without),) = query_models.run([asked], store, workers, ["margins"])
             ((_, whole),) = query_models.run([asked], store, workers, ["grad_norms"])
             ((_, again),) = query_models.run([asked], store, workers, [])
-        assert without.grad_norms is None
+        assert without.grad_norms is without.probs is None
         assert whole.grad_norms.shape == again.grad_norms.shape == whole.probs.shape[:2]
-        np.testing.assert_array_equal(without.probs, whole.probs)
+        np.testing.assert_array_equal(without.recalls, whole.recalls)
+
+    def test_what_one_score_needs_is_not_lost_to_another(self, tmp_path):
+        asked, store = query(0, recipe=replace(TINY, epochs=1)), Store(tmp_path)
+        with executors.local() as workers:
+            for wanted in (["probs"], ["grad_norms"], ["probs"]):
+                ((_, recorded),) = query_models.run([asked], store, workers, wanted)
+        assert recorded.grad_norms is not None and recorded.probs is not None
 
     def test_margins_join_what_a_long_query_recorded_before(self, tmp_path):
         asked, store = query(0, recipe=replace(TINY, epochs=2), **LONG), Store(tmp_path)
