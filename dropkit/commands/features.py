@@ -8,10 +8,12 @@ HELP = "vectors of a data set's images or texts, by a pretrained network"
 DESCRIPTION = """\
 Write what a frozen network makes of a data set's images or texts, a vector each, to a file. In the
 folder that --data or DROPKIT_DATA names, DATASET-features.npz is the data set DATASET-features of
-studies and notebooks. A run that was stopped goes on where it was.
+studies and notebooks. A run that was stopped goes on where it was. Texts need no pretrained network
+by --network tfidf (TF-IDF, truncated SVD), which writes DATASET-tfidf-features.npz.
 
 examples:
   dropkit features clinc150 --data ~/data
+  dropkit features banking77 --data ~/data --network tfidf
   dropkit features waterbirds --data ~/data --components 128 --out book/data/waterbirds-features.npz
 """
 
@@ -23,7 +25,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     add("--out", metavar="FILE", help="default: DATASET-features.npz in the folder of data sets")
     add(
         "--network",
-        help="lite0 (default), lite1, lite2, resnet50; of texts minilm. The name of "
+        help="lite0 (default), lite1, lite2, resnet50; of texts minilm, or tfidf. The name of "
         "another than the default stands in that of the file, DATASET-lite1-features.npz",
     )
     add("--components", type=int, default=0, metavar="N", help="keep N, in one byte each")

@@ -19,7 +19,7 @@ import torch
 from dropkit._common.errors import UserError
 from dropkit.datasets.data import Data, Images
 from dropkit.datasets.features import SPLITS
-from dropkit.models.frozen import Frozen, Sentences, frozen, takes
+from dropkit.models.frozen import TFIDF, Frozen, Sentences, frozen, takes, tfidf
 from dropkit.store.records import write_atomically
 
 BATCH = 32  # images or texts
@@ -45,7 +45,7 @@ def extract(
     data : Data
         Its images, or texts, (N,) of str.
     network : str
-        A name of ``models.frozen.frozen``.
+        A name of ``models.frozen.frozen``, or "tfidf", which asks none.
     out : Path
         The ``.npz`` file; what is finished lies beside it until it is whole.
     components : int
@@ -67,7 +67,7 @@ def extract(
         raise UserError(f"{network} makes vectors of {takes(network)}: {name} has {kind}")
     if kind == "texts":
         _check_texts(name, data.x)
-    see = frozen(network, device)
+    see = tfidf(data.x[data.train]) if network == TFIDF else frozen(network, device)
     if bfloat16 and isinstance(see, Frozen):
         see = see._replace(precision=torch.bfloat16, weights=f"{see.weights}-bfloat16")
     digest = _digest(data)

@@ -8,7 +8,7 @@ from functools import partial
 from dropkit._common.checks import check_whole
 from dropkit._common.errors import UserError, needed_by
 from dropkit._common.fingerprint import pinned
-from dropkit.datasets import cifar, clinc, digits, features, imagenet, tinyimagenet, waterbirds
+from dropkit.datasets import cifar, digits, features, imagenet, intents, tinyimagenet, waterbirds
 from dropkit.datasets.data import Data, Loader
 
 
@@ -130,7 +130,12 @@ _LOADERS: dict[str, Loader] = {
     # The background gives the label away in training, not in the test: groups, as in Waterbirds.
     "digits-on-photos": digits.on_photos,
     "waterbirds": waterbirds.load,
-    "clinc150": clinc.load,
+    "clinc150": lambda seed, root: intents.clinc150("clinc150", "data_imbalanced.json", root),
+    # Its balanced twin: the same intents and tests.
+    "clinc150-balanced": lambda seed, root: intents.clinc150(
+        "clinc150-balanced", "data_full.json", root
+    ),
+    "banking77": lambda seed, root: intents.banking77(root),
     "tinyimagenet": tinyimagenet.load,
     "imagenet": imagenet.load,
     "cifar10": lambda seed, root: cifar.load("cifar10", root),
@@ -144,10 +149,10 @@ _VERSIONS: dict[str, Callable[[str | None], str]] = {
     "waterbirds": lambda root: f"metadata.csv {waterbirds.read(root).sha256[:16]}"
 }
 
-_OTHER_NETWORKS = ("waterbirds-lite1", "waterbirds-lite2", "waterbirds-resnet50")
-for _name in (
-    "waterbirds", "cifar10", "cifar100", "clinc150", "tinyimagenet", "imagenet", *_OTHER_NETWORKS
-):  # fmt: skip
+_images = ("waterbirds", "cifar10", "cifar100", "tinyimagenet", "imagenet")
+_other_networks = ("waterbirds-lite1", "waterbirds-lite2", "waterbirds-resnet50")
+_texts = ("clinc150", "clinc150-balanced", "banking77")
+for _name in (*_images, *_other_networks, *_texts, *(f"{name}-tfidf" for name in _texts)):
     _seen = _name + features.SUFFIX  # by a frozen network
     _LOADERS[_seen] = lambda seed, root, name=_seen: features.load(name, root)
     _VERSIONS[_seen] = partial(features.version, _seen)

@@ -1,9 +1,9 @@
 """Frozen pretrained networks, and what they make of images or of texts: one vector each."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -49,19 +49,49 @@ class Frozen(NamedTuple):
 
 
 class Sentences(NamedTuple):
-    """A model of sentences, and what names its weights."""
+    """What makes vectors (B, d) of a list of texts, and what names its weights."""
 
-    model: Any
+    encode: Callable[[list[str]], np.ndarray]
     weights: str
 
     def vectors(self, batch: np.ndarray) -> np.ndarray:
         """Return the vectors (B, d) of texts (B,)."""
-        return self.model.encode(batch.tolist(), show_progress_bar=False)
+        return self.encode(batch.tolist())
 
 
 def takes(name: str) -> str:
     """Return what a network of `frozen` makes vectors of: "images" or "texts"."""
-    return "texts" if name == TEXTS else "images"
+    return "texts" if name in (TEXTS, TFIDF) else "images"
+
+
+def tfidf(texts: Sequence[str]) -> Sentences:
+    """Return TF-IDF of words, cut to its largest singular vectors: vectors without a network.
+
+    Both are scikit-learn's with its usual settings (``TfidfVectorizer``, ``TruncatedSVD``).
+
+    Parameters
+    ----------
+    texts : sequence of str
+        The training set, whose words, frequencies and singular vectors are taken.
+
+    Raises
+    ------
+    ValueError
+        Where the texts have fewer than two different words.
+    """
+    from sklearn.decomposition import TruncatedSVD
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    words = TfidfVectorizer()
+    try:
+        counts = words.fit_transform(texts)
+        width = min(DIRECTIONS, *(side - 1 for side in counts.shape))
+        cut = TruncatedSVD(width, algorithm="arpack", random_state=0).fit(counts)
+    except ValueError as error:
+        raise UserError(f"TF-IDF needs texts with different words: {error}") from error
+    listed = (f"{word} {words.idf_[i]:.6f}" for word, i in sorted(words.vocabulary_.items()))
+    digest = hashlib.sha256("\n".join(listed).encode()).hexdigest()[:16]
+    return Sentences(lambda batch: cut.transform(words.transform(batch)), digest)
 
 
 def frozen(name: str, device: str = "cpu") -> Frozen | Sentences:
@@ -113,7 +143,7 @@ def _minilm(device: str) -> Sentences:
     folder = get_model_path()
     weights = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()[:16]
     model = SentenceTransformer(str(folder), device=device, local_files_only=True)
-    return Sentences(model, weights)
+    return Sentences(partial(model.encode, show_progress_bar=False), weights)
 
 
 _NETWORKS: dict[str, Callable[[], Frozen]] = {
@@ -122,5 +152,6 @@ _NETWORKS: dict[str, Callable[[], Frozen]] = {
     "lite2": partial(lite, 2),
     "resnet50": _resnet50,
 }
-TEXTS = "minilm"
+TEXTS, TFIDF = "minilm", "tfidf"
 NAMES = (*_NETWORKS, TEXTS)
+DIRECTIONS = 256  # of TF-IDF that are kept

@@ -13,6 +13,8 @@ from dropkit.study.measures import compare
 _VERBS = {"higher": "rises by", "lower": "falls by"}
 
 
+_MOVES = {"higher": "rises", "lower": "falls", "not separated": "does not move measurably"}
+_ONE_SEED = "moves in the one seed there is"
 _PLACES = {"lower": "below", "higher": "above", "not separated": "not measurably apart"}
 
 
@@ -56,6 +58,31 @@ def placed(found: Mapping[str, Difference | None]) -> str:
             shown += f" ({variant})" * bool(variant)
             places[direction(difference)].append(shown)
     return "; ".join(f"{listed(each)} {_PLACES[word]}" for word, each in places.items() if each)
+
+
+def across(found: Mapping[str, tuple[Difference, int] | None]) -> str:
+    """Say on which data sets a number rises, falls, or does neither measurably, and by how much.
+
+    Parameters
+    ----------
+    found : mapping of str to contrasts
+        By the data sets' titles, as of ``study.contrast``: in points; None where records are
+        lacking.
+
+    Returns
+    -------
+    str
+        Such as "rises on A (+6.6) and does not move measurably on B (+1.8)"; the sets with the
+        largest differences first.
+    """
+    places: dict[str, list[str]] = {verb: [] for verb in (*_MOVES.values(), _ONE_SEED)}
+    known = {title: each[0] for title, each in found.items() if each}
+    for title in sorted(known, key=lambda title: -abs(known[title].value)):
+        value, low, _ = known[title]
+        verb = _ONE_SEED if math.isnan(low) else _MOVES[direction(known[title])]
+        places[verb].append(f"{title} ({number(value, '+z.1f')})")
+    said = [f"{verb} on {listed(titles)}" for verb, titles in places.items() if titles]
+    return listed(said) if said else "was not measured"
 
 
 def listed(names: Sequence[str]) -> str:

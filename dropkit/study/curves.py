@@ -35,9 +35,13 @@ TITLES = {
     "waterbirds-lite2-features": "Waterbirds, frozen Lite2",
     "waterbirds-resnet50-features": "Waterbirds, frozen ResNet-50",
     "waterbirds": "Waterbirds, tuned end to end",
-    "clinc150-features": "CLINC150's 150 intents",
+    "clinc150-features": "CLINC150",
+    "clinc150-balanced-features": "balanced CLINC150",
+    "banking77-tfidf-features": "banking77 by TF-IDF",
+    "banking77-features": "banking77",
 }
-LIVE = ("waterbirds-features", "clinc150-features")  # their vectors come with the repository
+# Their vectors come with the repository.
+LIVE = ("waterbirds-features", *(name for name in TITLES if name.startswith(("clinc", "banking"))))
 
 
 class Setting(NamedTuple):

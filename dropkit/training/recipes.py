@@ -209,7 +209,11 @@ DEFAULTS: dict[str, dict[str, Recipe]] = {
         f"waterbirds{network}-features": {"linear": FEATURES}
         for network in ("", "-lite1", "-lite2", "-resnet50")
     },
-    "clinc150-features": {"linear": TEXTS},
+    **{
+        f"{name}{by}-features": {"linear": TEXTS}
+        for name in ("clinc150", "clinc150-balanced", "banking77")
+        for by in ("", "-tfidf")
+    },
     **{
         f"{name}-features": {"linear": MANY}
         for name in ("cifar10", "cifar100", "tinyimagenet", "imagenet")

@@ -221,12 +221,9 @@ class TestTexts:
     @pytest.fixture(autouse=True)
     def model(self, monkeypatch):
         counts = dict(zip(self.TEXTS, self.VECTORS, strict=True))
-
-        class Model:
-            def encode(self, texts, show_progress_bar):
-                return np.array([counts[text] for text in texts], np.float32)
-
-        see = Sentences(Model(), "fedcba9876543210")
+        see = Sentences(
+            lambda texts: np.array([counts[each] for each in texts]), "fedcba9876543210"
+        )
         monkeypatch.setattr(extraction, "frozen", lambda name, device: see)
 
     def test_vectors_and_version(self, file):
@@ -260,6 +257,66 @@ class TestTexts:
             extraction.extract("mine", replace(SET, x=x), network, file)
 
 
+WORDS = ["card", "cash", "fee", "lost", "My", "pin", "top-up", "where", "the", "refund"]
+
+
+class TestTfidf:
+    """Against the definition that scikit-learn's documentation gives, written out."""
+
+    TEXTS = np.array([" ".join(RNG.choice(WORDS, size=2 + i % 5)) for i in range(IMAGES)])
+
+    @staticmethod
+    def words(text):
+        return re.findall(r"\w\w+", text.lower())
+
+    def test_vectors(self, file):
+        texts = self.TEXTS.copy()
+        texts[90] = "a sentence of unknown words, 1 pin"
+        extraction.extract("waterbirds", replace(SET, x=texts), "tfidf", file)
+        listed = [self.words(text) for text in texts]
+        known = sorted({word for words in listed[:60] for word in words})
+        frequency = [sum(word in words for words in listed[:60]) for word in known]
+        idf = np.log(61 / (1 + np.array(frequency))) + 1
+        weighed = np.array([[words.count(word) for word in known] for words in listed]) * idf
+        weighed /= np.linalg.norm(weighed, axis=1, keepdims=True)
+        directions = np.linalg.svd(weighed[:60])[2][: len(known) - 1]  # ARPACK finds no more
+        vectors = weighed @ directions.T
+        centred = vectors - vectors[:60].mean(axis=0)
+        scaled = centred / np.sqrt((centred[:60] ** 2).sum(axis=1).mean())
+        x = load(file).x  # up to the directions' signs
+        np.testing.assert_allclose(x @ x.T, scaled @ scaled.T, atol=1e-2)
+
+    def test_the_version_is_that_of_the_words(self, file):
+        def version(texts):
+            extraction.extract("waterbirds", replace(SET, x=texts), "tfidf", file)
+            return features.version(file.stem, str(file.parent)).split(",")[0]
+
+        other = self.TEXTS.copy()
+        other[0] += " another"
+        assert version(self.TEXTS) == version(self.TEXTS) != version(other)
+
+    @pytest.mark.parametrize("texts", [["a b", "c"], ["one", "one one"]])
+    def test_texts_of_too_few_words(self, file, texts):
+        x = np.array(texts)[np.arange(IMAGES) % 2]
+        with pytest.raises(ValueError, match="^TF-IDF needs texts with different words: "):
+            extraction.extract("mine", replace(SET, x=x), "tfidf", file)
+
+    def test_images_have_no_words(self, file):
+        with pytest.raises(ValueError, match="tfidf makes vectors of texts: mine has images"):
+            extraction.extract("mine", SET, "tfidf", file)
+
+    def test_on_the_command_line(self, monkeypatch, tmp_path, capsys):
+        for table in (loading._LOADERS, loading._VERSIONS):  # set back by the test
+            monkeypatch.setitem(table, "banking", None)
+        datasets.register("banking", lambda seed, root: replace(SET, x=self.TEXTS))
+        arguments = ["banking", "--data", str(tmp_path), "--network", "tfidf", "--device", "cpu"]
+        assert main(["features", *arguments, "--components", "4"]) == 0
+        assert "100 texts are in" in capsys.readouterr().out
+        assert [file.name for file in tmp_path.iterdir()] == ["banking-tfidf-features.npz"]
+        assert main(["features", *arguments, "--components", "40"]) == 2
+        assert re.search("tfidf has 1. features, not 40", capsys.readouterr().err)
+
+
 class TestWaterbirds:
     """The file in the repository, against what is published of the data."""
 
@@ -290,15 +347,49 @@ class TestClinc150:
         assert set(data.sizes("test")) == {30}
         assert "pto_balance" in data.classes
 
-    def test_neighbours_share_intents(self):
-        """What the vectors are for: the nearest training request mostly has the same intent."""
-        data = datasets.load("clinc150-features")
-        unit = data.x / np.linalg.norm(data.x, axis=1, keepdims=True)
-        nearest = data.train[(unit[data.test] @ unit[data.train].T).argmax(axis=1)]
-        assert (data.y[nearest] == data.y[data.test]).mean() > 0.85
+    def test_the_twin_is_balanced(self):
+        """Section 2.3, "full"; the same requests are for validation and the test."""
+        data = datasets.load("clinc150-balanced-features")
+        assert [set(data.sizes(part).tolist()) for part in ("train", "val", "test")] == [
+            {100},
+            {20},
+            {30},
+        ]
+        assert data.classes == datasets.load("clinc150-features").classes
 
 
-@pytest.mark.parametrize(("name", "size"), [("waterbirds", 1.5e6), ("clinc150", 2e6)])
+class TestBanking77:
+    """The files in the repository, against what is published of the data."""
+
+    @pytest.mark.parametrize("name", ["banking77-features", "banking77-tfidf-features"])
+    def test_sizes(self, name):
+        """Casanueva et al. (2020), Table 1, and the smallest and largest intents of the table."""
+        data = datasets.load(name)
+        together = data.sizes() + data.sizes("val")
+        assert (together.sum(), len(data.test), data.num_classes) == (10_003, 3_080, 77)
+        sizes = dict(zip(data.classes, together.tolist(), strict=True))
+        assert min(sizes, key=sizes.get) == "contactless_not_working"
+        assert (together.min(), np.median(together), together.max()) == (35, 127, 187)
+        assert set(data.sizes("test").tolist()) == {40}
+        np.testing.assert_array_equal(data.sizes("val"), together // 5)
+
+
+@pytest.mark.parametrize(
+    ("name", "least"),
+    [("clinc150", 0.85), ("clinc150-balanced", 0.85), ("banking77", 0.8), ("banking77-tfidf", 0.6)],
+)
+def test_neighbours_share_intents(name, least):
+    """What the vectors are for: the nearest training request mostly has the same intent."""
+    data = datasets.load(f"{name}-features")
+    unit = data.x / np.linalg.norm(data.x, axis=1, keepdims=True)
+    nearest = data.train[(unit[data.test] @ unit[data.train].T).argmax(axis=1)]
+    assert (data.y[nearest] == data.y[data.test]).mean() > least
+
+
+TEXTS = ("clinc150", "clinc150-balanced", "banking77", "banking77-tfidf")
+
+
+@pytest.mark.parametrize(("name", "size"), [("waterbirds", 1.5e6), *((n, 2e6) for n in TEXTS)])
 def test_bundled_files_are_small_and_as_their_page_says(name, size):
     content = (features.BUNDLED / f"{name}-features.npz").read_bytes()
     assert len(content) <= size

@@ -55,8 +55,11 @@ class TestImages:
 
     def test_names(self):
         cifar = ["cifar10", "cifar100", "cifar100-coarse"]
-        others = ["digits-on-photos", "clinc150", "imagenet", "tinyimagenet", "waterbirds"]
-        features = [f"{n}-features" for n in ("cifar10", "cifar100", *others[1:])]
+        texts = ["clinc150", "clinc150-balanced", "banking77"]
+        others = ["digits-on-photos", "imagenet", "tinyimagenet", "waterbirds", *texts]
+        seen = ["cifar10", "cifar100", *others[1:], *(f"{name}-tfidf" for name in texts)]
+        seen += [f"waterbirds-{network}" for network in ("lite1", "lite2", "resnet50")]
+        features = [f"{name}-features" for name in seen]
         assert loading.names() == sorted([*cifar, *NAMES, *others, *features])
 
 
@@ -153,7 +156,7 @@ class TestGroups:
 
 class TestErrors:
     def test_unknown_name(self):
-        with pytest.raises(ValueError, match="unknown data set 'mnist'; known are cifar10, cifar"):
+        with pytest.raises(ValueError, match="unknown data set 'mnist'; known are banking77, ba"):
             load("mnist")
 
     @pytest.mark.parametrize("seed", [-1, 0.5, None, "0"])
