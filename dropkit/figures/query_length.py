@@ -17,7 +17,7 @@ from dropkit.figures.tables import SUMMARY, Table
 from dropkit.metrics import Difference
 from dropkit.store.records import Record
 from dropkit.study.curves import Cells
-from dropkit.study.measures import MEASURES, contrast, difference
+from dropkit.study.measures import MEASURES, difference, gain
 
 Line = Mapping[float, np.ndarray]  # value of a setting -> recalls (S, K)
 _BY_LENGTH = re.compile(r"random\+drop(, query of \d+ epochs?)?")  # and nothing else is varied
@@ -58,7 +58,7 @@ def quality(cells: Cells, density: float) -> Table:
             measured = query_recalls([of_query[seed] for seed in seeds])
             final = np.array([full[seed]["recalls"] for seed in seeds])
             means = np.corrcoef(measured.mean(axis=0), final.mean(axis=0))[0, 1]
-            uneven = contrast(cells, [(label, density)], [], "uneven")[0].value
+            uneven = gain(cells, label, measure="uneven", densities=[density]).value
             row = [epochs, f"{100 * measured.mean():.1f}", f"{correlation(measured, final):.2f}"]
             rows.append([*row, f"{means:.2f}", perfect(measured), f"{uneven:.1f}"])
     headers = ["query epochs", "average recall (%)", "correlation with final recalls, per seed"]
@@ -82,9 +82,9 @@ def gains(panels: Mapping[str, tuple[Cells, float]], measures: Sequence[str]) ->
         found = lengths(cells)
         for measure, shift in zip(measures, np.linspace(-0.12, 0.12, len(measures)), strict=True):
             by_epochs = {
-                epochs: gain[0]
+                epochs: moved
                 for epochs, label in found.items()
-                if (gain := contrast(cells, [(label, density)], [("random", density)], measure))
+                if (moved := gain(cells, label, "random", measure, densities=[density]))
             }
             _marked(ax, by_epochs, measure, shift)
         ax.axhline(0, color="#333333", lw=0.8)

@@ -129,7 +129,7 @@ def _compared(card: Card) -> str:
 def _line(title: str, card: Card, sets: Found) -> str:
     """A term with the verdict on these sets, and their differences."""
     found = {
-        each: less(cells, card.plus, card.minus, card.measure, card.densities)
+        each: less(cells, card.plus, card.minus, card.measure, densities=card.densities)
         for each, cells in sets.items()
     }
     word = verdict(list(found.values()), card.least)

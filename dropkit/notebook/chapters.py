@@ -10,6 +10,7 @@ from dropkit.notebook.larger_scales import FOLDER
 from dropkit.notebook.parameters import settings
 from dropkit.store.folder import Store
 from dropkit.study.trials import SCALES
+from dropkit.training import recipes
 
 
 def chapter(
@@ -20,7 +21,7 @@ def chapter(
     It is what `settings` returns; `dataset` and `model` are those of the scale where none is named,
     and `store` also has the published records. `grid` is ``study.grid`` on that data set, at the
     chapter's densities and seeds unless others are given; `run` is ``study.run`` with the store.
-    `words` say on what the chapter was made.
+    `recipe` is the data set's and model's, `words` say on what the chapter was made.
 
     Parameters
     ----------
@@ -33,6 +34,7 @@ def chapter(
     given = vars(page)
     named = page.dataset or (datasets or {}).get(page.scale, "")
     page.dataset, page.model = study.chosen(page.scale, named, given.get("model", ""))
+    page.recipe = recipes.defaults(page.dataset, page.model)[1]
     page.store = Store(page.store, also=[FOLDER])
     common = {"model": page.model, "densities": page.densities, "seeds": page.seeds}
     page.grid = partial(study.grid, page.dataset, **common)

@@ -4,13 +4,14 @@ Every sentence names the conditions on which it stands; where records stop beari
 is not made.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from functools import partial
 
 from dropkit.figures.tables import POINTS, number
 from dropkit.metrics import Difference
 from dropkit.notebook.guarded import higher, open_, stated
-from dropkit.study.curves import Cells, Setting, density_of
-from dropkit.study.measures import contrast
+from dropkit.study.curves import Cells, Setting
+from dropkit.study.measures import gain
 
 LOW = (0.1, 0.3, 0.5)  # the densities at which all real sets have records of all labels
 DROP, HALF = "random+drop", 0.5
@@ -23,6 +24,8 @@ SETS = {  # of the real sets on the page: data and network
 PAPERS = ("vgg", "resnet")  # how the names of the networks of the paper's Table 1 begin
 
 Found = Mapping[str, Cells]  # by the names in SETS
+
+less = partial(gain, densities=LOW)  # paired by seed, a mean over these unless others are given
 
 
 def real_sets(published: Mapping[Setting, Cells]) -> dict[str, Cells]:
@@ -39,39 +42,6 @@ def real_sets(published: Mapping[Setting, Cells]) -> dict[str, Cells]:
         for setting, cells in published.items()
         if (setting.dataset, setting.model) == place and setting.imbalance == 1
     }
-
-
-def less(
-    cells: Cells,
-    first: str,
-    second: str = "",
-    measure: str = "worst",
-    densities: Sequence[float] = LOW,
-) -> Difference | None:
-    """Return first minus second, or first alone, as a mean over densities, paired by seed.
-
-    Parameters
-    ----------
-    cells : Cells
-        Of one setting.
-    first, second : str
-        Labels; the full data stand at every density.
-    measure : str
-        A key of ``study.MEASURES``.
-    densities : sequence of float
-        Whose mean is compared.
-
-    Returns
-    -------
-    Difference or None
-        In points; None where records are lacking.
-    """
-    places = [
-        [(label, density_of(label, d)) for d in densities] if label else []
-        for label in (first, second)
-    ]
-    found = contrast(cells, *places, measure)
-    return found[0] if found else None
 
 
 def with_points(found: Difference) -> str:

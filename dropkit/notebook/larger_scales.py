@@ -13,19 +13,11 @@ from dropkit.figures.names import name
 from dropkit.figures.tables import POINTS, Table, number, with_interval
 from dropkit.metrics import Difference
 from dropkit.notebook.answers import moves, placed
+from dropkit.notebook.shown import glue
 from dropkit.store.folder import Store
 from dropkit.store.records import Record
-from dropkit.study.curves import (
-    Cells,
-    Curves,
-    Setting,
-    arrange,
-    density_of,
-    label,
-    setting_of,
-    stacked,
-)
-from dropkit.study.measures import contrast
+from dropkit.study.curves import Cells, Curves, Setting, arrange, label, setting_of, stacked
+from dropkit.study.measures import gain
 
 FOLDER = Path(dropkit.__file__).parents[1] / "book" / "results"  # in a checkout
 
@@ -127,12 +119,11 @@ def differences(
     found: dict[Setting, Cells], protocol: str, other: str, density: float, measure: str = "worst"
 ) -> dict[str, Difference]:
     """Return how far a measure of a protocol is from another's at a density, by the set's title."""
-    apart = {}
-    for setting, cells in found.items():
-        places = [[(each, density_of(each, density))] for each in (protocol, other)]
-        if pair := contrast(cells, *places, measure):
-            apart[setting.title] = pair[0]
-    return apart
+    return {
+        setting.title: apart
+        for setting, cells in found.items()
+        if (apart := gain(cells, protocol, other, measure, densities=[density]))
+    }
 
 
 def against(
@@ -146,29 +137,41 @@ def against(
 def by_setting(found: dict[Setting, Cells], labels: Sequence[str], density: float) -> Table:
     """Return each setting's worst groups at a density, and what the first label gains on others."""
     first, *others = labels
-    places = {each: [(each, density_of(each, density))] for each in labels}
     rows = []
     for setting, cells in found.items():
-        worst = [contrast(cells, places[each], [], "worst") for each in labels]
-        gains = [contrast(cells, places[first], places[other], "worst") for other in others]
-        row = [number(each[0].value, ".1f") if each else "–" for each in worst]
-        row += [with_interval(each[0], POINTS) if each else "–" for each in gains]
+        worst = [gain(cells, each, densities=[density]) for each in labels]
+        gains = [gain(cells, first, other, densities=[density]) for other in others]
+        row = [number(each.value, ".1f") if each else "–" for each in worst]
+        row += [with_interval(each, POINTS) if each else "–" for each in gains]
         rows.append([setting.title, *row])
     headers = ["", *map(name, labels), *(f"{name(first)} − {name(other)}" for other in others)]
     return Table(rows, headers, f"Density {density:g}: worst group (%), differences in points")
 
 
+def glue_against(
+    start: str,
+    found: dict[Setting, Cells],
+    protocol: str,
+    density: float,
+    measure: str = "worst",
+) -> None:
+    """Glue what `against` says of random pruning and of the full data, under names with a start."""
+    for other in ("random", "full"):
+        glue(f"{start}-{other}", against(found, protocol, other, density, measure))
+
+
 def after_queries(cells: Cells, density: float, measure: str) -> str:
     """Say what DRoP does to a measure against random pruning after queries of each length."""
-    moved = []
     lengths = query_length.lengths(cells)
-    for epochs, each in lengths.items():
-        if found := contrast(cells, [(each, density)], [("random", density)], measure):
-            moved.append(f"after {epochs} epoch{'s' * (epochs > 1)} it {moves(found[0])}")
+    moved = [
+        f"after {epochs} epoch{'s' * (epochs > 1)} it {moves(found)}"
+        for epochs, each in lengths.items()
+        if (found := gain(cells, each, "random", measure, densities=[density]))
+    ]
     if not moved:
         return "was not measured"
-    ends = [[(lengths[end(lengths)], density)] for end in (max, min)]
-    apart = moves((contrast(cells, *ends, measure) or [None])[0])
+    ends = (lengths[end(lengths)] for end in (max, min))
+    apart = moves(gain(cells, *ends, measure, densities=[density]))
     return f"{', '.join(moved)}; from the shortest query to the longest it {apart}"
 
 
@@ -182,9 +185,8 @@ def standing(
     """Say of each setting which labels stand below another, which above, and which not apart."""
     sentences = []
     for setting, cells in found.items():
-        places = {each: [(each, density_of(each, density))] for each in [*labels, other]}
-        pairs = {each: contrast(cells, places[each], places[other], measure) for each in labels}
-        if said := placed({each: pair and pair[0] for each, pair in pairs.items()}):
+        pairs = {each: gain(cells, each, other, measure, densities=[density]) for each in labels}
+        if said := placed(pairs):
             sentences.append(f"{setting.title}: {said}")
     return ". ".join(sentences) + "." * bool(sentences)
 
@@ -207,17 +209,16 @@ def paper_case(found: dict[Setting, Cells]) -> Table:
 
 
 def _case(cells: Cells) -> list[str]:
-    full, half, weighted = ("full", 1.0), ("random+drop", 0.5), ("full+cdbw", 1.0)
     wanted = [
-        ([full], [], "worst"),
-        ([half], [], "worst"),
-        ([half], [full], "worst"),
-        ([half], [full], "average"),
-        ([weighted], [full], "worst"),
+        ("full", "", "worst"),
+        ("random+drop", "", "worst"),
+        ("random+drop", "full", "worst"),
+        ("random+drop", "full", "average"),
+        ("full+cdbw", "full", "worst"),
     ]
     shown = []
     for plus, minus, measure in wanted:
-        found = contrast(cells, plus, minus, measure)
-        shown.append(with_interval(found[0], POINTS if minus else ".1f") if found else "–")
+        found = gain(cells, plus, minus, measure, densities=[0.5])
+        shown.append(with_interval(found, POINTS if minus else ".1f") if found else "–")
     lost = [min(record["kept"]) == 0 for record in cells.get("dynunc", {}).get(0.1, {}).values()]
     return [*shown, f"{sum(lost)} of {len(lost)}" if lost else "–"]

@@ -1,7 +1,7 @@
 """What cells show: numbers for the prose, and tables."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dropkit.figures.tables import number
@@ -42,6 +42,22 @@ def glue(name: str, value: Any, form: str = "") -> None:
     data, metadata = format_display_data(value)
     metadata["scrapbook"] = {"name": name, "mime_prefix": prefix}
     display({prefix + kind: text for kind, text in data.items()}, raw=True, metadata=metadata)
+
+
+def glue_all(start: str, values: Mapping[str, Any], form: str = "") -> None:
+    """Glue numbers and texts by their names, each after a common start and a hyphen.
+
+    Parameters
+    ----------
+    start : str
+        The chapter's.
+    values : mapping of str to object
+        What `glue` takes.
+    form : str
+        Of all of them.
+    """
+    for name, value in values.items():
+        glue(f"{start}-{name}", value, form)
 
 
 def table(rows: Sequence[Sequence[Any]], headers: Sequence[str], title: str = "") -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         compare as compare,
         contrast as contrast,
         difference as difference,
+        gain as gain,
     )
     from dropkit.study.preparation import keep as keep, scores_of as scores_of
     from dropkit.study.runner import EXECUTORS as EXECUTORS, missing as missing, run as run

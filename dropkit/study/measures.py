@@ -11,7 +11,7 @@ import numpy as np
 from dropkit import metrics
 from dropkit.metrics import Difference, over_seeds, student
 from dropkit.store.records import Record
-from dropkit.study.curves import Cells, Curves, Place, at, shared_seeds
+from dropkit.study.curves import Cells, Curves, Place, at, density_of, shared_seeds
 
 Reading = Callable[[Sequence[Record], Cells], np.ndarray]
 Of = Callable[[np.ndarray], np.ndarray]
@@ -154,6 +154,40 @@ def contrast(
         for places in (plus, minus)
     )
     return difference(first, second, measure, level=level), len(seeds)
+
+
+def gain(
+    cells: Cells,
+    first: str,
+    second: str = "",
+    measure: str = "worst",
+    *,
+    densities: Sequence[float],
+) -> Difference | None:
+    """Return the `contrast` of two labels as a mean over densities, paired by seed.
+
+    Parameters
+    ----------
+    cells : Cells
+        Of one setting.
+    first, second : str
+        Labels; the full data stand at every density. Without a second it is the level of the first.
+    measure : str
+        A key of ``MEASURES``.
+    densities : sequence of float
+        Whose mean is compared.
+
+    Returns
+    -------
+    Difference or None
+        None where records are lacking.
+    """
+    places = [
+        [(label, density_of(label, d)) for d in densities] if label else []
+        for label in (first, second)
+    ]
+    found = contrast(cells, *places, measure)
+    return found[0] if found else None
 
 
 def compare(

@@ -39,6 +39,7 @@ def begun(tmp_path, monkeypatch):
 def test_the_grid_is_that_of_the_parameters(begun):
     page = begun("densities = [0.4]")
     assert (page.dataset, page.model) == ("digits-2x4", "mlp")
+    assert page.recipe == page.grid(protocols=["random"])[0].recipe
     expected = study.grid("digits-2x4", protocols=["random"], densities=[0.4], seeds=2)
     assert page.grid(protocols=["random"]) == expected
     other = study.grid("digits-2x4", protocols=["random"], densities=[0.9], seeds=1)

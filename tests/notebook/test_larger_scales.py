@@ -118,6 +118,18 @@ def test_who_stands_where_and_what_is_kept(folder):
     assert sizes.tolist() == [10, 10]  # all that the full data keep
 
 
+def test_what_is_glued_is_what_is_said_of_both_others(folder, monkeypatch):
+    glued = {}
+    monkeypatch.setattr(larger_scales, "glue", glued.__setitem__)
+    found = larger_scales.published(["full", "random", "random+drop"])
+    larger_scales.glue_against("x", found, "random+drop", 0.5, "average")
+    assert glued == {
+        f"x-{other}": larger_scales.against(found, "random+drop", other, 0.5, "average")
+        for other in ("random", "full")
+    }
+    assert glued["x-random"] == "rises by 7.5 points [7.5, 7.5] (CIFAR-10, mini)"
+
+
 def test_the_section_that_chapters_refer_to_names_every_file_and_small_plan():
     section = (larger_scales.FOLDER.parent / "howto" / "scale.md").read_text()
     files = [file.name for file in larger_scales.FOLDER.glob("*.jsonl")]

@@ -35,6 +35,15 @@ def test_glue_unwraps_numpy(shell) -> None:
     assert data == {"application/papermill.record/text/plain": "1234567"}
 
 
+def test_several_are_glued_by_their_names(shell) -> None:
+    with capture_output() as captured:
+        shown.glue_all("bias", {"most": 12.3456, "least": math.nan}, ".1f")
+    written = [
+        (each.metadata["scrapbook"]["name"], *each.data.values()) for each in captured.outputs
+    ]
+    assert written == [("bias-most", "'12.3'"), ("bias-least", "'–'")]
+
+
 @pytest.mark.parametrize(("value", "form"), [(12.4951, ".2f"), (49.55048, ".1f"), (0.12345, ".3g")])
 def test_a_number_is_rounded_once(shell, value, form) -> None:
     """By the prose, which says what a table of the same number says."""

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from dropkit.metrics import Difference
-from dropkit.study.measures import COMPARED, MEASURES, compare, contrast, difference
+from dropkit.study.measures import COMPARED, MEASURES, compare, contrast, difference, gain
 from tests.made_records import grid, only, random_rows, record
 
 
@@ -80,6 +80,16 @@ def test_lacking_records_give_nothing():
     assert contrast(cells, [], [], "worst") is None
 
 
+def test_the_full_data_stand_at_every_density_of_a_gain():
+    a, b = random_rows(0), random_rows(1)
+    cells = only(grid(a, "el2n", 0.3) + grid(a, "el2n", 0.7) + grid(b, "full", 1.0))
+    found = gain(cells, "el2n", "full", "average", densities=[0.3, 0.7])
+    oracle = stats.ttest_rel(100 * a.mean(1), 100 * b.mean(1)).confidence_interval()
+    assert found == pytest.approx((100 * (a - b).mean(), oracle.low, oracle.high))
+    assert gain(cells, "full", densities=[0.3]).value == pytest.approx(100 * b.min(1).mean())
+    assert gain(cells, "el2n", "random", densities=[0.3]) is None
+
+
 def test_correlation_of_class_density_and_accuracy():
     full = [record("full", 1.0, s, (0.9, 0.8, 0.5)) for s in range(3)]
     hard_kept = [record("el2n", 0.5, s, (0.9, 0.8, 0.5), kept=[4, 6, 12]) for s in range(3)]
@@ -103,8 +113,8 @@ def curves(seed: int = 0) -> dict:
 def test_compare_gives_points_of_accuracy_at_shared_densities():
     found = compare(curves(), "good", "poor")
     assert list(found) == [0.5]
-    for gain in found[0.5].values():
-        assert gain.value == pytest.approx(20)
+    for each in found[0.5].values():
+        assert each.value == pytest.approx(20)
 
 
 def test_full_data_is_compared_at_every_density():
