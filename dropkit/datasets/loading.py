@@ -8,7 +8,16 @@ from functools import partial
 from dropkit._common.checks import check_whole
 from dropkit._common.errors import UserError, needed_by
 from dropkit._common.fingerprint import pinned
-from dropkit.datasets import cifar, digits, features, imagenet, intents, tinyimagenet, waterbirds
+from dropkit.datasets import (
+    cifar,
+    corrupted,
+    digits,
+    features,
+    imagenet,
+    intents,
+    tinyimagenet,
+    waterbirds,
+)
 from dropkit.datasets.data import Data, Loader
 
 
@@ -140,6 +149,8 @@ _LOADERS: dict[str, Loader] = {
     "imagenet": imagenet.load,
     "cifar10": lambda seed, root: cifar.load("cifar10", root),
     "cifar100": lambda seed, root: cifar.load("cifar100", root),
+    # Test images corrupted.
+    corrupted.NAME: lambda seed, root: corrupted.load(root),
     # The 20 superclasses of CIFAR-100.
     "cifar100-coarse": lambda seed, root: cifar.load("cifar100", root, coarse=True),
 }
@@ -149,12 +160,20 @@ _VERSIONS: dict[str, Callable[[str | None], str]] = {
     "waterbirds": lambda root: f"metadata.csv {waterbirds.read(root).sha256[:16]}"
 }
 
-_images = ("waterbirds", "cifar10", "cifar100", "tinyimagenet", "imagenet")
+_images = ("waterbirds", "cifar10", "cifar100", corrupted.NAME, "tinyimagenet", "imagenet")
 _other_networks = ("waterbirds-lite1", "waterbirds-lite2", "waterbirds-resnet50")
 _texts = ("clinc150", "clinc150-balanced", "banking77")
 for _name in (*_images, *_other_networks, *_texts, *(f"{name}-tfidf" for name in _texts)):
     _seen = _name + features.SUFFIX  # by a frozen network
     _LOADERS[_seen] = lambda seed, root, name=_seen: features.load(name, root)
     _VERSIONS[_seen] = partial(features.version, _seen)
+
+_CORRUPTED = corrupted.NAME + features.SUFFIX
+for _kind in corrupted.KINDS:  # each a test of its own, of one file
+    _part = f"{corrupted.NAME}-{_kind}{features.SUFFIX}"
+    _LOADERS[_part] = lambda seed, root, kind=_kind: corrupted.only(
+        kind, features.load(_CORRUPTED, root)
+    )
+    _VERSIONS[_part] = partial(features.version, _CORRUPTED)
 
 _BUNDLED = frozenset(_LOADERS)

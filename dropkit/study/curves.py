@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dropkit.datasets import corrupted
 from dropkit.datasets.features import SUFFIX
 from dropkit.pruning import SMOOTHED
 from dropkit.store.records import Record
@@ -28,6 +29,7 @@ TITLES = {
     "cifar100": "CIFAR-100",
     "cifar100-coarse": "CIFAR-100's 20 superclasses",
     "cifar100-features": "CIFAR-100 through a frozen network",
+    **{f"{corrupted.NAME}-{kind}-features": kind for kind in corrupted.KINDS},
     "tinyimagenet": "TinyImageNet",
     "tinyimagenet-features": "TinyImageNet through a frozen network",
     "waterbirds-features": "Waterbirds, frozen Lite0",
@@ -54,7 +56,9 @@ class Setting(NamedTuple):
 
     @property
     def scale(self) -> str:
-        """ "digits", "features", "mini" or "paper"."""
+        """ "digits", "features", "mini", "paper"; "shifted" where the test is unlike training."""
+        if self.dataset.startswith(corrupted.NAME):
+            return "shifted"
         if self.dataset.startswith("digits"):
             return "digits"
         if self.dataset.endswith(SUFFIX):

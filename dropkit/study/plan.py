@@ -10,11 +10,11 @@ A plan is a TOML file::
     [[stage]]
     protocols = ["full", "random", "random+drop"]
 
-Each stage may have densities of its own, and `smoothing`, `rule` and `imbalance` as in
-``study.grid``; ``[recipe]`` changes fields of the model's recipe, and ``[query]``, of the plan or
-of a stage, those of the short queries' recipe. One seed of every stage comes
-before the next seed, or with ``order = "stages"`` all seeds of a stage before the next stage, as a
-GPU likes that trains several networks side by side.
+Each stage may have a data set and densities of its own, and `smoothing`, `rule` and `imbalance` as
+in ``study.grid``; ``[recipe]`` changes fields of the model's recipe, and ``[query]``, of the plan
+or of a stage, those of the short queries' recipe. One seed of every stage comes before the next
+seed, or with ``order = "stages"`` all seeds of a stage before the next stage, as a GPU likes that
+trains several networks side by side.
 """
 
 import re
@@ -50,7 +50,9 @@ _PART = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+"""
 _MANY_PARTS = re.compile(rf"(?<![\w-])(?:{_PART}){{20}}")
 
 _NEEDED = ("dataset", "model", "densities", "seeds", "stage")
-_STAGE = OPTIONS | {"protocols": many(TEXT), "densities": many(SHARE), "query": TABLE}
+_STAGE = OPTIONS | {
+    **{"dataset": TEXT, "protocols": many(TEXT), "densities": many(SHARE), "query": TABLE}
+}
 _PLAN = {
     **{"dataset": TEXT, "model": TEXT, "densities": many(SHARE), "seeds": whole(1)},
     **{"stage": many(TABLE), "recipe": TABLE, "query": TABLE, "order": choice(("seeds", "stages"))},
@@ -71,7 +73,7 @@ class Plan:
     def steps(self, seeds: Iterable[int] | None = None) -> list[list[Trial]]:
         """The trials of one stage, at one seed or at all, in the order in which they run."""
         wanted = list(range(self.seeds) if seeds is None else seeds)
-        common = {"dataset": self.dataset, "model": self.model, "recipe": self.recipe}
+        common = {"model": self.model, "recipe": self.recipe}
         at_once = [wanted] if self.order == "stages" else [[seed] for seed in wanted]
         return [grid(**common, **stage, seeds=some) for some in at_once for stage in self.stages]
 
@@ -111,26 +113,26 @@ def _parsed(file: Path) -> dict:
 def _plan(content: dict) -> Plan:
     check_table(content, _PLAN, "a plan", _NEEDED)
     dataset, model, seeds = content["dataset"], content["model"], content["seeds"]
-    named = (("data set", dataset, datasets.names()), ("model", model, models.names()))
-    for kind, name, known in named:
-        if name not in known:
-            raise ValueError(f"unknown {kind} {name!r}; known are {', '.join(known)}")
+    _check_known("data set", dataset, datasets.names())
+    _check_known("model", model, models.names())
     if dataset in recipes.DEFAULTS:
         recipe = _changed(recipes.defaults(dataset, model)[1], content, "recipe")
     else:  # a data set of one's own
         given = content.get("recipe", {})
         check_table(given, recipes.FIELDS, "recipe", ("epochs", "batch", "lr", "weight_decay"))
         recipe = Recipe(**given)
-    common = {"densities": content["densities"], "query": content.get("query", {})}
+    common = {key: content[key] for key in ("dataset", "densities")}
+    common["query"] = content.get("query", {})
     stages = []
     for number, given in enumerate(content["stage"]):
         check_table(given, _STAGE, f"stage[{number}]", ["protocols"])
         stage = common | given
+        _check_known("data set", stage["dataset"], datasets.names())
         query = _changed(queries.short_recipe(recipe), stage, "query")
         stages.append(stage | {"query": query})
         # Finds what only a grid sees; one density stands for all.
         some = stages[-1] | {"densities": stage["densities"][:1]}
-        grid(dataset, model=model, recipe=recipe, **some, seeds=[0])
+        grid(model=model, recipe=recipe, **some, seeds=[0])
     trials = seeds * sum(len(stage["protocols"]) * len(stage["densities"]) for stage in stages)
     if trials > MOST:
         raise ValueError(
@@ -138,6 +140,11 @@ def _plan(content: dict) -> Plan:
             f"trials, it may have {MOST:,}"
         )
     return Plan(dataset, model, recipe, seeds, tuple(stages), content.get("order", "seeds"))
+
+
+def _check_known(kind: str, name: str, known: Sequence[str]) -> None:
+    if name not in known:
+        raise ValueError(f"unknown {kind} {name!r}; known are {', '.join(known)}")
 
 
 def _changed(recipe: Recipe, table: dict, name: str) -> Recipe:

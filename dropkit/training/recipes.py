@@ -7,6 +7,7 @@ from typing import Any
 from dropkit._common import fields
 from dropkit._common.errors import UserError
 from dropkit._common.fields import FLAG, PART, choice, many, number, whole
+from dropkit.datasets import corrupted
 
 # Part of every trial's key: raise it when a change alters what training returns.
 ENGINE = 2
@@ -195,6 +196,8 @@ WATERBIRDS = replace(CIFAR10, epochs=300, lr=1e-4, drops=(), augment=False)
 # A small pretrained network, which two processor cores tune in minutes an epoch.
 TUNED = replace(WATERBIRDS, epochs=3, batch=32, lr=0.01, budget="epochs")
 
+CORRUPTED = (corrupted.NAME, *(f"{corrupted.NAME}-{kind}" for kind in corrupted.KINDS))
+
 # Of each data set, the recipe by model; the first model is the one that Table 1 names.
 DEFAULTS: dict[str, dict[str, Recipe]] = {
     **{name: {"mlp": DIGITS} for name in ("digits", "digits-2x4", "digits-3rows")},
@@ -216,7 +219,7 @@ DEFAULTS: dict[str, dict[str, Recipe]] = {
     },
     **{
         f"{name}-features": {"linear": MANY}
-        for name in ("cifar10", "cifar100", "tinyimagenet", "imagenet")
+        for name in ("cifar10", "cifar100", "tinyimagenet", "imagenet", *CORRUPTED)
     },
 }
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from dropkit.datasets import Data, digits, load, load_imbalanced, loading
+from dropkit.datasets import Data, corrupted, digits, load, load_imbalanced, loading
 from tests import elsewhere
 
 NAMES = ["digits", "digits-2x4", "digits-3rows"]
@@ -54,10 +54,11 @@ class TestImages:
         assert data.y.dtype == np.int64
 
     def test_names(self):
-        cifar = ["cifar10", "cifar100", "cifar100-coarse"]
+        cifar = ["cifar10", "cifar100", "cifar100-coarse", "cifar100c"]
         texts = ["clinc150", "clinc150-balanced", "banking77"]
         others = ["digits-on-photos", "imagenet", "tinyimagenet", "waterbirds", *texts]
         seen = ["cifar10", "cifar100", *others[1:], *(f"{name}-tfidf" for name in texts)]
+        seen += ["cifar100c", *(f"cifar100c-{kind}" for kind in corrupted.KINDS)]
         seen += [f"waterbirds-{network}" for network in ("lite1", "lite2", "resnet50")]
         features = [f"{name}-features" for name in seen]
         assert loading.names() == sorted([*cifar, *NAMES, *others, *features])

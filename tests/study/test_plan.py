@@ -87,6 +87,15 @@ class TestRead:
         first = [(seed, density) for seed in (0, 1) for density in (1, 0.5, 0.3)]
         assert seen == [first, [(0, 0.2), (1, 0.2)]]
 
+    def test_a_stage_may_have_a_data_set_of_its_own(self, tmp_path):
+        file = tmp_path / "plan.toml"
+        file.write_text(SMALL.replace("smoothing = 1", 'dataset = "digits-3rows"'))
+        seen = [{(t.dataset, t.protocol) for t in step} for step in plan.read(file).steps([0])]
+        assert seen == [
+            {("digits-2x4", "full"), ("digits-2x4", "random")},
+            {("digits-3rows", "random+drop")},
+        ]
+
     def test_queries_of_a_plan_and_of_a_stage(self, tmp_path):
         file = tmp_path / "plan.toml"
         drop = 'protocols = ["random+drop"]'
@@ -148,6 +157,7 @@ class TestRead:
             ),
             ('"mlp"', '"vgg"', "unknown model 'vgg'; known are"),
             ('"digits-2x4"', '"mnist"', "unknown data set 'mnist'; known are"),
+            ("smoothing = 1", 'dataset = "mnist"', "unknown data set 'mnist'; known are"),
             ("epochs = 2", "epoch = 2", "recipe has no 'epoch'; it has epochs, batch"),
             ("epochs = 2", 'epochs = "two"', "recipe.epochs is 'two': it must be a whole number"),
             (
