@@ -5,7 +5,7 @@ import os
 import shutil
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -79,31 +79,60 @@ def _fill(
     with open(part, "r+b") as file, ThreadPoolExecutor(_WORKERS) as pool:
         same = file.read(len(header)) == header
         there = max(0, part.stat().st_size - len(header)) // size if same else 0
-        done = min(there, _counted(count))
-        _check_space(target.parent, (len(files) - done) * size)
+        done, failed = _counted(count, there)
+        # First what could not be decoded the last time.
+        left = [*failed, *range(done, len(files))]
+        _check_space(target.parent, len(left) * size)
         file.seek(0)
         file.write(header)
-        file.seek(len(header) + done * size)
+        decode = partial(_tried, resize=resize, side=shape[1])
         with tqdm(total=len(files), initial=done, desc="decoding", unit="image") as bar:
-            for start in range(done, len(files), _BATCH):
-                batch = files[start : start + _BATCH]
-                images = pool.map(lambda name: _decoded(folder / name, resize, shape[1]), batch)
-                for image in images:
+            for start in range(0, len(left), _BATCH):
+                batch = left[start : start + _BATCH]
+                images = pool.map(decode, (folder / files[index] for index in batch))
+                for index, image in zip(batch, images, strict=True):
+                    failed.pop(index, None)
+                    if isinstance(image, UserError):
+                        failed[index], image = image, bytes(size)
+                    file.seek(len(header) + index * size)
                     file.write(image)
                     bar.update()
                 file.flush()
                 os.fsync(file.fileno())  # before it counts: a loss of power may leave zeros
-                count.write_text(str(start + len(batch)))
+                done = max(done, batch[-1] + 1)
+                count.write_text(" ".join(map(str, [done, *failed])))
+    if failed:
+        raise _of_all([each for each in failed.values() if each], len(files))
     os.replace(part, target)
     count.unlink(missing_ok=True)
 
 
-def _counted(file: Path) -> int:
-    """How many images an interrupted run has certainly written."""
+def _counted(file: Path, there: int) -> tuple[int, dict[int, UserError | None]]:
+    """How many images an interrupted run has certainly written, and which it could not decode."""
     try:
-        return int(file.read_text())
+        done, *failed = map(int, file.read_text().split())
     except (OSError, ValueError):
-        return 0
+        return 0, {}
+    done = min(done, there)
+    return done, dict.fromkeys(index for index in failed if 0 <= index < done)
+
+
+def _tried(file: Path, resize: list[int] | None, side: int) -> bytes | UserError:
+    try:
+        return _decoded(file, resize, side)
+    except UserError as error:
+        return error
+
+
+def _of_all(errors: Sequence[UserError], images: int) -> UserError:
+    """One sentence of all images that cannot be decoded."""
+    named = "; ".join(map(str, errors[:5]))
+    if len(errors) == 1:
+        return errors[0]
+    more = f"; and {len(errors) - 5:,} more" * (len(errors) > 5)
+    return UserError(
+        f"{len(errors):,} of {images:,} images cannot be decoded, the others are: {named}{more}"
+    )
 
 
 def _check_space(folder: Path, needed: int) -> None:

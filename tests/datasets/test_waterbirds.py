@@ -156,8 +156,26 @@ class TestCache:
         decoder = Decoder(monkeypatch)
         np.testing.assert_array_equal(load("waterbirds", root=str(root)).x[:], expected)
         names = [Path(row(i, code)[1]).name for i, code in enumerate(CODES)]
-        assert sorted(decoder.files) == names[6:]  # from the batch on that was not whole
+        assert decoder.files == [names[7], *[names[-1]] * (torn > 0)]
         assert not list((tmp_path / "cache").glob("*.count"))
+
+    def test_all_that_cannot_be_decoded_is_named_and_the_rest_decoded(self, root, monkeypatch):
+        monkeypatch.setattr(decode, "_BATCH", 3)
+        expected = expected_images(root)
+        files = [root / FOLDER / row(i, code)[1] for i, code in enumerate(CODES)]
+        kept = {file: file.read_bytes() for file in (files[1], files[7])}
+        for file in kept:
+            file.write_bytes(b"<html>")
+        sentence = f"2 of {len(CODES)} images cannot be decoded, the others are: .*0001.*; .*0007"
+        with pytest.raises(ValueError, match=sentence):
+            load("waterbirds", root=str(root))
+        files[7].write_bytes(kept[files[7]])
+        decoder = Decoder(monkeypatch)
+        with pytest.raises(ValueError, match=r"^the image .*0001.jpg cannot be decoded"):
+            load("waterbirds", root=str(root))
+        files[1].write_bytes(kept[files[1]])
+        np.testing.assert_array_equal(load("waterbirds", root=str(root)).x[:], expected)
+        assert decoder.files == [files[1].name, files[7].name, files[1].name]
 
     def test_what_another_program_left_is_not_continued(self, root, tmp_path):
         table = waterbirds.read(root)
