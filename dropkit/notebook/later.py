@@ -8,9 +8,12 @@ from dropkit.figures.names import name
 from dropkit.figures.tables import POINTS, Table, with_interval
 from dropkit.metrics import Difference
 from dropkit.notebook.answers import moves
+from dropkit.notebook.guarded import Unsupported, higher, stated
 from dropkit.pruning import SMOOTHED
 from dropkit.study.curves import Cells, Curves, at, shared_seeds
-from dropkit.study.measures import compare, difference
+from dropkit.study.measures import compare, contrast, difference
+
+SUMMARY = "random+dynamicdrop", "mixture+drop", "mixture+dynamicdrop"  # the method, and its parts
 
 
 def alike(cells: Cells, densities: Sequence[float]) -> Curves:
@@ -28,6 +31,36 @@ def alike(cells: Cells, densities: Sequence[float]) -> Curves:
 def labelled(curves: Curves, protocol: str) -> str:
     """Return the label under which curves have a protocol, smoothed or not."""
     return protocol if protocol in curves else protocol + SMOOTHED
+
+
+def advice(cells: Cells, density: float) -> str:
+    """Return what the chapter advises, if the records of a set support it at a density."""
+
+    def gain(plus: Sequence[str], minus: Sequence[str], measure: str = "worst") -> Difference:
+        sides = ([(label, density) for label in labels] for labels in (plus, minus))
+        found = contrast(cells, *sides, measure)
+        if found is None:
+            raise Unsupported(f"there are no records of {', '.join([*plus, *minus])}")
+        return found[0]
+
+    rules = ["ccs", "moderate", "beta"]
+    strata, drop = ([f"{rule}+drop{SMOOTHED}"] for rule in ("ccs:el2n", "random"))
+    return stated(
+        "choose the quotas first, strata of a short query model's scores inside them next, and "
+        "InfoBatch where the average is all that counts and all data stay in reach.",
+        quotas_raise_the_worst_class=higher(gain([f"{r}+drop{SMOOTHED}" for r in rules], rules)),
+        strata_inside_them_raise_it=higher(gain(strata, drop)),
+        InfoBatch_raises_the_average=higher(gain(["infobatch"], drop, "average")),
+        it_does_not_raise_the_worst_class=not higher(gain(["infobatch"], drop)),
+    )
+
+
+def advised(
+    sets: Mapping[str, Curves], labels: Sequence[str], against: str, density: float
+) -> dict[str, tuple[str, Difference]]:
+    """Return for each set the label that leads on the others, and its gain over another here."""
+    best = {on: leader(sets, on, labels, density) for on in sets}
+    return {on: (best[on], _gain(sets[on], best[on], density, against)) for on in sets}
 
 
 def leader(sets: Mapping[str, Curves], on: str, labels: Sequence[str], density: float) -> str:

@@ -1,8 +1,10 @@
 """Sentences on who leads: chosen on one data set, measured on the other."""
 
 import numpy as np
+import pytest
 
 from dropkit.notebook import later
+from dropkit.notebook.guarded import Unsupported
 
 
 def curves(**levels):
@@ -64,3 +66,35 @@ def test_steps():
     assert text == "grows at every step (+0.0, +10.0, +20.0 points)"
     text = later.steps({"a": rising, "full": full}, "a", "full", [0.1, 0.5, 0.9])
     assert text.startswith("does not grow at every step (+20.0, ")
+
+
+def test_what_is_advised_is_measured_where_it_was_not_chosen():
+    found = later.advised(SETS, ["ours", "theirs"], "ours", 0.3)
+    assert found["birds"][0] == "ours" and found["birds"][1].value == pytest.approx(0)
+    assert found["digits"][0] == "theirs" and found["digits"][1].value == pytest.approx(-10)
+
+
+def advised_cells(**changes):
+    levels = {f"{rule}{end}": level for rule in ("ccs", "moderate", "beta")
+              for end, level in (("", 0.3), ("+drop (smoothed)", 0.5))}  # fmt: skip
+    levels |= {"random+drop (smoothed)": 0.4, "ccs:el2n+drop (smoothed)": 0.6, "infobatch": 0.3}
+    levels |= changes
+    waves = np.array([0.0, 0.01, -0.01, 0.0])
+    high = {"infobatch": 1.0}
+    return {
+        label: {0.3: {s: {"recalls": [level + w, high.get(label, 0.7)]}
+                      for s, w in enumerate(waves)}}
+        for label, level in levels.items()
+    }  # fmt: skip
+
+
+def test_advice_stands_on_the_records():
+    assert later.advice(advised_cells(), 0.3).startswith("choose the quotas first, strata")
+    with pytest.raises(Unsupported, match="strata inside them raise it"):
+        later.advice(advised_cells(**{"ccs:el2n+drop (smoothed)": 0.3}), 0.3)
+    with pytest.raises(Unsupported, match="InfoBatch raises the average"):
+        later.advice(advised_cells(infobatch=0.05), 0.3)
+    lacking = advised_cells()
+    del lacking["infobatch"]
+    with pytest.raises(Unsupported, match="no records of infobatch"):
+        later.advice(lacking, 0.3)

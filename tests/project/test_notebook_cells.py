@@ -9,7 +9,6 @@ NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 LONGEST = 15  # lines of a cell
 LONGER = {  # which have still to move into the package: take names out here, add none
     "11-text": {"run", "answer", "sizes", "sets-facts"},
-    "12-what-came-after": {"run", "answers", "fig-summary"},
 }
 
 
