@@ -14,6 +14,7 @@ by --network tfidf (TF-IDF, truncated SVD), which writes DATASET-tfidf-features.
 examples:
   dropkit features clinc150 --data ~/data
   dropkit features banking77 --data ~/data --network tfidf
+  dropkit features tickets --import my_texts.py --network tfidf --out tickets-features.npz
   dropkit features waterbirds --data ~/data --components 128 --out book/data/waterbirds-features.npz
 """
 
@@ -32,6 +33,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     add("--bfloat16", action="store_true", help="of images: faster where a device has it")
     add("--device", default="auto", help="auto (default), cpu, cuda, cuda:N, mps")
     add("--threads", type=int, default=1, help="of a processor (default 1)")
+    _output.add_import(command)
     _output.add_options(command)
 
 

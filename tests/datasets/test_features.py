@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -315,6 +316,27 @@ class TestTfidf:
         assert [file.name for file in tmp_path.iterdir()] == ["banking-tfidf-features.npz"]
         assert main(["features", *arguments, "--components", "40"]) == 2
         assert re.search("tfidf has 1. features, not 40", capsys.readouterr().err)
+
+    @pytest.mark.parametrize("entry", ["", None])
+    def test_a_column_of_ones_own_with_a_gap(self, monkeypatch, tmp_path, capsys, entry):
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.delitem(sys.modules, "my_texts", raising=False)
+        for table in (loading._LOADERS, loading._VERSIONS):
+            monkeypatch.setitem(table, "tickets", None)
+        (tmp_path / "my_texts.py").write_text(
+            "import numpy as np\n"
+            "from dropkit import datasets\n"
+            "def load(seed, root):\n"
+            f"    texts = np.array(['lost card', 'send cash', {entry!r}, 'pin'], object)\n"
+            "    parts = np.arange(2), np.array([2]), np.array([3])\n"
+            "    return datasets.Data(texts, np.array([0, 1, 0, 1]), *parts, ('a', 'b'))\n"
+            "datasets.register('tickets', load)\n"
+        )
+        arguments = ["tickets", "--import", "my_texts.py", "--network", "tfidf"]
+        assert main(["features", *arguments, "--out", "tickets-features.npz"]) == 2
+        expected = f"sample 2 of tickets is {entry!r}: it must be a text with words"
+        assert capsys.readouterr().err == f"dropkit: error: {expected}\n"
+        assert not list(tmp_path.glob("*.npz*"))
 
 
 class TestWaterbirds:
