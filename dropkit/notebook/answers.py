@@ -10,9 +10,6 @@ from dropkit.notebook.shown import glue
 from dropkit.study.curves import Curves, density_of
 from dropkit.study.measures import compare
 
-_VERBS = {"higher": "rises by", "lower": "falls by"}
-
-
 _MOVES = {"higher": "rises", "lower": "falls", "not separated": "does not move measurably"}
 _ONE_SEED = "moves in the one seed there is"
 _PLACES = {"lower": "below", "higher": "above", "not separated": "not measurably apart"}
@@ -159,9 +156,10 @@ def moves(found: Difference | None, unit: str = "points") -> str:
         return "was not measured"
     if math.isnan(found.low):
         return f"moves by {number(found.value, '+z.1f')} {unit} in the one seed there is"
-    if verb := _VERBS.get(direction(found)):
+    verb = _MOVES[direction(found)]
+    if direction(found) != "not separated":
         ends = sorted([abs(found.low), abs(found.high)])
         value, low, high = (number(each, ".1f") for each in (abs(found.value), *ends))
-        return f"{verb} {value} {unit} [{low}, {high}]"
+        return f"{verb} by {value} {unit} [{low}, {high}]"
     value, low, high = (number(each, "+z.1f") for each in found)
-    return f"does not move measurably ({value} {unit} [{low}, {high}])"
+    return f"{verb} ({value} {unit} [{low}, {high}])"
