@@ -117,6 +117,21 @@ def kept_and_right(
     return Table(rows, ["pictures kept: right (%)", "all", *map(name, labels)])
 
 
+def by_size(
+    curves: Curves, kept: Curves, sizes: np.ndarray, labels: Sequence[str], density: float
+) -> Table:
+    """Return, by the samples (K,) that classes have, how many are kept and how much is right."""
+    rows = []
+    for size in np.unique(sizes):
+        of = sizes == size
+        row = [size, of.sum(), f"{100 * curves['full'][1.0][:, of].mean():.0f}"]
+        for label in labels:
+            left, right = (each[label][density][:, of].mean() for each in (kept, curves))
+            row.append(f"{left:.1f}: {100 * right:.0f}")
+        rows.append(row)
+    return Table(rows, ["samples", "classes", "all: right (%)", *map(name, labels)])
+
+
 def for_groups(table: Table) -> Table:
     """Return a table whose headers speak of groups, not of classes."""
     return table._replace(headers=[header.replace("class", "group") for header in table.headers])

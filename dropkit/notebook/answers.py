@@ -57,14 +57,13 @@ def placed(found: Mapping[str, Difference | None]) -> str:
     return "; ".join(f"{listed(each)} {_PLACES[word]}" for word, each in places.items() if each)
 
 
-def across(found: Mapping[str, tuple[Difference, int] | None]) -> str:
+def across(found: Mapping[str, Difference | None]) -> str:
     """Say on which data sets a number rises, falls, or does neither measurably, and by how much.
 
     Parameters
     ----------
-    found : mapping of str to contrasts
-        By the data sets' titles, as of ``study.contrast``: in points; None where records are
-        lacking.
+    found : mapping of str to Difference or None
+        By the data sets' titles, in points; None where records are lacking.
 
     Returns
     -------
@@ -73,7 +72,7 @@ def across(found: Mapping[str, tuple[Difference, int] | None]) -> str:
         largest differences first.
     """
     places: dict[str, list[str]] = {verb: [] for verb in (*_MOVES.values(), _ONE_SEED)}
-    known = {title: each[0] for title, each in found.items() if each}
+    known = {title: each for title, each in found.items() if each}
     for title in sorted(known, key=lambda title: -abs(known[title].value)):
         value, low, _ = known[title]
         verb = _ONE_SEED if math.isnan(low) else _MOVES[direction(known[title])]

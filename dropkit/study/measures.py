@@ -38,6 +38,11 @@ def _by_size(records: Sequence[Record], _: Cells) -> np.ndarray:
     return np.array([np.array(r["kept"])[np.argsort(r["class_sizes"])] for r in records])
 
 
+def _validated(records: Sequence[Record], _: Cells) -> np.ndarray:
+    """Mean validation recalls of the query models that quotas went by, (S, K)."""
+    return np.array([record["query"]["recalls"] for record in records])
+
+
 def _larger_half(kept: np.ndarray) -> np.ndarray:
     return kept[:, kept.shape[1] // 2 :].sum(axis=1) / kept.sum(axis=1)
 
@@ -81,6 +86,10 @@ MEASURES = {
     "uneven": _UNEVEN,
     "even": _UNEVEN._replace(better=-1),
     "bias": Measure("share of the larger half of the groups", _larger_half, "", -1, _by_size),
+    "lost": Measure("classes lost", lambda kept: (kept == 0).sum(1), "", -1, _by_size, 1.0),
+    "flawless": Measure(
+        "classes without a validation error", lambda r: (r == 1).sum(1), "", -1, _validated, 1.0
+    ),
     "starves": _STARVES,
     "spares": _STARVES._replace(better=-1),
 }

@@ -104,6 +104,17 @@ def test_what_is_kept_of_each_group_stands_beside_what_is_right():
     assert table.headers[1:] == ["all", "Random"]
 
 
+def test_what_is_kept_of_classes_of_one_size():
+    curves = {
+        "full": {1.0: np.array([[0.9, 0.5, 0.7], [0.8, 0.6, 0.9]])},
+        "random": {0.5: np.array([[0.7, 0.2, 0.5]])},
+    }
+    kept = {"random": {0.5: np.array([[60, 5, 51]])}}
+    table = tables.by_size(curves, kept, np.array([100, 10, 100]), ["random"], 0.5)
+    assert table.rows == [[10, 1, "55", "5.0: 20"], [100, 2, "82", "55.5: 60"]]
+    assert table.headers[-1] == "Random"
+
+
 def test_worst_classes_of_the_full_data_stand_in_the_title():
     curves = {"full": {1.0: np.array([[0.9, 0.5]])}, "el2n": {0.3: np.array([[0.8, 0.2]])}}
     table = tables.worst_classes(curves, [0.3])

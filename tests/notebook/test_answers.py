@@ -30,16 +30,16 @@ def test_what_was_not_measured_is_said():
 
 def test_on_which_data_sets():
     found = {
-        "A": (Difference(1.5, -4.5, 7.5), 10),
-        "B": (Difference(6.6, 4.8, 8.3), 10),
+        "A": Difference(1.5, -4.5, 7.5),
+        "B": Difference(6.6, 4.8, 8.3),
         "C": None,
-        "D": (Difference(-2.0, -3.0, -1.0), 10),
-        "E": (Difference(1.8, -0.1, 3.7), 10),
+        "D": Difference(-2.0, -3.0, -1.0),
+        "E": Difference(1.8, -0.1, 3.7),
     }
     expected = "rises on B (+6.6), falls on D (−2.0) and does not move measurably on E (+1.8) and A"
     assert answers.across(found) == f"{expected} (+1.5)"
     assert answers.across({"B": found["B"]}) == "rises on B (+6.6)"
-    one = {"A": (Difference(2.0, math.nan, math.nan), 1)}
+    one = {"A": Difference(2.0, math.nan, math.nan)}
     assert answers.across(one) == "moves in the one seed there is on A (+2.0)"
     assert answers.across({"C": None}) == answers.across({}) == "was not measured"
 

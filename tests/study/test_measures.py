@@ -103,6 +103,15 @@ def test_correlation_of_class_density_and_accuracy():
     assert uneven.value == pytest.approx(100 * np.std([0.2, 0.3, 0.6]))
 
 
+def test_classes_are_lost_or_without_an_error():
+    kept = [[0, 6, 0], [2, 4, 0]]
+    rows = [record("random+drop", 0.5, s, (0.0, 0.8, 0.0), kept=kept[s]) for s in range(2)]
+    for row, recalls in zip(rows, ([1.0, 0.9, 1.0], [0.95, 0.9, 1.0]), strict=True):
+        row["query"] = {"recalls": recalls, "val_sizes": [20, 20, 20]}
+    for measure in ("lost", "flawless"):
+        assert gain(only(rows), "random+drop", "", measure, densities=[0.5]).value == 1.5
+
+
 def curves(seed: int = 0) -> dict:
     """Twelve seeds and three classes: `good` lies 0.2 above `poor` in every class."""
     rng = np.random.default_rng(seed)
