@@ -13,6 +13,7 @@ from dropkit.pruning import SMOOTHED
 from dropkit.study.curves import Cells, Curves, at, shared_seeds
 from dropkit.study.measures import compare, contrast, difference
 
+SCORES = "coreset", "dynunc"  # which the paper has without DRoP's quotas
 SUMMARY = "random+dynamicdrop", "mixture+drop", "mixture+dynamicdrop"  # the method, and its parts
 
 

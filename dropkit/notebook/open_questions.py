@@ -15,8 +15,16 @@ from dropkit.metrics import Difference, over_seeds, student
 from dropkit.notebook import larger_scales
 from dropkit.store.folder import Store
 from dropkit.store.records import Record
-from dropkit.study.curves import Cells, Curves, Setting, by_protocol, stacked
-from dropkit.study.measures import between, compare, difference
+from dropkit.study.curves import (
+    TITLES,
+    Cells,
+    Curves,
+    Setting,
+    by_protocol,
+    shared_seeds,
+    stacked,
+)
+from dropkit.study.measures import between, compare, difference, gain
 from dropkit.study.trials import Trial, grid
 from dropkit.theory import shapes
 
@@ -185,6 +193,67 @@ def on_cifar100(density: float) -> list[Record]:
     return list(Store(larger_scales.FOLDER).select(wanted))
 
 
+def hardest(recalls: np.ndarray) -> np.ndarray:
+    """Return which classes are the tenth of lowest mean recall, (K,) bool, of recalls (S, K)."""
+    level = recalls.mean(axis=0)
+    return level <= np.sort(level)[max(1, round(0.1 * level.size)) - 1]
+
+
+def over_shifts(
+    found: Mapping[Setting, Cells], label: str, density: float, measure: str, classes: Any = ...
+) -> Difference:
+    """Return what a label gains on random pruning in the mean of several tests, paired by seed.
+
+    Of all classes, or of those that a (K,) array of bool names.
+    """
+    places = [(each, density) for each in (label, RANDOM)]
+    seeds = sorted(set.intersection(*({*shared_seeds(of, places)} for of in found.values())))
+    sides = (
+        [
+            np.array([of[each][at][seed]["recalls"] for seed in seeds])[:, classes]
+            for of in found.values()
+        ]
+        for each, at in places
+    )
+    return difference(*sides, measure)
+
+
+def by_test(
+    found: Mapping[Setting, Cells], label: str, density: float, classes: np.ndarray
+) -> Table:
+    """Return of each test where all data and Random stand, and what a label gains on Random.
+
+    In the lowest tenth, the average, and the average of the classes (K,) named by an array of bool;
+    last, how many of these are among the hardest tenth of that test for all data.
+    """
+    rows = []
+    for setting, cells in found.items():
+        full = stacked({"full": cells["full"]})["full"][1.0]
+        low = gain(cells, RANDOM, measure="tenth", densities=[density])
+        asked = ("tenth", ...), ("average", ...), ("average", classes)
+        gains = [over_shifts({setting: cells}, label, density, *each) for each in asked]
+        levels = [f"{level:.1f}" for level in (100 * full.mean(), low.value if low else np.nan)]
+        still = f"{(hardest(full) & classes).sum()} of {classes.sum()}"
+        rows.append([TITLES[setting.dataset], *levels, *map(points, gains), still])
+    headers = ["test", "all data: average (%)", "Random: lowest tenth (%)", "gain: lowest tenth"]
+    return Table(rows, [*headers, "average", "hardest when clean", "still hardest"])
+
+
+def capped(cap: float, pseudo: float) -> Callable[..., np.ndarray]:
+    """Return a quota's weights: DRoP's smoothed errors, none above `cap` times their mean.
+
+    The mean is over samples, so that no class keeps more than `cap` times the density.
+    """
+
+    def weights(sizes: np.ndarray, recalls: np.ndarray, val_sizes: np.ndarray) -> np.ndarray:
+        errors = found = ((1 - recalls) * val_sizes + pseudo) / (val_sizes + 2 * pseudo)
+        for _ in range(50):
+            found = np.minimum(errors, cap * (sizes @ found) / sizes.sum())
+        return found
+
+    return weights
+
+
 class Noisy(NamedTuple):
     """With wrong labels in one class, each in turn: recalls, those of that class, its samples kept.
 
@@ -233,8 +302,7 @@ def tilts(found: Mapping[Setting, Cells], density: float) -> Iterator[str]:
     for setting, cells in found.items():
         curves = stacked(cells)
         plus, minus = (curves[label][density] for label in ("random+drop", RANDOM))
-        level = curves["full"][1.0].mean(axis=0)
-        hard = level <= np.sort(level)[max(1, round(0.1 * level.size)) - 1]
+        hard = hardest(curves["full"][1.0])
         shared = min(len(plus), len(minus))
         ends = 100 * np.array(break_even(plus[:shared], minus[:shared], hard))
         yield f"{with_interval(ends, '.0f')} % on {setting.title}"

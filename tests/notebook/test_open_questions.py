@@ -7,6 +7,7 @@ from scipy.stats import spearmanr, ttest_rel
 from dropkit.datasets.data import Data
 from dropkit.metrics import Difference
 from dropkit.notebook import open_questions as questions
+from dropkit.study.curves import Setting
 from dropkit.training import recipes
 
 
@@ -174,3 +175,58 @@ def test_numbers_of_validation_samples_are_cases():
     assert list(cases) == ["X, 16 a class", "X, 1 a class"]
     assert set(cases["X, 1 a class"]) == {"random", "DRoP as printed", "pseudo-count 10"}
     np.testing.assert_array_equal(cases["X, 16 a class"]["random"], curves["random"][1])
+
+
+def setting(dataset):
+    return Setting(dataset, "linear", 1.0, "{}")
+
+
+def cells(**levels):
+    """Cells of four seeds at density 0.3: two classes, of which the worse one is at a level."""
+    wave = (0.0, 0.01, -0.01, 0.0)
+    return {
+        label: {0.3: {s: {"recalls": [level + w, 0.9]} for s, w in enumerate(wave)}}
+        for label, level in levels.items()
+    }
+
+
+def test_gains_over_several_tests_are_means_of_each_seed():
+    found = {
+        setting("cifar100c-blur-features"): cells(random=0.3, drop=0.5),
+        setting("cifar100c-jpeg-features"): cells(random=0.4, drop=0.5),
+    }
+    found[setting("cifar100c-jpeg-features")]["drop"][0.3][9] = {"recalls": [0.0, 0.0]}
+    assert questions.over_shifts(found, "drop", 0.3, "worst") == pytest.approx((15, 15, 15))
+    worse = np.array([True, False])
+    assert questions.over_shifts(found, "drop", 0.3, "average", worse).value == pytest.approx(15)
+    assert questions.over_shifts(found, "drop", 0.3, "average", ~worse).value == pytest.approx(0)
+
+
+def test_each_test_has_a_line():
+    found = {setting("cifar100c-blur-features"): cells(random=0.3, drop=0.5, full=0.6)}
+    (of,) = found.values()
+    of["full"] = {1.0: of["full"][0.3]}
+    ((test, level, low, *gains, still),) = questions.by_test(
+        found, "drop", 0.3, np.array([False, True])
+    ).rows
+    assert (test, level, low, still) == ("blur", "75.0", "30.0", "0 of 1")
+    assert [gain.split(" ")[0] for gain in gains] == ["+20.0", "+10.0", "+0.0"]
+
+
+def test_the_hardest_tenth():
+    recalls = np.tile(np.linspace(0.9, 0.1, 20), (3, 1))
+    assert np.flatnonzero(questions.hardest(recalls)).tolist() == [18, 19]
+
+
+def test_no_class_keeps_more_than_the_cap_times_the_density():
+    rng = np.random.default_rng(2)
+    sizes, val = rng.integers(50, 500, 8).astype(float), np.full(8, 40.0)
+    recalls = rng.uniform(0.1, 1, 8)
+    errors = ((1 - recalls) * val + 10) / (val + 20)
+    for cap in (1.1, 1.5, 9.0):
+        found = questions.capped(cap, 10)(sizes, recalls, val)
+        mean = (sizes @ found) / sizes.sum()
+        assert found.max() <= cap * mean * (1 + 1e-6)
+        below = found < errors - 1e-12
+        np.testing.assert_allclose(found[below], cap * mean, rtol=1e-6)
+    np.testing.assert_array_equal(found, errors)
