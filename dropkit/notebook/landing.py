@@ -159,8 +159,8 @@ def untested(published: Mapping[Setting, Cells]) -> str:
     tails = {setting.dataset for setting in published if setting.imbalance != 1}
     larger = ("tinyimagenet", "imagenet")
     return stated(
-        "The paper's own networks (VGG, ResNet), also on Waterbirds; ImageNet; TinyImageNet and long "
-        "tails of CIFAR-100 end to end; on the fast network other scores than EL2N.",
+        "The paper's own networks (VGG, ResNet), also on Waterbirds; ImageNet; TinyImageNet and "
+        "long tails of CIFAR-100 end to end; on the fast network other scores than EL2N.",
         no_network_of_the_paper=not any(name.startswith(PAPERS) for name in networks),
         no_larger_images=not datasets & set(larger),
         no_long_tails_of_CIFAR100="cifar100" not in tails,
