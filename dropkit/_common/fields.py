@@ -54,13 +54,13 @@ def choice(names: Collection[str]) -> Kind:
     return Kind(f"be one of {listed}", lambda value: isinstance(value, str) and value in names)
 
 
-def many(item: Kind, least: int = 1, most: int = ITEMS) -> Kind:
-    """Return the kind of lists and tuples of a length in a range, whose items are of a kind."""
+def many(item: Kind, least: int = 1) -> Kind:
+    """Return the kind of lists and tuples of at least so many items, which are of a kind."""
 
     def fits(value: Any) -> bool:
-        return isinstance(value, list | tuple) and least <= len(value) <= most
+        return isinstance(value, list | tuple) and least <= len(value) <= ITEMS
 
-    return Kind(f"be a list of {least:,} to {most:,} items", fits, item)
+    return Kind(f"be a list of {least:,} to {ITEMS:,} items", fits, item)
 
 
 FLAG = Kind("be true or false", lambda value: isinstance(value, bool))

@@ -11,7 +11,7 @@ from dropkit.datasets.data import Data, Loader
 _STREAM = 5  # apart from those of splits, photographs, noise and long tails
 
 
-def swapped(name: str, label: int, share: float, other: int | None = None) -> Loader:
+def swapped(name: str, label: int, share: float) -> Loader:
     """Return the loader of a data set with a share of one class's labels swapped with others'.
 
     A sample of the class takes the label of one of another class, at random, which takes the
@@ -27,8 +27,6 @@ def swapped(name: str, label: int, share: float, other: int | None = None) -> Lo
         The class.
     share : float
         In [0, 1].
-    other : int, optional
-        The one class that it is taken for; default: any other.
     """
     if not 0 <= share <= 1:
         raise UserError(f"share is {share}: it must lie in [0, 1]")
@@ -42,7 +40,7 @@ def swapped(name: str, label: int, share: float, other: int | None = None) -> Lo
                 "and the data set must have no groups"
             )
         rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(0, spawn_key=(_STREAM,))))
-        parted = data.y == label, data.y != label if other is None else data.y == other
+        parted = data.y == label, data.y != label
         mine, others = (rng.permutation(np.flatnonzero(of)) for of in parted)
         count = min(round(share * mine.size), others.size)
         mine, others = mine[:count], others[:count]

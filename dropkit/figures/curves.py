@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from dropkit.figures.names import name
 from dropkit.figures.style import canvas, curve, legend, level, look, width, within_percent, words
 from dropkit.study.curves import ByDensity, Curves
-from dropkit.study.measures import MEASURES, difference
+from dropkit.study.measures import MEASURES, levels
 
 
 def tradeoff(curves: Curves, against: Sequence[str] = ("density", "worst")) -> Figure:
@@ -222,7 +222,7 @@ def rows_against_density(
 
 
 def _against_density(ax: Axes, by_density: ByDensity, measure: str, style: dict) -> None:
-    found = {d: difference([by_density[d]], [], measure) for d in sorted(by_density)}
+    found = levels(by_density, measure)
     if list(found) == [1.0]:
         level(ax, found[1.0], style)
         return

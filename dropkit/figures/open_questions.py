@@ -1,11 +1,11 @@
 """Figures of the chapter on open questions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from dropkit.figures.style import canvas, curve, legend, width
+from dropkit.figures.style import canvas, curve, legend, log_ticks, width
 from dropkit.study.curves import Curves
 from dropkit.study.measures import compare
 from dropkit.theory.shapes import RATIOS, families
@@ -33,36 +33,29 @@ def validation(panels: Mapping[str, Curves], measure: str) -> Figure:
             style = {"marker": "o", "color": colour, "label": label}
             curve(ax, list(found), [each[measure] for each in found.values()], style)
         ax.axhline(0, color="#707070", lw=1.2)
-        ticks = sorted({count for label in labels for count in curves[label]})
-        ax.set(xscale="log", xlabel="validation samples a class")
-        ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-        ax.minorticks_off()
+        log_ticks(ax, sorted({count for label in labels for count in curves[label]}))
+        ax.set_xlabel("validation samples a class")
         ax.set_title(title, loc="left")
     axes[0, 0].set_ylabel("gain on Random (points)")
     legend(figure, axes[0])
     return figure
 
 
-def shapes(
-    gap: float, sigma0: float, sigma1: float, names: Sequence[str] = tuple(RATIOS)
-) -> Figure:
+def shapes(gap: float, sigma0: float, sigma1: float) -> Figure:
     """Draw the worst-class risk by class sizes against the distance from a Gaussian, a panel a way.
 
     Parameters
     ----------
     gap, sigma0, sigma1 : float
         Distance of the means, and deviations.
-    names : sequence of str
-        Of ``theory.shapes.RATIOS``.
     """
     found = families(gap, sigma0, sigma1)
     figure, axes = canvas(2, 2, width=width(2), height=2.6)
     for ax, (title, (amounts, classes)) in zip(axes.flat, found.items(), strict=True):
         pairs = [classes(amount) for amount in amounts]
-        for name, colour, line in zip(
-            names, ("#000000", *LINES), (":", "-", "-", "--"), strict=False
-        ):
-            risks = [100 * two.worst_risk(two.minimizer(RATIOS[name](two))) for two in pairs]
+        looks = zip(("#000000", *LINES), (":", "-", "-", "--"), strict=False)
+        for (name, ratio), (colour, line) in zip(RATIOS.items(), looks, strict=False):
+            risks = [100 * two.worst_risk(two.minimizer(ratio(two))) for two in pairs]
             ax.plot(amounts, risks, color=colour, ls=line, label=name)
         ax.set(xlabel=title, ylim=(0, 40))
     for ax in axes[:, 0]:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from dropkit.figures.style import STYLE, curve, look
 from dropkit.study.curves import Curves
-from dropkit.study.measures import MEASURES, difference
+from dropkit.study.measures import MEASURES, levels
 
 INK = "#010203"  # stands for the colour of the page's text
 SIZE = (2.55, 2.6)  # inches of a panel
@@ -18,10 +18,8 @@ GAP = 0.085  # least distance of two names, of the height of a panel
 SHORT = {"Dynamic Uncertainty": "Dyn. Unc."}  # names that a panel has no room for
 
 
-def worst_panels(
-    sets: Mapping[str, Curves], protocols: Sequence[str], measure: str = "worst"
-) -> str:
-    """Return panels as HTML with inline SVG: a measure against density, with 95 % intervals.
+def worst_panels(sets: Mapping[str, Curves], protocols: Sequence[str]) -> str:
+    """Return panels as HTML with inline SVG: worst class against density, with 95 % intervals.
 
     Parameters
     ----------
@@ -29,18 +27,16 @@ def worst_panels(
         Recalls by label and density, by the panels' titles.
     protocols : sequence of str
         Labels, drawn where a set has them; "full" is a level.
-    measure : str
-        A key of ``study.MEASURES``.
     """
     panels = "".join(
-        f'<div role="img" aria-label="{escape(_told(title, curves, protocols, measure))}">'
-        f"{_inline(_panel(title, curves, protocols, measure))}</div>"
+        f'<div role="img" aria-label="{escape(_told(title, curves, protocols))}">'
+        f"{_inline(_panel(title, curves, protocols))}</div>"
         for title, curves in sets.items()
     )
     return f'<div class="dk-panels">{panels}</div>'
 
 
-def _panel(title: str, curves: Curves, protocols: Sequence[str], measure: str) -> Figure:
+def _panel(title: str, curves: Curves, protocols: Sequence[str]) -> Figure:
     ink = {"text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": INK}
     ink |= {"xtick.color": INK, "ytick.color": INK, "svg.fonttype": "none"}
     with matplotlib.rc_context(STYLE | ink):
@@ -48,10 +44,7 @@ def _panel(title: str, curves: Curves, protocols: Sequence[str], measure: str) -
         ax = figure.subplots()
         ends = {}
         for label in protocols:
-            found = {
-                d: difference([rows], [], measure) for d, rows in curves.get(label, {}).items()
-            }
-            if not found:
+            if not (found := levels(curves.get(label, {}), "worst")):
                 continue
             style = look(label)
             if label == "full":
@@ -63,7 +56,7 @@ def _panel(title: str, curves: Curves, protocols: Sequence[str], measure: str) -
         ax.set(xlim=(0, 1.5), xticks=[0.1, 0.3, 0.5, 0.7, 0.9], xlabel="share of the data kept")
         ax.set_ylim(0, min(ax.get_ylim()[1], 100))
         ax.set_title(title, loc="left", fontsize=9)
-        ax.set_ylabel(MEASURES[measure].axis)
+        ax.set_ylabel(MEASURES["worst"].axis)
         _name(ax, ends)
     return figure
 
@@ -82,17 +75,17 @@ def _name(ax: Axes, ends: Mapping[str, tuple[float, str]]) -> None:
         ax.text(0.94, height - shift, SHORT.get(name, name), color=colour, va="center", fontsize=8)
 
 
-def _told(title: str, curves: Curves, protocols: Sequence[str], measure: str) -> str:
+def _told(title: str, curves: Curves, protocols: Sequence[str]) -> str:
     """What the panel shows, for those who do not see it."""
     parts = []
     for label in protocols:
         found = [
-            f"{difference([rows], [], measure).value:.1f} at {density:g}"
-            for density, rows in curves.get(label, {}).items()
+            f"{level.value:.1f} at {density:g}"
+            for density, level in levels(curves.get(label, {}), "worst").items()
         ]
         if found:
             parts.append(f"{look(label)['label']} {', '.join(found)}")
-    return f"{title}, {MEASURES[measure].axis} by the share of the data kept: {'; '.join(parts)}."
+    return f"{title}, {MEASURES['worst'].axis} by the share of the data kept: {'; '.join(parts)}."
 
 
 def _inline(figure: Figure) -> str:

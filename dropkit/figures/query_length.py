@@ -12,12 +12,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dropkit.figures.contrasts import MARKS
-from dropkit.figures.style import canvas, curve, legend, look, width, within_percent
+from dropkit.figures.style import canvas, curve, legend, log_ticks, look, width, within_percent
 from dropkit.figures.tables import SUMMARY, Table
 from dropkit.metrics import Difference
 from dropkit.store.records import Record
 from dropkit.study.curves import Cells
-from dropkit.study.measures import MEASURES, difference, gain
+from dropkit.study.measures import MEASURES, difference, gain, levels
 
 Line = Mapping[float, np.ndarray]  # value of a setting -> recalls (S, K)
 _BY_LENGTH = re.compile(r"random\+drop(, query of \d+ epochs?)?")  # and nothing else is varied
@@ -88,9 +88,8 @@ def gains(panels: Mapping[str, tuple[Cells, float]], measures: Sequence[str]) ->
             }
             _marked(ax, by_epochs, measure, shift)
         ax.axhline(0, color="#333333", lw=0.8)
-        ax.set(xscale="log", xlabel="query epochs", title=title)
-        ax.set_xticks(list(found), [str(epochs) for epochs in found])
-        ax.minorticks_off()
+        ax.set(xlabel="query epochs", title=title)
+        log_ticks(ax, list(found))
     axes[0, 0].set_ylabel("points")
     legend(figure, axes[0, :1])
     return figure
@@ -122,17 +121,16 @@ def against_setting(
     greys = colours if len(baselines) == len(lines) > 1 else ["#707070"] * len(baselines)
     for ax, measure in zip(axes.flat, measures, strict=False):
         for (label, line), colour in zip(lines.items(), colours, strict=True):
-            found = [difference([line[value]], [], measure) for value in sorted(line)]
-            curve(ax, sorted(line), found, {"color": colour, "marker": "o", "label": label})
+            found = levels(line, measure)
+            style = {"color": colour, "marker": "o", "label": label}
+            curve(ax, list(found), list(found.values()), style)
         for (label, recalls), colour in zip(baselines.items(), greys, strict=True):
             value = difference([recalls], [], measure).value
             ax.axhline(value, color=colour, lw=1.2, ls=":", label=label)
         ax.set(xlabel=xlabel, ylabel=MEASURES[measure].axis)
         if log:
             values = sorted({value for line in lines.values() for value in line})
-            ax.set_xscale("log")
-            ax.set_xticks(values, [f"{value:g}" for value in values])
-            ax.minorticks_off()
+            log_ticks(ax, values)
     within_percent(*axes.flat[: len(measures)])
     for ax in axes.flat[len(measures) :]:
         ax.remove()

@@ -56,21 +56,21 @@ def results_data(found: Mapping[Setting, Cells]) -> dict[str, Any]:
     return {
         "sets": [_set(setting, cells) for setting, cells in found.items()],
         "names": {label: name(label) for label in labels},
-        "colours": {label: _colour(label) for label in labels},
+        "colours": {
+            label: "currentColor" if label.startswith("full") else look(label)["color"]
+            for label in labels
+        },
         "quantiles": {n: round(float(stdtrit(n - 1, 0.975)), 10) for n in range(2, most + 1)},
         "start": [label for label in START if label in labels],
     }
 
 
-def _colour(label: str) -> str:
-    return "currentColor" if label.startswith("full") else look(label)["color"]
-
-
 def _set(setting: Setting, cells: Cells) -> dict[str, Any]:
     order = {label: i for i, label in enumerate(START)}
+    tail = f"I{setting.imbalance:g}" * (setting.imbalance != 1)
     listed = sorted(cells, key=lambda label: (order.get(label, len(order)), label))
     return {
-        "id": "-".join(filter(None, (setting.dataset, setting.model, _tail(setting)))),
+        "id": "-".join(filter(None, (setting.dataset, setting.model, tail))),
         "title": f"{setting.title} ({setting.scale})",
         "note": _note(cells),
         "scale": setting.scale,
@@ -84,10 +84,6 @@ def _set(setting: Setting, cells: Cells) -> dict[str, Any]:
             for density in sorted(cells[label])
         ],
     }
-
-
-def _tail(setting: Setting) -> str:
-    return f"I{setting.imbalance:g}" * (setting.imbalance != 1)
 
 
 def _note(cells: Cells) -> str:

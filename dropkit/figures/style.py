@@ -135,6 +135,13 @@ def level(ax: Axes, found: Difference, style: dict) -> None:
     ax.axhline(found.value, lw=1, **style | {"marker": ""})
 
 
+def log_ticks(ax: Axes, values: Sequence[float]) -> None:
+    """Make the horizontal axis logarithmic, with these values as its only ticks."""
+    ax.set_xscale("log")
+    ax.set_xticks(values, [f"{value:g}" for value in values])
+    ax.minorticks_off()
+
+
 def within_percent(*axes: Axes) -> None:
     """Keep axes of percentages inside 0 and 100, which an interval of few seeds may leave."""
     for ax in axes:

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from scipy.stats import norm, spearmanr
 
 from dropkit._common.checks import Floats
-from dropkit.figures.style import COLOURS, canvas, curve, legend, look
+from dropkit.figures.style import COLOURS, canvas, curve, legend, log_ticks, look
 from dropkit.figures.tables import Table, number
 from dropkit.metrics import Difference
 from dropkit.theory.limits import (
@@ -118,9 +118,8 @@ def figure_ssp(
     means = [Difference(s.mean, s.mean - 2 * s.mean_se, s.mean + 2 * s.mean_se) for s in summaries]
     curve(landing, sizes, means, {"marker": "o", "label": "mean", "color": "#D55E00"})
     landing.plot(sizes, [s.median for s in summaries], "s--", label="median", color="#0072B2")
-    landing.set(xscale="log", xlabel="points before pruning", ylabel="fitted threshold")
-    landing.set_xticks(sizes, [str(n) for n in sizes])
-    landing.minorticks_off()
+    landing.set(xlabel="points before pruning", ylabel="fitted threshold")
+    log_ticks(landing, sizes)
     landing.legend(fontsize=8)
     return figure
 

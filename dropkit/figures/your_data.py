@@ -10,7 +10,7 @@ from scipy import stats
 
 from dropkit._common.checks import Floats, Ints
 from dropkit.figures.curves import rows_against_density
-from dropkit.figures.style import canvas, curve, legend, level
+from dropkit.figures.style import canvas, curve, legend, level, log_ticks
 from dropkit.figures.tables import Table, direction, points, summary
 from dropkit.study.curves import Curves, at
 from dropkit.study.measures import compare
@@ -93,9 +93,8 @@ def trusted(recalls: Curves) -> Figure:
         crossed = next(iter(compare(recalls, CROSS, RANDOM).values()))[measure]
         level(ax, crossed, {"color": "black", "linestyle": "--", "label": CROSS})
         ax.axhline(0, color="#707070", lw=1.2)
-        x = sorted(recalls[RANDOM])
-        ax.set(xscale="log", xticks=x, xticklabels=x, xlabel="validation samples a class")
-        ax.minorticks_off()
+        log_ticks(ax, sorted(recalls[RANDOM]))
+        ax.set_xlabel("validation samples a class")
     axes[0, 0].set_ylabel("average − Random's (points)")
     axes[0, 1].set_ylabel("worst class − Random's (points)")
     legend(figure, axes[0, :1], columns=5)

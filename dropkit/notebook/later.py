@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from dropkit.figures.names import name
-from dropkit.figures.tables import POINTS, Table, with_interval
+from dropkit.figures.tables import POINTS, Table, number, with_interval
 from dropkit.metrics import Difference
 from dropkit.notebook.answers import moves
 from dropkit.notebook.guarded import Unsupported, higher, stated
@@ -66,13 +66,8 @@ def advised(
 
 def leader(sets: Mapping[str, Curves], on: str, labels: Sequence[str], density: float) -> str:
     """Return the label that on all other sets gains most worst class over random pruning."""
-    return max(labels, key=lambda label: _elsewhere(sets, on, label, density))
-
-
-def _elsewhere(sets: Mapping[str, Curves], on: str, label: str, density: float) -> float:
-    """The mean gain of a label over random pruning on the other sets."""
     others = [curves for name, curves in sets.items() if name != on]
-    return float(np.mean([_gain(curves, label, density).value for curves in others]))
+    return max(labels, key=lambda label: np.mean([_gain(c, label, density)[0] for c in others]))
 
 
 def _gain(curves: Curves, label: str, density: float, against: str = "random") -> Difference:
@@ -118,6 +113,6 @@ def steps(curves: Curves, first: str, second: str, densities: Sequence[float]) -
     """Say whether the gain of one label over another grows at every step of densities."""
     found = compare(curves, first, second, ["worst"])
     gains = [found[density]["worst"].value for density in densities]
-    listed = ", ".join(f"{gain:+.1f}".replace("-", "−") for gain in gains)
+    listed = ", ".join(number(gain, "+.1f") for gain in gains)
     grows = "grows at every step" if (np.diff(gains) > 0).all() else "does not grow at every step"
     return f"{grows} ({listed} points)"

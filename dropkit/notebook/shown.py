@@ -44,7 +44,7 @@ def glue(name: str, value: Any, form: str = "") -> None:
     display({prefix + kind: text for kind, text in data.items()}, raw=True, metadata=metadata)
 
 
-def glue_all(start: str, values: Mapping[str, Any], form: str = "") -> None:
+def glue_all(start: str, values: Mapping[str, Any]) -> None:
     """Glue numbers and texts by their names, each after a common start and a hyphen.
 
     Parameters
@@ -53,11 +53,9 @@ def glue_all(start: str, values: Mapping[str, Any], form: str = "") -> None:
         The chapter's.
     values : mapping of str to object
         What `glue` takes.
-    form : str
-        Of all of them.
     """
     for name, value in values.items():
-        glue(f"{start}-{name}", value, form)
+        glue(f"{start}-{name}", value)
 
 
 def table(rows: Sequence[Sequence[Any]], headers: Sequence[str], title: str = "") -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from dropkit import metrics
 from dropkit.metrics import Difference, over_seeds, student
 from dropkit.store.records import Record
-from dropkit.study.curves import Cells, Curves, Place, at, density_of, shared_seeds
+from dropkit.study.curves import ByDensity, Cells, Curves, Place, at, density_of, shared_seeds
 
 Reading = Callable[[Sequence[Record], Cells], np.ndarray]
 Of = Callable[[np.ndarray], np.ndarray]
@@ -129,6 +129,19 @@ def _less(plus: Sequence[np.ndarray], minus: Sequence[np.ndarray], of: Of) -> np
     """The mean of a number of each of `plus` less that of `minus`, where there are any."""
     first = np.mean([of(rows) for rows in plus], axis=0)
     return first - np.mean([of(rows) for rows in minus], axis=0) if minus else first
+
+
+def levels(by_density: ByDensity, measure: str) -> dict[float, Difference]:
+    """Return a measure's mean over seeds with its interval, by density in rising order.
+
+    Parameters
+    ----------
+    by_density : mapping of float to ndarray, shape (S, K)
+        Recalls by density, or by what else was varied.
+    measure : str
+        A key of ``MEASURES`` that reads recalls.
+    """
+    return {d: difference([by_density[d]], [], measure) for d in sorted(by_density)}
 
 
 def contrast(

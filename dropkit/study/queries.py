@@ -40,10 +40,6 @@ class Query:
     def __post_init__(self):
         if self.schedule == "long" and self.initialisations != 1:
             raise ValueError(f"a long query is one run, got initialisations={self.initialisations}")
-        if not 0 < self.val_share <= 1:
-            raise ValueError(f"val_share must be above 0 and at most 1, got {self.val_share}")
-        if not 0 <= self.val_noise <= 1:
-            raise ValueError(f"val_noise must be in [0, 1], got {self.val_noise}")
 
     @property
     def data(self) -> Data:

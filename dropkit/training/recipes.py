@@ -115,11 +115,10 @@ def as_recorded(trained: Any) -> dict:
     Fields that recipes and trials were given after the first records are left out where they are as
     before: the records keep their keys.
     """
-    return asdict(trained, dict_factory=_without_later)
-
-
-def _without_later(fields: list[tuple[str, Any]]) -> dict:
-    return {name: value for name, value in fields if LATER.get(name, _NEVER) != value}
+    return asdict(
+        trained,
+        dict_factory=lambda pairs: {k: v for k, v in pairs if LATER.get(k, _NEVER) != v},
+    )
 
 
 _NEVER = object()

@@ -5,20 +5,7 @@ from dataclasses import replace
 import pytest
 
 from dropkit.study.queries import short_recipe
-from tests.study.test_query_models import query
 from tests.training.test_engine import TINY, table_1_recipe
-
-
-class TestQuery:
-    @pytest.mark.parametrize("share", [0, -0.1, 1.01, float("nan")])
-    def test_share_out_of_range(self, share):
-        with pytest.raises(ValueError, match=f"val_share must be above 0 .* got {share}"):
-            query(0, val_share=share)
-
-    @pytest.mark.parametrize("noise", [-0.1, 1.01, float("nan")])
-    def test_noise_out_of_range(self, noise):
-        with pytest.raises(ValueError, match=rf"val_noise must be in \[0, 1\], got {noise}"):
-            query(0, val_noise=noise)
 
 
 class TestShortRecipe:
