@@ -39,6 +39,7 @@ TITLES = {
     "waterbirds": "Waterbirds, tuned end to end",
     "clinc150-features": "CLINC150",
     "clinc150-balanced-features": "balanced CLINC150",
+    "clinc150-tfidf-features": "CLINC150 by TF-IDF",
     "banking77-tfidf-features": "banking77 by TF-IDF",
     "banking77-features": "banking77",
 }

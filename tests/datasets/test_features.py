@@ -369,6 +369,11 @@ class TestClinc150:
         assert set(data.sizes("test")) == {30}
         assert "pto_balance" in data.classes
 
+    def test_words_are_of_the_same_requests(self):
+        data, words = (datasets.load(f"clinc150{by}-features") for by in ("", "-tfidf"))
+        np.testing.assert_array_equal(data.y, words.y)
+        np.testing.assert_array_equal(data.test, words.test)
+
     def test_the_twin_is_balanced(self):
         """Section 2.3, "full"; the same requests are for validation and the test."""
         data = datasets.load("clinc150-balanced-features")
@@ -398,7 +403,13 @@ class TestBanking77:
 
 @pytest.mark.parametrize(
     ("name", "least"),
-    [("clinc150", 0.85), ("clinc150-balanced", 0.85), ("banking77", 0.8), ("banking77-tfidf", 0.6)],
+    [
+        ("clinc150", 0.85),
+        ("clinc150-balanced", 0.85),
+        ("clinc150-tfidf", 0.6),
+        ("banking77", 0.8),
+        ("banking77-tfidf", 0.6),
+    ],
 )
 def test_neighbours_share_intents(name, least):
     """What the vectors are for: the nearest training request mostly has the same intent."""
@@ -408,7 +419,7 @@ def test_neighbours_share_intents(name, least):
     assert (data.y[nearest] == data.y[data.test]).mean() > least
 
 
-TEXTS = ("clinc150", "clinc150-balanced", "banking77", "banking77-tfidf")
+TEXTS = ("clinc150", "clinc150-balanced", "clinc150-tfidf", "banking77", "banking77-tfidf")
 
 
 @pytest.mark.parametrize(("name", "size"), [("waterbirds", 1.5e6), *((n, 2e6) for n in TEXTS)])

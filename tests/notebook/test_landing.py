@@ -82,6 +82,19 @@ def test_sentence_falls_with_its_records(sets, name: str, change) -> None:
     assert first_words in str(error.value)
 
 
+def test_many_classes_fall_with_their_records() -> None:
+    found = deepcopy(larger_scales.published(["random", "random+drop"], scales=["features"]))
+    assert "lowest tenth of a hundred, +" in landing.through_a_frozen_network(found)
+    (two,) = [cells for one, cells in found.items() if one.dataset == "tinyimagenet-features"]
+    for density, rows in two["random+drop"].items():
+        for seed, record in rows.items():
+            record["recalls"] = two["random"][density][seed]["recalls"]
+    with pytest.raises(Unsupported, match="above random pruning; a price in average"):
+        landing.through_a_frozen_network(found)
+    with pytest.raises(Unsupported, match="both have records"):
+        landing.through_a_frozen_network({})
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [("model", "vgg19"), ("dataset", "tinyimagenet"), ("imbalance", 20.0)],
@@ -90,7 +103,7 @@ def test_what_is_untested_is_no_longer_said_once_it_has_records(published, field
     setting = next(each for each in published if each.dataset == "cifar100")
     assert "ImageNet" in landing.untested(published)
     more = {**published, setting._replace(**{field: value}): {"random": {}}}
-    with pytest.raises(Unsupported, match="TinyImageNet and ImageNet"):
+    with pytest.raises(Unsupported, match="ImageNet; TinyImageNet"):
         landing.untested(more)
 
 
