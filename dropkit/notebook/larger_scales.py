@@ -135,16 +135,21 @@ def against(
 
 
 def by_setting(found: dict[Setting, Cells], labels: Sequence[str], density: float) -> Table:
-    """Return each setting's worst groups at a density, and what the first label gains on others."""
-    first, *others = labels
+    """Return each setting's worst groups at a density, and what the first label gains on others.
+
+    A label also stands for its like after other queries.
+    """
     rows = []
     for setting, cells in found.items():
-        worst = [gain(cells, each, densities=[density]) for each in labels]
+        like = {label.partition(", query of")[0]: label for label in cells}
+        first, *others = (like.get(label, label) for label in labels)
+        worst = [gain(cells, each, densities=[density]) for each in (first, *others)]
         gains = [gain(cells, first, other, densities=[density]) for other in others]
         row = [number(each.value, ".1f") if each else "–" for each in worst]
         row += [with_interval(each, POINTS) if each else "–" for each in gains]
         rows.append([setting.title, *row])
-    headers = ["", *map(name, labels), *(f"{name(first)} − {name(other)}" for other in others)]
+    apart = (f"{name(labels[0])} − {name(other)}" for other in labels[1:])
+    headers = ["", *map(name, labels), *apart]
     return Table(rows, headers, f"Density {density:g}: worst group (%), differences in points")
 
 

@@ -104,6 +104,10 @@ def test_settings_stand_in_rows_with_gains_that_are_paired_by_seed(folder):
     # Two seeds of DRoP, 35 and 36 %; three of the others.
     assert (title, *worst) == ("CIFAR-10, mini", "35.5", "31.0", "41.0")
     assert on_random.startswith("+5.0 [") and on_all.startswith("−5.0 [")
+    (cells,) = found.values()
+    cells["random+drop, query of 1 epoch"] = cells.pop("random+drop")
+    ((_, again, *_),) = larger_scales.by_setting(found, ["random+drop", "random"], 0.5).rows
+    assert again == worst[0]
     (row,) = larger_scales.by_setting(found, ["random+drop", "el2n"], 0.7).rows
     assert row[1:] == ["–", "–", "–"]
 
