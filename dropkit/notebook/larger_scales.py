@@ -73,9 +73,16 @@ EXPLORED = ("full", "random", "random+drop", "el2n", "random+el2nq", "dynunc")
 
 
 def explored() -> dict[Setting, Cells]:
-    """Return what the results explorer has of the larger scales, the paper's own accuracy first."""
+    """Return what the results explorer has of the larger scales, the paper's own accuracy first.
+
+    Without sets of groups, whose few densities are in chapter 6.
+    """
     found = arrange(all_published())
-    own = {one: cells for one, cells in found.items() if one.scale in ("mini", "paper")}
+    own = {
+        one: cells
+        for one, cells in found.items()
+        if one.scale in ("mini", "paper") and not one.grouped
+    }
     every = own | published(EXPLORED, scales=["features"])
     return {setting: every[setting] for setting in sorted(every, key=_place)}
 
