@@ -177,6 +177,6 @@ def test_a_value_is_shown_under_the_pointer(open_page, html) -> None:  # noqa: F
 
 
 def test_data_are_compact_and_need_something_to_show(found) -> None:
-    assert len(results_explorer.results(found).encode()) < 300_000
+    assert len(results_explorer.results(found).encode()) < 350_000
     with pytest.raises(ValueError, match="no setting"):
         results_explorer.results({})
