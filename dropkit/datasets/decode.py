@@ -86,7 +86,8 @@ def _fill(
         file.seek(0)
         file.write(header)
         decode = partial(_tried, resize=resize, side=shape[1])
-        with tqdm(total=len(files), initial=done, desc="decoding", unit="image") as bar:
+        known = len(files) - len(left)
+        with tqdm(total=len(files), initial=known, desc="decoding", unit="image") as bar:
             for start in range(0, len(left), _BATCH):
                 batch = left[start : start + _BATCH]
                 images = pool.map(decode, (folder / files[index] for index in batch))
@@ -126,9 +127,9 @@ def _tried(file: Path, resize: list[int] | None, side: int) -> bytes | UserError
 
 def _of_all(errors: Sequence[UserError], images: int) -> UserError:
     """One sentence of all images that cannot be decoded."""
-    named = "; ".join(map(str, errors[:5]))
     if len(errors) == 1:
         return errors[0]
+    named = "; ".join(map(str, errors[:5]))
     more = f"; and {len(errors) - 5:,} more" * (len(errors) > 5)
     return UserError(
         f"{len(errors):,} of {images:,} images cannot be decoded, the others are: {named}{more}"
