@@ -40,7 +40,8 @@ class ArraySource:
     def __call__(self, rows: Tensor, moves: Tensor | None = None, read: None = None) -> Tensor:
         if moves is not None:
             raise ValueError("only images are augmented: the recipe must have augment=False")
-        return self.x[rows]
+        found = self.x.index_select(0, rows.flatten())  # in half of the time of x[rows]
+        return found.view(*rows.shape, *self.x.shape[1:])
 
 
 class ImageSource:

@@ -3,15 +3,18 @@
 import os
 import platform
 import re
+import time
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from functools import cache
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from dropkit._common.errors import UserError
 
+GAIN = 1.2  # times that bfloat16 must be faster: less may be chance, and the choice should stay
 EAGER = 3  # steps on a GPU before a recording, in which libraries choose kernels and allocate
 
 # Said where no allocator of PyTorch's was asked: of a context, a graph, or a library's handle.
@@ -61,8 +64,8 @@ def arithmetic(precision: str, device: str | torch.device) -> str:
     Parameters
     ----------
     precision : str
-        Of the recipe: "bfloat16" asks for it where the hardware has it, and for float32 elsewhere,
-        for emulated it takes many times as long.
+        Of the recipe: "bfloat16" asks for it where the hardware has it and is faster with it, and
+        for float32 elsewhere, for emulated it takes many times as long.
     device : str or torch.device
 
     Returns
@@ -70,8 +73,9 @@ def arithmetic(precision: str, device: str | torch.device) -> str:
     str
         "float32", "float64" or "bfloat16".
     """
-    native = precision != "bfloat16" or has_bfloat16(torch.device(device).type)
-    return precision if native else "float32"
+    kind = torch.device(device).type
+    gains = precision != "bfloat16" or (has_bfloat16(kind) and gains_by_bfloat16(kind))
+    return precision if gains else "float32"
 
 
 @cache
@@ -84,6 +88,29 @@ def has_bfloat16(kind: str) -> bool:
     if platform.machine().lower() in ("x86_64", "amd64"):
         return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     return torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
+@cache
+def gains_by_bfloat16(kind: str) -> bool:
+    """Whether convolutions take clearly less time in bfloat16 than in float32, as measured here.
+
+    Some processors have the instructions and are slower with them, by half of the time and more.
+    """
+    if kind != "cpu":
+        return True
+    # In turn, so that another program's load falls on both.
+    pairs = [[_convolve(dtype) for dtype in (torch.float32, torch.bfloat16)] for _ in range(5)]
+    plain, short = map(min, zip(*pairs, strict=True))
+    return plain > GAIN * short
+
+
+def _convolve(dtype: torch.dtype) -> float:
+    """Seconds that a small convolution takes."""
+    x, weights = torch.ones(64, 32, 16, 16, dtype=dtype), torch.ones(32, 32, 3, 3, dtype=dtype)
+    x, weights = (each.to(memory_format=torch.channels_last) for each in (x, weights))
+    began = time.perf_counter()
+    F.conv2d(x, weights)
+    return time.perf_counter() - began
 
 
 def used(precision: str, device: str | torch.device) -> dict[str, str]:
@@ -101,7 +128,8 @@ def in_words(precision: str, device: str | torch.device) -> str:
     """Say what products will be taken in, and why."""
     used, kind = arithmetic(precision, device), torch.device(device).type
     if used != precision:
-        return f"products in float32, for this {kind} has no instructions for bfloat16"
+        why = "is no faster in" if has_bfloat16(kind) else "has no instructions for"
+        return f"products in float32, for this {kind} {why} bfloat16"
     return f"products in {used}" + f", which this {kind} has" * (used == "bfloat16")
 
 

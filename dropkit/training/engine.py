@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from torch.optim.sgd import sgd
 
 from dropkit import models
+from dropkit._common import machine
 from dropkit.datasets.data import Images
 from dropkit.training.batches import (
     Source,
@@ -25,6 +26,7 @@ from dropkit.training.batches import (
     source_of,
 )
 from dropkit.training.devices import arithmetic, graphed, one_thread
+from dropkit.training.narrow import narrow
 from dropkit.training.recipes import Recipe
 from dropkit.training.stacks import SELECTORS, Stack, watch_finite
 
@@ -117,6 +119,7 @@ def train(
         raise ValueError("CDB-W weighs classes, and samples have weights of their own: choose one")
     if validates and val is None:
         raise ValueError("CDB-W and the best epoch are measured on a validation split: pass val=")
+    machine.keep_memory()
     device, dtype = torch.device(device), DTYPES[recipe.precision]
     if device.type == "cuda":
         torch.backends.cudnn.deterministic = True  # a seed fixes the result there too
@@ -136,7 +139,9 @@ def train(
         weights = torch.ones(len(seeds), num_strata, dtype=dtype, device=device)
     if weighted:
         weights = torch.ones(len(seeds), len(y), dtype=dtype, device=device)
-    select = SELECTORS[recipe.select](stack, recipe.epochs)
+    weighed = torch.arange(len(y), device=device) if weighted else strata  # what has a weight
+    step = _Step(stack, source, y, weighed, weights, recipe)
+    select = SELECTORS[recipe.select](stack, recipe.epochs)  # once the weights lie where they stay
     all_diverged = watch_finite(stack)
 
     @torch.no_grad()
@@ -161,8 +166,6 @@ def train(
             _replace(rows, found)
         return True
 
-    weighed = torch.arange(len(y), device=device) if weighted else strata  # what has a weight
-    step = _Step(stack, source, y, weighed, weights, recipe)
     with one_thread(stack.layers is not None):
         _fit(step, rows, seeds, observe, end_epoch)
     return stack.eval()
@@ -214,6 +217,7 @@ class _Step:
     ):
         self.stack, self.source, self.recipe = stack, source, recipe
         self.y, self.strata, self.weights = y, strata, weights
+        self.by_hand = narrow(stack, source, recipe.label_smoothing)
         self.parameters = list(stack.parameters())
         self.momenta: list[Tensor | None] = [None] * len(self.parameters)
         # A recorded step reads its rate from the GPU.
@@ -228,12 +232,17 @@ class _Step:
 
     def __call__(self, rows: Tensor, moves: Tensor | None, read: Tensor | None) -> Tensor:
         """Train on the pool's rows (S, b), moved by (S, b, 3); their logits (S, b, K)."""
-        logits = self.stack(self.source(rows, moves, read))
+        recipe, labels = self.recipe, self.y[rows]
         weights = None if self.weights is None else self.weights.gather(1, self.strata[rows])
-        for parameter in self.parameters:
-            parameter.grad = None
-        _loss(logits, self.y[rows], weights, self.recipe.label_smoothing).backward()
-        recipe, gradients = self.recipe, [parameter.grad for parameter in self.parameters]
+        if self.by_hand is not None and moves is None:
+            shares = None if weights is None else _shares(weights)
+            logits = self.by_hand(rows, labels, shares)
+        else:
+            for parameter in self.parameters:
+                parameter.grad = None
+            logits = self.stack(self.source(rows, moves, read))
+            _loss(logits, labels, weights, recipe.label_smoothing).backward()
+        gradients = [parameter.grad for parameter in self.parameters]
         with torch.no_grad():
             # The function behind torch.optim.SGD, whose class imports a compiler at its first step.
             sgd(
@@ -293,10 +302,14 @@ def _loss(logits: Tensor, labels: Tensor, weights: Tensor | None, smoothing: flo
     if weights is None:
         total = F.cross_entropy(logits, labels, reduction="sum", label_smoothing=smoothing)
         return total / labels.shape[1]
-    total = weights.sum(dim=1, keepdim=True)
-    share = weights / torch.where(total > 0, total, 1)
     losses = F.cross_entropy(logits, labels, reduction="none", label_smoothing=smoothing)
-    return (losses * share).sum()
+    return (losses * _shares(weights)).sum()
+
+
+def _shares(weights: Tensor) -> Tensor:
+    """What each sample counts in its network's mean loss, by its weight, both (S, B)."""
+    total = weights.sum(dim=1, keepdim=True)
+    return weights / torch.where(total > 0, total, 1)
 
 
 def _recalls(

@@ -112,7 +112,7 @@ def train(
         raise ValueError(f"over several processes select must be 'last', got {recipe.select!r}")
     dtype = DTYPES[recipe.precision]
     network = models.initialise(models.build(model, num_classes, x.shape[1:]).to(dtype), seed)
-    mixed = arithmetic(recipe.precision, device) == "bfloat16"
+    mixed = of_first(lambda: arithmetic(recipe.precision, device)) == "bfloat16"
     stack = Stack([_shared(network)], mixed=mixed).to(device)
     source = source_of(x, dtype, device)
     y, strata = (torch.as_tensor(values, device=device) for values in (y, strata))

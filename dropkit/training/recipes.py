@@ -35,7 +35,7 @@ class Recipe:
         E / d, the steps of full training.
     precision : str
         "float32", "float64", or "bfloat16" for products in bfloat16 with weights in float32; where
-        the hardware has no such instructions, products in float32, and the record says so.
+        the hardware is no faster with those, products in float32, and the record says so.
     loss : str
         "ce", cross-entropy, or "cdbw" (Sinha et al., 2022): class weights 1 − recall on the
         validation split, measured anew after every epoch, 1 in the first.

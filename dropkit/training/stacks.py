@@ -27,7 +27,7 @@ class StackedLinear(nn.Module):
         """Layer s as a plain one, weights copied."""
         outputs, inputs = self.weight.shape[1:]
         layer = nn.Linear(inputs, outputs, dtype=self.weight.dtype)
-        layer.weight.data = self.weight.detach()[s].clone()
+        layer.weight.data = self.weight.detach()[s].clone(memory_format=torch.contiguous_format)
         layer.bias.data = self.bias.detach()[s, :, 0].clone()
         return layer
 
@@ -138,10 +138,9 @@ def watch_finite(stack: Stack) -> Callable[[int], bool]:
 
     A loss or logits that are not finite leave weights or statistics so for good.
     """
-    parts = _by_network(stack)
 
     def see(epoch: int) -> bool:
-        finite = torch.stack([_all_finite(network) for network in parts]).tolist()
+        finite = _finite(stack).tolist()
         for s in range(stack.size):
             if not finite[s]:
                 stack.diverged.setdefault(s, epoch)
@@ -150,9 +149,14 @@ def watch_finite(stack: Stack) -> Callable[[int], bool]:
     return see
 
 
-def _all_finite(tensors: Sequence[Tensor]) -> Tensor:
+def _finite(stack: Stack) -> Tensor:
     # A sum is finite if all that it sums is, but for what overflows it, which diverges too.
-    return torch.stack([tensor.sum() for tensor in tensors]).isfinite().all()
+    if stack.layers is None:
+        sums = [torch.stack([each.sum() for each in network]) for network in _by_network(stack)]
+        return torch.stack(sums).isfinite().all(1)
+    state = stack.state_dict().values()
+    sums = [tensor.unflatten(0, (stack.size, -1)).flatten(1).sum(1) for tensor in state]
+    return torch.stack(sums).isfinite().all(0)
 
 
 # Called after every epoch, counted from 0, with the recalls (S, K) on the validation split, NaN for
@@ -211,7 +215,7 @@ def _by_network(stack: Stack) -> list[list[Tensor]]:
     if stack.layers is None:
         states = [network.state_dict().values() for network in stack.networks]
     else:  # stacked tensors hold one network after the other
-        parts = [tensor.view(stack.size, -1) for tensor in stack.state_dict().values()]
+        parts = [tensor.unflatten(0, (stack.size, -1)) for tensor in stack.state_dict().values()]
         states = zip(*parts, strict=True)
     return [[tensor for tensor in state if tensor.is_floating_point()] for state in states]
 

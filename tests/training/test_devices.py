@@ -54,10 +54,13 @@ class TestResolve:
 class TestArithmetic:
     @pytest.fixture
     def processor(self, monkeypatch):
-        """Pretends instructions."""
-        devices.has_bfloat16.cache_clear()
+        """Pretends instructions, and seconds of a convolution with them where one takes 1."""
+        for known in (devices.has_bfloat16, devices.gains_by_bfloat16):
+            known.cache_clear()
 
-        def has(machine, avx512=False, amx=False, arm=False):
+        def has(machine, avx512=False, amx=False, arm=False, seconds=0.5):
+            took = {torch.float32: 1.0, torch.bfloat16: seconds}
+            monkeypatch.setattr(devices, "_convolve", took.get)
             monkeypatch.setattr(devices.platform, "machine", lambda: machine)
             monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512)
             monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
@@ -65,7 +68,8 @@ class TestArithmetic:
             monkeypatch.setattr(torch.ops, "mkldnn", mkldnn)
 
         yield has
-        devices.has_bfloat16.cache_clear()
+        for known in (devices.has_bfloat16, devices.gains_by_bfloat16):
+            known.cache_clear()
 
     @pytest.mark.parametrize(
         ("flags", "expected"),
@@ -85,6 +89,17 @@ class TestArithmetic:
         words = devices.in_words("bfloat16", "cpu")
         assert ("no instructions for bfloat16" in words) == (expected == "float32")
         assert devices.used("bfloat16", "cpu")["arithmetic"] == expected
+
+    @pytest.mark.parametrize(("seconds", "expected"), [(0.7, "bfloat16"), (0.9, "float32")])
+    def test_instructions_that_are_no_faster_are_not_used(self, processor, seconds, expected):
+        processor("x86_64", avx512=True, seconds=seconds)
+        assert devices.arithmetic("bfloat16", "cpu") == expected
+        words = devices.in_words("bfloat16", "cpu")
+        assert ("this cpu is no faster in bfloat16" in words) == (expected == "float32")
+        assert "bfloat16" in devices.used("bfloat16", "cpu")["instructions"]
+
+    def test_it_is_measured(self):
+        assert devices._convolve(torch.float32) > 0
 
     def test_the_choice_is_what_runs(self, processor):
         """Without the instructions a bfloat16 recipe is the float32 one, to the last bit."""
