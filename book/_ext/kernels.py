@@ -28,6 +28,7 @@ IMPORTED = [
     "dropkit.store.provenance",
     "dropkit.notebook.larger_scales",
     "dropkit.study.runner",  # and with it PyTorch
+    "book._ext.beforehand",
 ]
 # What ipykernel would set later; matplotlib reads it when it is imported.
 BACKEND = "module://matplotlib_inline.backend_inline"

@@ -36,8 +36,8 @@ def height(
 
     def of(weights: Floats) -> Floats:  # of the seeds, (..., S) to (...)
         rows = weights.reshape(-1, len(seeds))
-        pairs = zip(*(_points(one, rows, measure) for one in recalls), strict=True)
-        return np.array([_mean_height(*pair) for pair in pairs]).reshape(weights.shape[:-1])
+        heights = _heights(*(_points(one, rows, measure) for one in recalls))
+        return heights.reshape(weights.shape[:-1])
 
     return Difference(*(100 * np.array(over_seeds(of, len(seeds))))), len(seeds)
 
@@ -50,12 +50,21 @@ def _points(recalls: Floats, weights: Floats, measure: str) -> Floats:
     return np.stack([means.mean(-1), worst], axis=1)
 
 
-def _mean_height(first: Floats, second: Floats) -> float:
-    """The mean height of one line (2, P) over another at the averages that both reach."""
-    low, high = max(first[0].min(), second[0].min()), min(first[0].max(), second[0].max())
-    at = np.linspace(low, high, AVERAGES)
-    heights = []
-    for averages, worst in (first, second):
-        order = averages.argsort(kind="stable")
-        heights.append(np.interp(at, averages[order], worst[order]))
-    return float((heights[0] - heights[1]).mean())
+def _heights(first: Floats, second: Floats) -> Floats:
+    """Mean heights (W,) of lines (W, 2, P) over others at the averages that both reach."""
+    low = np.maximum(first[:, 0].min(-1), second[:, 0].min(-1))
+    high = np.minimum(first[:, 0].max(-1), second[:, 0].max(-1))
+    at = np.linspace(low, high, AVERAGES, axis=-1)
+    return (_on_line(at, first) - _on_line(at, second)).mean(-1)
+
+
+def _on_line(at: Floats, line: Floats) -> Floats:
+    """The worst classes (W, A) at averages of lines (W, 2, P): `numpy.interp` of each row."""
+    order = line[:, :1].argsort(axis=-1, kind="stable")
+    averages, worst = np.take_along_axis(line, order, axis=-1).swapaxes(0, 1)
+    after = np.clip((averages[:, None] <= at[..., None]).sum(-1), 1, line.shape[-1] - 1)
+    left, right = (np.take_along_axis(averages, after - back, axis=-1) for back in (1, 0))
+    start, end = (np.take_along_axis(worst, after - back, axis=-1) for back in (1, 0))
+    wide = right > left
+    share = np.where(wide, (at - left) / np.where(wide, right - left, 1), 1)
+    return start + (end - start) * share.clip(0, 1)

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import re
+import time
 import uuid
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -111,7 +112,41 @@ def _files(folder: Path) -> list[Path]:
     return files
 
 
+# What files held, of those whose records are remembered; None where nothing is.
+_remembered: dict[tuple[Path, int, int], list[Record]] | None = None
+SETTLED = 2e9  # nanoseconds; what changed later than this before may change again at the same time
+
+
+def remember() -> None:
+    """From now on read a file that has not changed once in this process and those forked from it.
+
+    For processes that change no record that they read: all their stores share them.
+    """
+    global _remembered
+    _remembered = {}
+
+
 def _read(file: Path) -> Iterator[Record]:
+    """The records of a file, with a warning of what is left out."""
+    if _remembered is None or not file.is_file():
+        yield from _read_anew(file)
+        return
+    found = file.stat()
+    stamp = (file.absolute(), found.st_size, found.st_mtime_ns)
+    if stamp in _remembered:
+        yield from _remembered[stamp]
+        return
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        whole = list(_read_anew(file))
+    if not said and time.time_ns() - found.st_mtime_ns > SETTLED:
+        _remembered[stamp] = whole
+    for each in said:
+        warnings.warn(each.message, stacklevel=4)
+    yield from whole
+
+
+def _read_anew(file: Path) -> Iterator[Record]:
     if not file.is_file():  # a folder, or a pipe that would be waited for
         warnings.warn(f"{file} is not a file of records and is left out", ForeignRecord, 4)
         return

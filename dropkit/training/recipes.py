@@ -1,7 +1,8 @@
 """How networks are trained: Table 1's recipes, and those of the small scales."""
 
+import dataclasses
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dropkit._common import fields
@@ -115,10 +116,13 @@ def as_recorded(trained: Any) -> dict:
     Fields that recipes and trials were given after the first records are left out where they are as
     before: the records keep their keys.
     """
-    return asdict(
-        trained,
-        dict_factory=lambda pairs: {k: v for k, v in pairs if LATER.get(k, _NEVER) != v},
-    )
+    # Not by dataclasses.asdict, which copies every value: there are thousands of trials.
+    values = {field.name: getattr(trained, field.name) for field in dataclasses.fields(trained)}
+    return {
+        name: as_recorded(value) if dataclasses.is_dataclass(value) else value
+        for name, value in values.items()
+        if LATER.get(name, _NEVER) != value
+    }
 
 
 _NEVER = object()

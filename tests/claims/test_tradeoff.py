@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, strategies as st
+from hypothesis.extra.numpy import arrays
 from scipy import integrate, interpolate, stats
 
-from dropkit.claims.tradeoff import height
+from dropkit.claims.tradeoff import AVERAGES, _heights, height
 from dropkit.study.curves import arrange
 from tests.made_records import grid
 
@@ -88,3 +90,18 @@ def test_lacking_records_give_nothing():
     assert height(found, "a", "b", [], "worst") is None
     del found["full"]
     assert height(found, "a", "b", [0.5], "worst") is None
+
+
+@given(
+    arrays(float, (4, 2, 2, 3), elements=st.sampled_from(np.linspace(0, 1, 6))),
+)
+def test_many_lines_against_interp(lines):
+    """Every bootstrap sample's lines at once, equal averages among them, as one after the other."""
+    expected = []
+    for pair in lines:
+        low, high = pair[:, 0].min(-1).max(), pair[:, 0].max(-1).min()
+        at = np.linspace(low, high, AVERAGES)
+        ordered = [line[:, line[0].argsort(kind="stable")] for line in pair]
+        first, second = (np.interp(at, *line) for line in ordered)
+        expected.append((first - second).mean())
+    np.testing.assert_allclose(_heights(lines[:, 0], lines[:, 1]), expected, atol=1e-12)

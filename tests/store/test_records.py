@@ -3,11 +3,12 @@
 import hashlib
 import json
 import os
+import time
 from pathlib import Path
 
 import pytest
 
-from dropkit.store import DamagedRecord, ForeignRecord, Store, StoreError, key, tidying
+from dropkit.store import DamagedRecord, ForeignRecord, Store, StoreError, key, records, tidying
 from tests.stores import filled, names_in, only_file, record
 
 
@@ -183,3 +184,49 @@ class TestLineBreaks:
         for leftover in tidying.leftovers(tmp_path):
             leftover.remove()
         assert file.read_bytes() == before
+
+
+class TestRemember:
+    @pytest.fixture(autouse=True)
+    def remembering(self, monkeypatch):
+        monkeypatch.setattr(records, "_remembered", None)
+        records.remember()
+
+    def age(self, file, seconds):
+        then = time.time_ns() - int(seconds * 1e9)
+        os.utime(file, ns=(then, then))
+
+    def test_an_unchanged_file_is_read_once(self, tmp_path, monkeypatch):
+        filled(tmp_path)
+        self.age(only_file(tmp_path), 60)
+        first = list(Store(tmp_path))
+        monkeypatch.setattr(records, "_read_anew", None)
+        assert list(Store(tmp_path)) == first != []
+
+    def test_a_changed_file_is_read_again(self, tmp_path):
+        filled(tmp_path)
+        file = only_file(tmp_path)
+        self.age(file, 60)
+        assert names_in(tmp_path) == ["a", "b", "c"]
+        file.write_bytes(file.read_bytes() + records.lines([record("d")]))
+        assert names_in(tmp_path) == ["a", "b", "c", "d"]
+
+    def test_one_that_changed_just_now_may_change_again_unseen(self, tmp_path):
+        filled(tmp_path)
+        file = only_file(tmp_path)
+        self.age(file, 1)
+        then, whole = file.stat().st_mtime_ns, file.read_bytes()
+        assert names_in(tmp_path) == ["a", "b", "c"]
+        file.write_bytes(whole.replace(b'"key":"a"', b'"key":"e"'))
+        os.utime(file, ns=(then, then))
+        with pytest.warns(DamagedRecord):
+            assert names_in(tmp_path) == ["b", "c"]
+
+    def test_damage_is_said_each_time(self, tmp_path):
+        filled(tmp_path)
+        file = only_file(tmp_path)
+        file.write_bytes(file.read_bytes()[:-9])
+        self.age(file, 60)
+        for _ in range(2):
+            with pytest.warns(DamagedRecord, match="line 3"):
+                assert names_in(tmp_path) == ["a", "b"]
