@@ -21,6 +21,8 @@ from book._ext.pictures import lighten, pictures
 from dropkit.notebook.parameters import declared
 from dropkit.store.records import write_atomically
 
+DRAWINGS = "drawings.json"
+
 # The last cell of each run, which the page does not show.
 SAVE_RECORDS = """import json
 from dropkit.notebook import records
@@ -43,7 +45,7 @@ def execute(source: Path, to: Path, on_cell: Callable[[], None]) -> float:
     seconds = time.perf_counter() - start
     saved = json.loads(page.cells.pop().outputs[0].text)
     page.metadata = metadata  # without what the kernel says of itself
-    lighten(page)
+    drawings = lighten(page, _known(notes))
     content = (nbformat.writes(page) + "\n").encode()
     write_atomically(to / source.name, content)
     for name, picture in pictures(page):
@@ -56,12 +58,21 @@ def execute(source: Path, to: Path, on_cell: Callable[[], None]) -> float:
         **saved,
     }
     write_atomically(notes / "page.json", json.dumps(note, indent=1, ensure_ascii=False).encode())
+    write_atomically(notes / DRAWINGS, json.dumps(drawings).encode())
     # What an earlier run left goes last: until now the notes named it.
     named = {f"{source.stem}-{cell}" for cell in saved["records"]}
     for file in notes.glob("*.jsonl"):
         if file.stem not in named:
             file.unlink()
     return seconds
+
+
+def _known(notes: Path) -> dict[str, str]:
+    """The drawings of the last run, by what they were made from; none where that cannot be read."""
+    try:
+        return dict(json.loads((notes / DRAWINGS).read_text()))
+    except (OSError, ValueError, TypeError):
+        return {}
 
 
 def _run(page: NotebookNode, on_cell: Callable[[], None]) -> None:

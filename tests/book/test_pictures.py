@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
+from book._ext import pictures
 from book._ext.pictures import SVG, lighten
 from dropkit import figures
 
@@ -87,3 +88,23 @@ def test_markers_stay_where_they_are() -> None:
         for svg in (before, light(before))
     ]
     assert len(places[0]) > 3 and places[1] == pytest.approx(places[0], abs=0.005)
+
+
+def test_known_drawings_are_not_made_again(monkeypatch) -> None:
+    def page(*drawings: str):
+        outputs = [new_output("display_data", {SVG: each}) for each in drawings]
+        return new_notebook(cells=[new_code_cell(outputs=outputs)])
+
+    def of(page) -> list[str]:
+        return [output.data[SVG] for output in page.cells[0].outputs]
+
+    first, other = (drawn(figure) for figure in (FIGURES["pooled"](), alike()))
+    made = page(first, other)
+    known = lighten(made)
+    monkeypatch.setattr(pictures, "_lighter", lambda svg, prefix: "made anew")
+    later = page(other, first.replace("</metadata>", "<!-- of today --></metadata>"))
+    assert set(lighten(later, known)) == set(known)
+    assert of(later) == of(made)[::-1]
+    changed = page(first.replace("<path ", '<path class="a" ', 1))
+    lighten(changed, known)
+    assert of(changed) == ["made anew"]
