@@ -58,7 +58,8 @@ def execute(source: Path, to: Path, on_cell: Callable[[], None]) -> float:
         **saved,
     }
     write_atomically(notes / "page.json", json.dumps(note, indent=1, ensure_ascii=False).encode())
-    write_atomically(notes / DRAWINGS, json.dumps(drawings).encode())
+    if drawings:
+        write_atomically(notes / DRAWINGS, json.dumps(drawings).encode())
     # What an earlier run left goes last: until now the notes named it.
     named = {f"{source.stem}-{cell}" for cell in saved["records"]}
     for file in notes.glob("*.jsonl"):
