@@ -36,7 +36,7 @@ book/status.md:
 
 test: html
 	@$(BIN)/ruff check --quiet && $(BIN)/ruff format --check --quiet && $(BIN)/mypy
-	@$(BIN)/python -m pytest tests book -n 2 --dist loadfile --nbval
+	@$(BIN)/python -m pytest tests book -n 2 --dist loadfile --nbval -p tests.forked
 
 # In this order what fails first is what takes least.
 quick: $(VENV)/.stamp

@@ -148,7 +148,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("there are no notebooks in notebooks/: run this in the repository's folder")
     os.environ.update(kernels.ENVIRONMENT)
     if len(sources) > 1:  # a single kernel imports what it needs as fast
-        kernels.use()
+        kernels.use(len(sources))
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with alone(options.to):

@@ -196,7 +196,7 @@ print(left, "__mp_main__" in str(__name__), sys.argv[0].endswith(("launcher", "l
     assert forked == 2 * [(tmp_path / "book" / "first.ipynb").read_bytes()]
 
 
-@pytest.mark.parametrize("module", kernels.IMPORTED)
+@pytest.mark.parametrize("module", [*kernels.IMPORTED, kernels.READ])
 def test_what_kernels_import_beforehand_exists(module: str) -> None:
     assert importlib.util.find_spec(module)  # another name would be passed over in silence
 
