@@ -15,8 +15,6 @@ from nbval import kernel
 
 from book._ext import kernels
 
-PAGES = 16
-
 
 def pytest_configure(config: pytest.Config) -> None:
     kernel.start_new_kernel = _forked(kernel.start_new_kernel)
@@ -30,7 +28,7 @@ def _forked(start: Callable[..., Any]) -> Callable[..., Any]:
         factory = KernelProvisionerFactory.instance()
         usual = factory.default_provisioner_name
         with mock.patch.dict(os.environ):
-            kernels.use(PAGES)
+            kernels.use(reading=True)
             try:
                 return start(*arguments, **named)
             finally:

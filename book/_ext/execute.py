@@ -30,6 +30,7 @@ from dropkit.store.records import write_atomically
 
 BAR = "{desc}|{bar}| {n}/{total} cells, {elapsed}, {remaining} left{postfix}"
 TEMPORARY = Path(".run", ".tmp")
+FEW = 4  # pages; for so many it takes longer to read all records beforehand than it saves
 LONGEST = 70  # characters; a socket's whole name has a hundred at most
 SPARE = ".*." + 32 * "[0-9a-f]"  # what `write_atomically` writes until it is whole
 
@@ -148,7 +149,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("there are no notebooks in notebooks/: run this in the repository's folder")
     os.environ.update(kernels.ENVIRONMENT)
     if len(sources) > 1:  # a single kernel imports what it needs as fast
-        kernels.use(len(sources))
+        kernels.use(reading=len(sources) > FEW)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with alone(options.to):

@@ -17,7 +17,6 @@ from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvision
 
 # No progress bars in the pages, and numbers that do not depend on the cores.
 ENVIRONMENT = {"TQDM_DISABLE": "1", "OMP_NUM_THREADS": "1"}
-FEW = 4  # pages; for so many it takes longer to read all records than it saves
 PATIENCE = 600  # seconds, with a kernel that starts or answers on a busy machine
 # Between them they import all that the chapters do; one that is not installed is passed over.
 IMPORTED = [
@@ -30,24 +29,22 @@ IMPORTED = [
     "dropkit.notebook.larger_scales",
     "dropkit.study.runner",  # and with it PyTorch
 ]
-READ = "book._ext.beforehand"
+READ = "book._ext.shared_records"
 # What ipykernel would set later; matplotlib reads it when it is imported.
 BACKEND = "module://matplotlib_inline.backend_inline"
 
 
-def use(pages: int) -> None:
+def use(*, reading: bool) -> None:
     """Fork the kernels that this process starts from now on, where forking is safe.
 
-    For many pages the records that all of them read are read beforehand as well.
-
     On macOS it is not, once libraries have used the system's own; kernels then start as always.
+    With `reading` the records that all pages read are read before the first is forked.
     """
     if sys.platform != "linux":
         return
     os.environ.setdefault("MPLBACKEND", BACKEND)
-    multiprocessing.get_context("forkserver").set_forkserver_preload(
-        [*IMPORTED, *[READ] * (pages > FEW)]
-    )
+    beforehand = [*IMPORTED, READ] if reading else IMPORTED
+    multiprocessing.get_context("forkserver").set_forkserver_preload(beforehand)
     factory = KernelProvisionerFactory.instance()
     where = f"{ForkedKernel.__module__}:{ForkedKernel.__name__}"
     factory.provisioners["forked"] = EntryPoint("forked", where, factory.GROUP_NAME)

@@ -4,6 +4,7 @@ import ctypes
 import functools
 import os
 import platform
+import sys
 from pathlib import Path
 
 
@@ -36,7 +37,9 @@ def keep_memory() -> None:
     glibc returns it to the system, and each step of a training then pays for new pages, up to a
     sixth of its time. Other libraries, and an environment that says otherwise, are left alone.
     """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None and not any(name.startswith("MALLOC_") for name in os.environ):
+    told = {"MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES"} & {*os.environ}
+    if sys.platform != "linux" or told:
+        return
+    if mallopt := getattr(ctypes.CDLL(None), "mallopt", None):
         mallopt(_MMAP_THRESHOLD, _LARGEST)
         mallopt(_TRIM_THRESHOLD, _KEPT)

@@ -217,7 +217,7 @@ class _Step:
     ):
         self.stack, self.source, self.recipe = stack, source, recipe
         self.y, self.strata, self.weights = y, strata, weights
-        self.by_hand = narrow(stack, source, recipe.label_smoothing)
+        self.by_hand = None if recipe.augment else narrow(stack, source, recipe.label_smoothing)
         self.parameters = list(stack.parameters())
         self.momenta: list[Tensor | None] = [None] * len(self.parameters)
         # A recorded step reads its rate from the GPU.
@@ -234,7 +234,7 @@ class _Step:
         """Train on the pool's rows (S, b), moved by (S, b, 3); their logits (S, b, K)."""
         recipe, labels = self.recipe, self.y[rows]
         weights = None if self.weights is None else self.weights.gather(1, self.strata[rows])
-        if self.by_hand is not None and moves is None:
+        if self.by_hand is not None:
             shares = None if weights is None else _shares(weights)
             logits = self.by_hand(rows, labels, shares)
         else:

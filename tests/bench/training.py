@@ -47,10 +47,7 @@ def _stack_against_loop() -> Iterator[Row]:
     # What PyTorch loads at the first step is paid before the clock runs.
     stack(replace(recipe, epochs=1))
     loop(replace(recipe, epochs=1), count=1)
-    pairs = [(_timed(stack, recipe), _timed(loop, recipe)) for _ in range(3)]
-    (fast, found), (slow, expected) = (
-        min(runs, key=lambda run: run[0]) for runs in zip(*pairs, strict=True)
-    )
+    (fast, found), (slow, expected) = _in_turn(stack, loop, recipe)
     what = f"a stack of {NETWORKS} MLPs against one network at a time"
     yield Row(what, slow / fast, "×", "≥ 6 ×", slow / fast >= 6)
     error = float(abs(found - expected).max())
@@ -73,16 +70,19 @@ def _by_hand_against_autograd() -> Iterator[Row]:
 
     stack(replace(recipe, epochs=1))
     autograd(replace(recipe, epochs=1))
-    pairs = [(_timed(stack, recipe), _timed(autograd, recipe)) for _ in range(3)]
-    (fast, found), (slow, expected) = (
-        min(runs, key=lambda run: run[0]) for runs in zip(*pairs, strict=True)
-    )
+    (fast, found), (slow, expected) = _in_turn(stack, autograd, recipe)
     what = f"gradients of {STACK} MLPs by hand against autograd's"
     yield Row(what, slow / fast, "×", "≥ 1.3 ×", slow / fast >= 1.3)
     steps = recipe.epochs * -(-kept.shape[1] // recipe.batch)
     yield Row(f"a step of {STACK} MLPs", 1e3 * fast / steps, "ms", "", True)
     flips = float((found.argmax(-1) != expected.argmax(-1)).mean())
     yield Row(f"{what}: share of answers that differ", flips, "", "0", flips == 0)
+
+
+def _in_turn(first, second, recipe):
+    """The fastest of three runs of each, its seconds and what it answered."""
+    pairs = [(_timed(first, recipe), _timed(second, recipe)) for _ in range(3)]
+    return [min(runs, key=lambda run: run[0]) for runs in zip(*pairs, strict=True)]
 
 
 def _timed(call, recipe):
